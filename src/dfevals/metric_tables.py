@@ -128,7 +128,9 @@ class _Wide:
         self.keys = [(name, frame[name].take(grid.first[: self.shown]).tolist()) for name in grid.key_columns]
         is_overall = frame["is_overall"].to_numpy(dtype=bool) if "is_overall" in frame else np.zeros(len(frame), bool)
         self.is_overall = is_overall[grid.first[: self.shown]]
-        self.axes = _axes(self.values, self.shape)
+        sure = np.where(self.flags == "too few", np.nan, 1.0)
+        self.axes = _axes({name: self.values[name] * sure for name in ("value", "ci_low", "ci_high")}, self.shape)
+        self.count_in_detail = len(grid) == 1 and bool(np.ptp(self.values["n"]) == 0)
 
     fits = True
 
@@ -159,7 +161,7 @@ class _Wide:
             title=title,
             detail=detail,
             notes=[*notes, *self._footnotes(level)],
-            apart=frozenset(apart),
+            apart=frozenset(apart) if len(self.grid) > 1 else frozenset(),
             more=_more(self.total - self.shown, "cohort" if self.keys else "row"),
         )
 
@@ -167,7 +169,8 @@ class _Wide:
         """The columns, and which rows are overall."""
         metrics, models = self.grid.metrics, self.grid.models
         columns = [render.text_column(name, values, header=True) for name, values in self.keys]
-        columns.append(self._count_column(self.values["n"].reshape(self.shown, -1)))
+        if not self.count_in_detail:
+            columns.append(self._count_column(self.values["n"].reshape(self.shown, -1)))
         for m, metric in enumerate(metrics):
             for k, model in enumerate(models):
                 several = len(models) > 1
@@ -208,7 +211,7 @@ class _Wide:
             value,
             low,
             high,
-            axis=(start, stop) if not np.isnan(low).all() and len(value) > 1 else None,
+            axis=(start, stop) if not np.isnan(low).all() and self.shape[0] * self.shape[2] > 1 else None,
             reference=reference if self.is_overall.size > 1 else math.nan,
             flags=self.flags[place].reshape(-1).tolist(),
             reasons=[str(note) if gone else "" for note, gone in zip(notes, undefined, strict=True)],
@@ -274,7 +277,8 @@ class _Long(_Wide):
             for name, values in self.keys
         ]
         n = np.repeat(self.values["n"].reshape(self.shown, -1), height, axis=0)
-        columns.append(self._count_column(n, merge=True))
+        if not self.count_in_detail:
+            columns.append(self._count_column(n, merge=True))
         columns.append(render.text_column("metric", [self.heading(name) for name in metrics] * self.shown, header=True))
         for k, model in enumerate(models):
             columns.append(self.estimate(model, (slice(None), slice(None), k), abreast=len(models)))
@@ -306,7 +310,8 @@ class _Longest(_Long):
         names = [self.heading(name) for name in metrics for _ in models] * self.shown
         columns.append(render.text_column("metric", names, header=True, merge=True))
         columns.append(render.text_column("model", models * (len(metrics) * self.shown), header=True))
-        columns.append(self._count_column(self.values["n"].reshape(-1, 1)))
+        if not self.count_in_detail:
+            columns.append(self._count_column(self.values["n"].reshape(-1, 1)))
         columns.append(self.estimate("value", (slice(None), slice(None), slice(None))))
         return columns, np.flatnonzero(np.repeat(self.is_overall, height)).tolist()
 
@@ -370,7 +375,7 @@ def _plain_numbers(name: str, values: pd.Series) -> render.Column:
 
 
 def _detail(frame: pd.DataFrame, grid: Grid, level: float | None, dropped: Mapping[str, int]) -> str:
-    parts = [f"{level * 100:g} % intervals"] if level is not None else []
+    parts = [f"{level * 100:g}% intervals"] if level is not None else []
     if "n" in frame and "is_overall" in frame and len(grid):
         overall = frame["is_overall"].to_numpy(dtype=bool)
         n = frame["n"].to_numpy(dtype=float, na_value=np.nan)[overall]

@@ -169,8 +169,15 @@ class Table:
             else:
                 pieces = zip(column.kinds, column.parts[row], strict=True)
                 cells += [f'<td{rows}{title} class="{kind}">{part}</td>' for kind, part in pieces]
-        kind = ' class="dfe-o"' if row in self.apart else ""
-        return f"<tr{kind}>{''.join(cells)}</tr>"
+        return f"<tr{self._row_kind(row, spans)}>{''.join(cells)}</tr>"
+
+    def _row_kind(self, row: int, spans: dict[int, list[int]]) -> str:
+        kinds = ["dfe-o"] if row in self.apart else []
+        if spans and row and spans[min(spans)][row]:
+            kinds.append("dfe-start")
+        if row in self.apart and row + 1 not in self.apart:
+            kinds.append("dfe-end")
+        return ' class="' + " ".join(kinds) + '"' if kinds else ""
 
     def to_text(self) -> str:
         """An aligned table for a terminal."""
@@ -288,7 +295,7 @@ def estimate_column(
         "dfe-v": _aligned(numbers, "\u2007", "\u2008"),
         "dfe-i" if show_interval else "dfe-i dfe-sr": [f"<span>{text}</span>" if text else "" for text in ranges],
         "dfe-w": drawn,
-        "dfe-f": [escape(word) if show_interval else _brief(word) for word in words],
+        "dfe-f": [_flag_markup(word, show_interval) for word in words],
     }
     kinds = [kind for kind, texts in pieces.items() if kind == "dfe-v" or any(texts)]
     plain = zip(_aligned(numbers, " ", " "), ranges, words, whys, strict=True)
@@ -303,8 +310,9 @@ def estimate_column(
     )
 
 
-def _brief(flag: str) -> str:
-    return f'{escape(flag[:1])}<span class="dfe-hide">{escape(flag[1:])}</span>' if flag else ""
+def _flag_markup(flag: str, in_words: bool) -> str:
+    kind = "dfe-word" if in_words else "dfe-hide"
+    return f'{escape(flag[:1])}<span class="{kind}">{escape(flag[1:])}</span>' if flag else ""
 
 
 def whisker(value: float, low: float, high: float, axis: tuple[float, float], reference: float = math.nan) -> str:
@@ -439,32 +447,37 @@ def _markdown(text: str) -> str:
     return "".join(f"\\{char}" if char in "|*_`#~" else char for char in text).replace("](", "]\\(")
 
 
-_STYLE = (
-    ".dfe{overflow-x:auto;container-type:inline-size;color:inherit}"
-    ".dfe table.dfe-t{border-collapse:collapse;border:0;margin:0;width:auto;table-layout:auto;"
-    "font:13px/1.4 var(--jp-ui-font-family,system-ui,sans-serif);color:inherit;background:none}"
-    ".dfe table.dfe-t caption{caption-side:top;text-align:left;padding:0 0 6px;font-weight:600;color:inherit;white-space:nowrap}"
-    ".dfe .dfe-detail{display:block;font-weight:400;opacity:.75}"
-    ".dfe table.dfe-t th,.dfe table.dfe-t td{border:0;padding:3px 10px 3px 0;text-align:left;vertical-align:middle;"
-    "white-space:nowrap;background:none;color:inherit;font-weight:400;max-width:none}"
-    ".dfe table.dfe-t thead th{font-weight:600;vertical-align:bottom;border-bottom:1px solid rgba(128,128,128,.8)}"
-    ".dfe table.dfe-t thead th.dfe-over{border-bottom:1px solid rgba(128,128,128,.35);text-align:center}"
-    ".dfe table.dfe-t tbody tr{background:none;border-top:1px solid rgba(128,128,128,.22)}"
-    ".dfe table.dfe-t tbody tr:first-child{border-top:0}"
-    ".dfe table.dfe-t tbody tr.dfe-o{background:rgba(128,128,128,.13);border-bottom:1px solid rgba(128,128,128,.5)}"
-    ".dfe table.dfe-t tbody tr.dfe-o th,.dfe table.dfe-t tbody tr.dfe-o td.dfe-v{font-weight:600}"
-    ".dfe table.dfe-t tr>:first-child{padding-left:6px}"
-    ".dfe table.dfe-t td.dfe-v,.dfe table.dfe-t td.dfe-r,.dfe table.dfe-t th.dfe-r{text-align:right;font-variant-numeric:tabular-nums}"
-    ".dfe table.dfe-t td.dfe-v,.dfe table.dfe-t thead th.dfe-g{padding-left:10px}"
-    ".dfe table.dfe-t td.dfe-i{font-variant-numeric:tabular-nums;opacity:.75}"
-    ".dfe table.dfe-t td.dfe-f{font-size:12px}"
-    ".dfe table.dfe-t td.dfe-sr{padding:0}"
-    ".dfe table.dfe-t td.dfe-sr span,.dfe .dfe-hide{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}"
-    ".dfe table.dfe-t .dfe-why{font-size:12px;font-style:italic;opacity:.75}"
-    ".dfe table.dfe-t svg{display:block}"
-    ".dfe table.dfe-t tr.dfe-more td{opacity:.75;padding-top:6px}"
-    ".dfe ul.dfe-notes{font:12px/1.4 var(--jp-ui-font-family,system-ui,sans-serif);opacity:.8;margin:6px 0 0;padding:0 0 0 6px;"
-    "list-style:none;max-width:60rem}"
-    "@container (max-width:660px){.dfe table.dfe-t td.dfe-i span{position:absolute;width:1px;height:1px;overflow:hidden;"
-    "clip-path:inset(50%)}.dfe table.dfe-t td.dfe-i{padding:0}}"
+_UNSEEN = "position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)"
+_FONT = "var(--jp-ui-font-family,system-ui,sans-serif)"
+_STYLE = "".join(
+    (
+        ".dfe{overflow-x:auto;container-type:inline-size;color:inherit;position:relative}",
+        ".dfe table.dfe-t{border-collapse:collapse;border:0;margin:0;width:auto;table-layout:auto;",
+        f"font:13px/1.4 {_FONT};color:inherit;background:none}}",
+        ".dfe table.dfe-t caption{caption-side:top;text-align:left;padding:0 0 6px 6px;font-weight:600;color:inherit}",
+        ".dfe .dfe-detail{display:block;font-weight:400;opacity:.75}",
+        ".dfe table.dfe-t th,.dfe table.dfe-t td{border:0;padding:3px 6px;text-align:left;vertical-align:middle;",
+        "white-space:nowrap;background:none;color:inherit;font-weight:400;max-width:none}",
+        ".dfe table.dfe-t [rowspan]{vertical-align:top}",
+        ".dfe table.dfe-t thead th{font-weight:600;vertical-align:bottom;border-bottom:1px solid rgba(128,128,128,.8)}",
+        ".dfe table.dfe-t thead th.dfe-over{border-bottom:1px solid rgba(128,128,128,.35)}",
+        ".dfe table.dfe-t thead th.dfe-g,.dfe table.dfe-t td.dfe-v{padding-left:14px}",
+        ".dfe table.dfe-t tbody tr{background:none;border-top:1px solid rgba(128,128,128,.2)}",
+        ".dfe table.dfe-t tbody tr:first-child{border-top:0}",
+        ".dfe table.dfe-t tbody tr.dfe-start{border-top:1px solid rgba(128,128,128,.6)}",
+        ".dfe table.dfe-t tbody tr.dfe-o{background:rgba(128,128,128,.13)}",
+        ".dfe table.dfe-t tbody tr.dfe-end{border-bottom:1px solid rgba(128,128,128,.6)}",
+        ".dfe table.dfe-t tbody tr.dfe-o th,.dfe table.dfe-t tbody tr.dfe-o td.dfe-v{font-weight:600}",
+        ".dfe table.dfe-t td.dfe-v,.dfe table.dfe-t td.dfe-r,.dfe table.dfe-t th.dfe-r",
+        "{text-align:right;font-variant-numeric:tabular-nums}",
+        ".dfe table.dfe-t td.dfe-i{font-variant-numeric:tabular-nums;opacity:.75}",
+        ".dfe table.dfe-t td.dfe-f{font-size:12px}",
+        f".dfe table.dfe-t td.dfe-sr{{padding:0}}.dfe td.dfe-sr span,.dfe .dfe-hide{{{_UNSEEN}}}",
+        ".dfe table.dfe-t .dfe-why{font-size:12px;font-style:italic;opacity:.75}",
+        ".dfe table.dfe-t svg{display:block}",
+        ".dfe table.dfe-t tr.dfe-more td{opacity:.75;padding-top:6px}",
+        f".dfe ul.dfe-notes{{font:12px/1.4 {_FONT};opacity:.8;margin:6px 0 0;padding:0 0 0 6px;list-style:none;max-width:60rem}}",
+        f"@container (max-width:660px){{.dfe td.dfe-i span,.dfe .dfe-word{{{_UNSEEN}}}",
+        ".dfe table.dfe-t td.dfe-i{padding:0}.dfe table.dfe-t th,.dfe table.dfe-t td{padding-left:4px;padding-right:4px}}",
+    )
 )
