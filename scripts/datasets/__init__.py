@@ -1,0 +1,1 @@
+"""One recipe per shipped dataset: how its raw source becomes an evaluation frame."""
