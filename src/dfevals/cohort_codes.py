@@ -83,7 +83,7 @@ def factorise(series: pd.Series, limit: int | None = None) -> Levels:
     """Codes and sorted distinct values of a column; more than `limit` values raise OverflowError at once."""
     if isinstance(series.dtype, pd.CategoricalDtype):
         return _of_categories(series)
-    array = _blockwise(series)
+    array = as_blocks(series)
     try:
         codes, values, missing = _distinct((array[a:b] for a, b in spans(len(array))), len(array), limit)
     except TypeError as error:
@@ -186,7 +186,7 @@ def _of_categories(series: pd.Series) -> Levels:
     return Levels(codes, tuple(values), missing)
 
 
-def _blockwise(series: pd.Series) -> Any:
+def as_blocks(series: pd.Series) -> Any:
     """The column as an array whose slices are cheap and factorise fast."""
     dtype = series.dtype
     if isinstance(dtype, np.dtype):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import keyword
 import unicodedata
 from collections.abc import Callable, Hashable, Sequence
@@ -54,7 +55,7 @@ class Column:
                 f"Column {self.column!r} has more than {limit:,} different values, too many for cohorts. "
                 f"Group them by {advice}, or fold rare ones by min_n=."
             ) from error
-        notes = ()
+        notes: tuple[str, ...] = ()
         if levels.codes.size and series.dtype.kind == "f" and len(levels.values) > 1000:
             notes = (f"{self.column!r} has {len(levels.values):,} different numbers: bins() or quantiles() group them",)
         return Dimension(levels.codes, texts(levels), value_condition(self.column, series, levels), notes)
@@ -118,8 +119,21 @@ class Quantiles:
 
 
 GRAINS = ("year", "quarter", "month", "week", "day", "hour", "minute", "weekday", "month_of_year", "hour_of_day")
-_WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-_MONTHS = tuple("January February March April May June July August September October November December".split())
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+MONTHS = (
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+)
 
 
 @dataclass(frozen=True)
@@ -309,7 +323,7 @@ class Numbers:
         wanted = "times" if times else "numbers or times"
         values = list(levels.values)
         try:
-            if times or all(isinstance(v, pd.Timestamp) or hasattr(v, "isoformat") for v in values) and values:
+            if times or (all(isinstance(v, pd.Timestamp) or hasattr(v, "isoformat") for v in values) and values):
                 if any(isinstance(v, (bool, int, float)) for v in values):
                     raise TypeError("numbers are not times")
                 lut = pd.to_datetime(pd.Series(values + [None], dtype=object), format="ISO8601").to_numpy(
@@ -330,7 +344,7 @@ class Numbers:
         """Plain values of the rows from `a` to `b`."""
         part = self.array[a:b]
         if self.lut is not None:
-            return self.lut.take(part)
+            return np.asarray(self.lut.take(part))
         if isinstance(part, np.ndarray):
             return part
         return np.asarray(part.to_numpy(dtype=np.float64, na_value=np.nan))
@@ -416,7 +430,7 @@ def _edge_texts(edges: list[float]) -> list[str]:
 def _interval_labels(shown: list[str]) -> list[str]:
     if not shown:
         return ["(any)"]
-    inner = [f"[{a}, {b})" for a, b in zip(shown[:-1], shown[1:], strict=True)]
+    inner = [f"[{a}, {b})" for a, b in itertools.pairwise(shown)]
     return [f"< {shown[0]}", *inner, f"≥ {shown[-1]}"]
 
 
@@ -458,9 +472,9 @@ def _period_start(step: int, grain: str) -> str:
 
 def _period_label(step: int, grain: str) -> str:
     if grain == "weekday":
-        return _WEEKDAYS[step]
+        return WEEKDAYS[step]
     if grain == "month_of_year":
-        return _MONTHS[step]
+        return MONTHS[step]
     if grain == "hour_of_day":
         return f"{step:02d}:00"
     start = _period_start(step, grain)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -29,9 +30,12 @@ __all__ = ["RESERVED", "Cohorts", "View", "bins", "each", "encode", "period", "q
 
 MAX_ATOMS = 2_000_000
 RESERVED = frozenset(
-    "model metric class value ci_low ci_high n support method note is_overall fold repeat a b value_a value_b difference "
-    "ratio test statistic p_value p_corrected verdict rule answer criterion bin threshold count share y_true y_pred "
-    "mean std n_folds slice divergence".split()
+    (
+        *("model", "metric", "class", "value", "ci_low", "ci_high", "n", "support", "method", "note", "is_overall"),
+        *("fold", "repeat", "mean", "std", "n_folds", "y_true", "y_pred", "count", "share", "bin", "threshold"),
+        *("a", "b", "value_a", "value_b", "difference", "ratio", "test", "statistic", "p_value", "p_corrected"),
+        *("verdict", "rule", "answer", "criterion", "slice", "divergence"),
+    )
 )
 
 
@@ -79,7 +83,7 @@ def bins(column: Hashable, edges: Sequence[Any] | int, labels: Sequence[str] | N
         raise CohortError(f"bins({column!r}, {edges!r}): give a list of edges such as [30, 50], or a number of bins.")
     found = tuple(e.item() if isinstance(e, np.number) else e for e in edges)
     try:
-        rising = all(a < b for a, b in zip(found[:-1], found[1:], strict=True)) and all(e == e for e in found)
+        rising = all(a < b for a, b in itertools.pairwise(found)) and all(e == e for e in found)
     except TypeError as error:
         raise CohortError(f"bins({column!r}): edges cannot be compared: {error}.") from error
     if not found or not rising:
@@ -118,7 +122,7 @@ def quantiles(column: Hashable, q: int | Sequence[float] = 4) -> Quantiles:
         raise CohortError(
             f"quantiles({column!r}, {q!r}): give a number of groups or shares such as [.5, .9]."
         ) from error
-    if not all(0 <= s <= 1 for s in shares) or any(a >= b for a, b in zip(shares[:-1], shares[1:], strict=True)):
+    if not all(0 <= s <= 1 for s in shares) or any(a >= b for a, b in itertools.pairwise(shares)):
         raise CohortError(f"quantiles({column!r}): shares must rise within [0, 1], got {list(shares)}.")
     return Quantiles(column, shares)
 
