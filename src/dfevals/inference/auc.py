@@ -1,0 +1,475 @@
+"""The area under the ROC curve: intervals and DeLong's tests, for one sample or for many groups in one pass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from dfevals.exceptions import DataError, check_choice
+from dfevals.inference.levels import check_level, normal_quantile, t_quantile
+from dfevals.inference.records import Estimate, FloatOrArray, HypothesisTest, as_counts, as_given, label_where
+
+__all__ = ["AUCTest", "delong", "delong_by_group", "delong_unpaired", "newcombe_auc", "roc_auc_interval"]
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.signedinteger]
+
+ENOUGH_INVERSIONS = 5
+"""DeLong's variance is trusted alone from min(m, n)·min(A, 1−A) = 5 on."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class AUCTest(HypothesisTest):
+    """A comparison of two AUCs; `estimate` is `auc_a` − `auc_b`.
+
+    Attributes
+    ----------
+    auc_a, auc_b : float or array
+        The two areas.
+    """
+
+    auc_a: FloatOrArray = float("nan")
+    auc_b: FloatOrArray = float("nan")
+
+
+def delong(y_true: ArrayLike, score_a: ArrayLike, score_b: ArrayLike, level: float = 0.95) -> AUCTest:
+    """DeLong's test of two AUCs on the same rows.
+
+    Parameters
+    ----------
+    y_true : array of bool or 0/1, shape (n,)
+        1 marks the positive class.
+    score_a, score_b : array, shape (n,)
+        Scores of the two models; higher means more positive. Rows with a missing value are left out for both.
+    level : float
+        Confidence level of the difference's interval.
+
+    Returns
+    -------
+    AUCTest
+        `estimate` is AUC(a) − AUC(b) in [−1, 1], `statistic` its z value, `n` the rows used. NaN with one class or a
+        single row of a class; p = 1 where both scores rank all pairs alike.
+
+    Raises
+    ------
+    DataError
+        Lengths differ or y_true is not 0/1.
+
+    Examples
+    --------
+    >>> y = [0, 0, 0, 0, 1, 1, 1, 1]
+    >>> test = delong(y, [1, 2, 3, 6, 4, 5, 7, 8], [1, 5, 3, 6, 4, 2, 7, 8])
+    >>> round(test.estimate, 4), round(test.p_value, 4)
+    (0.1875, 0.2679)
+
+    References
+    ----------
+    DeLong, DeLong & Clarke-Pearson (1988), "Comparing the areas under two or more correlated receiver operating
+    characteristic curves", Biometrics 44.
+    """
+    labels, (first, second) = _complete_rows(y_true, score_a, score_b)
+    one_group = np.zeros(labels.size, dtype=np.int8)
+    many = delong_by_group(one_group, labels, first, second, n_groups=1, level=level)
+    return AUCTest(
+        **{name: as_given(getattr(many, name)[0]) for name in _PER_GROUP}, level=many.level, method=many.method
+    )
+
+
+_PER_GROUP = ("estimate", "ci_low", "ci_high", "statistic", "p_value", "auc_a", "auc_b", "n", "note")
+
+
+def delong_by_group(
+    groups: ArrayLike,
+    y_true: ArrayLike,
+    score_a: ArrayLike,
+    score_b: ArrayLike,
+    n_groups: int | None = None,
+    level: float = 0.95,
+) -> AUCTest:
+    """DeLong's paired test in every group at once.
+
+    Parameters
+    ----------
+    groups : array of int, shape (n,)
+        Group of each row, 0 … n_groups − 1; negative codes are left out.
+    y_true, score_a, score_b : array, shape (n,)
+        As in `delong`.
+    n_groups : int, optional
+        How many groups there are; by default the largest code + 1.
+    level : float
+        Confidence level.
+
+    Returns
+    -------
+    AUCTest
+        All fields are arrays of shape (n_groups,).
+
+    Examples
+    --------
+    >>> delong_by_group([0, 0, 0, 0, 1, 1], [0, 0, 1, 1, 1, 1], [1, 2, 3, 4, 1, 2], [1, 3, 2, 4, 1, 2]).note.tolist()
+    ['', 'one class']
+
+    References
+    ----------
+    Sun & Xu (2014), "Fast implementation of DeLong's algorithm", IEEE Signal Processing Letters 21.
+    """
+    codes = np.asarray(groups)
+    labels, scores, codes = _complete_rows_with_groups(codes, y_true, score_a, score_b)
+    total = int(codes.max(initial=-1)) + 1 if n_groups is None else n_groups
+    z = normal_quantile(level)
+    layout = _Layout.of(codes, labels, total)
+    first, second = (layout.placements(score) for score in scores)
+    auc_a, auc_b = layout.mean_of_positives(first), layout.mean_of_positives(second)
+    difference = auc_a - auc_b
+    of_positives, of_negatives = layout.variance_terms(first - second)
+    se = np.sqrt(of_positives + of_negatives)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        statistic = np.where(se > 0, difference / se, np.where(difference == 0, 0.0, np.nan))
+    statistic = np.where(np.isnan(se), np.nan, statistic)
+    return AUCTest(
+        estimate=difference,
+        ci_low=np.where(se > 0, np.maximum(difference - z * se, -1), np.nan),
+        ci_high=np.where(se > 0, np.minimum(difference + z * se, 1), np.nan),
+        statistic=statistic,
+        p_value=_normal_p(statistic),
+        auc_a=auc_a,
+        auc_b=auc_b,
+        level=level,
+        method="DeLong, paired",
+        n=layout.rows,
+        note=label_where(
+            (total,),
+            **_class_notes(layout.n_pos, layout.n_neg),
+            alike=((se == 0) & (difference == 0), "both scores rank all pairs alike"),
+            flat=(se == 0, "no variation: the difference is the same for every row"),
+        ),
+    )
+
+
+def delong_unpaired(
+    y_a: ArrayLike, score_a: ArrayLike, y_b: ArrayLike, score_b: ArrayLike, level: float = 0.95
+) -> AUCTest:
+    """DeLong's comparison of two AUCs on different rows.
+
+    Parameters
+    ----------
+    y_a, score_a : array, shape (n_a,)
+        Labels (0/1) and scores of the first sample.
+    y_b, score_b : array, shape (n_b,)
+        Labels and scores of the second sample.
+    level : float
+        Confidence level.
+
+    Returns
+    -------
+    AUCTest
+        `estimate` is AUC(a) − AUC(b); `statistic` follows Student's t with `df` by Satterthwaite, as in pROC.
+
+    Examples
+    --------
+    >>> test = delong_unpaired([0, 0, 1, 1], [1, 3, 2, 4], [0, 0, 0, 1, 1, 1], [1, 4, 5, 2, 3, 6])
+    >>> round(test.estimate, 3)
+    0.194
+
+    References
+    ----------
+    DeLong, DeLong & Clarke-Pearson (1988), Biometrics 44; Robin et al. (2011), "pROC", BMC Bioinformatics 12.
+    """
+    from scipy.special import stdtr
+
+    check_level(level)
+    a, b = _SampleAUC.of(y_a, score_a), _SampleAUC.of(y_b, score_b)
+    difference, variance = a.auc - b.auc, a.variance + b.variance
+    statistic = df = low = high = float("nan")
+    if variance > 0:
+        df = variance**2 / (a.variance**2 / (a.n - 1) + b.variance**2 / (b.n - 1))
+        statistic = difference / np.sqrt(variance)
+        half = float(t_quantile(level, df)) * np.sqrt(variance)
+        low, high = max(difference - half, -1.0), min(difference + half, 1.0)
+    p_value = float(2 * stdtr(df, -abs(statistic)))
+    note = a.note or b.note or ("" if variance > 0 else "no variation in either sample")
+    return AUCTest(
+        estimate=difference,
+        ci_low=low,
+        ci_high=high,
+        statistic=statistic,
+        p_value=p_value,
+        df=df,
+        auc_a=a.auc,
+        auc_b=b.auc,
+        level=level,
+        method="DeLong, unpaired",
+        n=a.n + b.n,
+        note=note,
+    )
+
+
+def roc_auc_interval(y_true: ArrayLike, y_score: ArrayLike, method: str = "auto", level: float = 0.95) -> Estimate:
+    """Confidence interval of the AUC of one score.
+
+    Parameters
+    ----------
+    y_true : array of bool or 0/1, shape (n,)
+        1 marks the positive class.
+    y_score : array, shape (n,)
+        Higher means more positive; rows with a missing value are left out.
+    method : {"auto", "delong", "delong-logit", "newcombe"}
+        "delong" is the symmetric interval on the AUC itself, "delong-logit" that on the log odds. "auto" takes
+        "delong-logit" where min(m, n)·min(A, 1−A) ≥ 5, and below it the envelope with "newcombe".
+    level : float
+        Confidence level.
+
+    Returns
+    -------
+    Estimate
+        `estimate` is the AUC in [0, 1], ties counting half; NaN with one class. At an AUC of 0 or 1 DeLong's variance
+        is 0: "delong" and "delong-logit" then give NaN bounds, "auto" gives Newcombe's.
+
+    Examples
+    --------
+    >>> roc_auc_interval([0, 0, 0, 1, 1, 1], [1, 2, 4, 3, 5, 6], method="newcombe")
+    Estimate(estimate=0.8889, ci_low=0.401, ci_high=0.9884, level=0.95, method='Newcombe method 5', n=6)
+
+    References
+    ----------
+    DeLong et al. (1988), Biometrics 44; Newcombe (2006), "Confidence intervals for an effect size measure based on the
+    Mann–Whitney statistic. Part 2", Statistics in Medicine 25, method 5; Qin & Hotilovac (2008), Statistical Methods
+    in Medical Research 17.
+    """
+    check_choice("method", method, ("auto", "delong", "delong-logit", "newcombe"), DataError)
+    check_level(level)
+    sample = _SampleAUC.of(y_true, y_score)
+    low, high, name = _one_interval(sample, method, level)
+    note = sample.note if np.isnan(low) else ""
+    if np.isnan(low) and not note:
+        note = f"AUC of {sample.auc:g}: DeLong's variance is 0, use method='newcombe' or 'auto'"
+    return Estimate(estimate=sample.auc, ci_low=low, ci_high=high, level=level, method=name, n=sample.n, note=note)
+
+
+def _one_interval(sample: _SampleAUC, method: str, level: float) -> tuple[float, float, str]:
+    """Bounds and the name of the method that gave them."""
+    newcombe = newcombe_auc(sample.auc, sample.n_pos, sample.n_neg, level)
+    if method == "newcombe":
+        return newcombe.ci_low, newcombe.ci_high, newcombe.method
+    z, se, auc = normal_quantile(level), np.sqrt(sample.variance), sample.auc
+    if method == "delong":
+        if not se > 0:
+            return float("nan"), float("nan"), "DeLong"
+        return max(auc - z * se, 0.0), min(auc + z * se, 1.0), "DeLong"
+    low, high = _logit_bounds(auc, se, z)
+    few = min(sample.n_pos, sample.n_neg) * min(auc, 1 - auc) < ENOUGH_INVERSIONS
+    if method == "delong-logit" or not few:
+        return low, high, "DeLong on the logit"
+    both = "DeLong on the logit with Newcombe method 5"
+    return float(np.fmin(low, newcombe.ci_low)), float(np.fmax(high, newcombe.ci_high)), both
+
+
+def _logit_bounds(auc: float, se: float, z: float) -> tuple[float, float]:
+    """Symmetric interval on the log odds, carried back to [0, 1]."""
+    if not (se > 0 and 0 < auc < 1):
+        return float("nan"), float("nan")
+    centre, half = np.log(auc / (1 - auc)), z * se / (auc * (1 - auc))
+    low, high = 1 / (1 + np.exp(-(centre - half))), 1 / (1 + np.exp(-(centre + half)))
+    return float(low), float(high)
+
+
+def newcombe_auc(auc: ArrayLike, n_pos: ArrayLike, n_neg: ArrayLike, level: float = 0.95) -> Estimate:
+    """Score-type interval of an AUC from the AUC and the two class sizes alone.
+
+    Parameters
+    ----------
+    auc : float or array
+        Area in [0, 1].
+    n_pos, n_neg : float or array
+        Rows of the two classes, broadcast against `auc`.
+    level : float
+        Confidence level.
+
+    Returns
+    -------
+    Estimate
+        Bounds stay inside [0, 1] and are useful at an AUC of 0 or 1; NaN where a class is empty.
+
+    Examples
+    --------
+    >>> newcombe_auc([0.9, 1.0], 20, 20).ci_low.round(3)
+    array([0.747, 0.899])
+
+    References
+    ----------
+    Newcombe (2006), "Confidence intervals for an effect size measure based on the Mann–Whitney statistic. Part 2:
+    asymptotic methods and evaluation", Statistics in Medicine 25, method 5.
+    """
+    area, m, n = as_counts(auc, n_pos, n_neg)
+    if ((area < 0) | (area > 1)).any():
+        raise DataError(f"auc must lie in [0, 1]; found {area[(area < 0) | (area > 1)][0]:g}.")
+    empty = ~((m > 0) & (n > 0)) | np.isnan(area)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        low = np.where(area <= 0, 0.0, _newcombe_bound(area, m, n, normal_quantile(level), np.zeros_like(area)))
+        high = np.where(area >= 1, 1.0, _newcombe_bound(area, m, n, normal_quantile(level), np.ones_like(area)))
+    return Estimate(
+        estimate=as_given(np.where(empty, np.nan, area)),
+        ci_low=as_given(np.where(empty, np.nan, low)),
+        ci_high=as_given(np.where(empty, np.nan, high)),
+        level=level,
+        method="Newcombe method 5",
+        n=as_given(np.broadcast_to(np.add(n_pos, n_neg), area.shape)),
+        note=label_where(area.shape, **_class_notes(m, n, least=1), missing=(empty, "missing AUC")),
+    )
+
+
+def _newcombe_bound(area: Floats, m: Floats, n: Floats, z: float, end: Floats) -> Floats:
+    """Root of |area − θ| = z·√V(θ) between the area and one end of [0, 1], by bisection."""
+    inside, outside = area.copy(), end
+    spread = (m + n) / 2 - 1
+    for _ in range(60):
+        theta = (inside + outside) / 2
+        variance = theta * (1 - theta) / (m * n) * (1 + spread * ((1 - theta) / (2 - theta) + theta / (1 + theta)))
+        within = np.abs(area - theta) <= z * np.sqrt(variance)
+        inside, outside = np.where(within, theta, inside), np.where(within, outside, theta)
+    return (inside + outside) / 2
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Rows put in order of their group, with the class sizes of each group."""
+
+    order: Ints
+    codes: Ints  # group of each row, ascending
+    labels: NDArray[np.bool_]
+    edges: Ints  # shape (groups + 1,)
+    n_pos: Floats
+    n_neg: Floats
+
+    @classmethod
+    def of(cls, codes: Ints, labels: NDArray[np.bool_], groups: int) -> _Layout:
+        order = np.argsort(codes.astype(np.int16) if groups < 2**15 else codes, kind="stable")
+        rows = np.bincount(codes, minlength=groups).astype(np.float64)
+        n_pos = np.bincount(codes, weights=labels, minlength=groups).astype(np.float64)
+        edges = np.concatenate([[0.0], np.cumsum(rows)]).astype(np.intp)
+        return cls(order, codes[order], labels[order], edges, n_pos, rows - n_pos)
+
+    @property
+    def rows(self) -> Ints:
+        return np.diff(self.edges)
+
+    def placements(self, score: Floats) -> Floats:
+        """For each row the share of the other class that it beats (a positive) or loses to (a negative)."""
+        values = score[self.order]
+        by_score = np.empty(values.size, dtype=np.intp)
+        for start, stop in zip(self.edges[:-1], self.edges[1:], strict=True):
+            by_score[start:stop] = np.argsort(values[start:stop]) + start
+        values, labels = values[by_score], self.labels[by_score]
+        opens = np.ones(values.size, dtype=bool)  # the first row of each block of ties
+        opens[1:] = (values[1:] != values[:-1]) | (self.codes[1:] != self.codes[:-1])
+        block = np.cumsum(opens) - 1
+        start = np.flatnonzero(opens)
+        pos_before = np.concatenate([[0], np.cumsum(labels)])
+        pos_in_block = np.diff(np.append(pos_before[start], pos_before[-1]))
+        rows_in_block = np.diff(np.append(start, values.size))
+        group = self.codes[start]
+        pos_below = pos_before[start] - pos_before[self.edges[group]]
+        neg_below = start - self.edges[group] - pos_below
+        with np.errstate(divide="ignore", invalid="ignore"):
+            of_positive = (neg_below + (rows_in_block - pos_in_block) / 2) / self.n_neg[group]
+            of_negative = 1 - (pos_below + pos_in_block / 2) / self.n_pos[group]
+        placed = np.empty(values.size)
+        placed[by_score] = np.where(labels, of_positive[block], of_negative[block])
+        return placed
+
+    def mean_of_positives(self, placed: Floats) -> Floats:
+        """The AUC of each group from its placements; NaN with one class."""
+        total = np.bincount(self.codes, weights=np.where(self.labels, placed, 0.0), minlength=self.n_pos.size)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(self.n_neg > 0, total / self.n_pos, np.nan)
+
+    def variance_terms(self, placed: Floats) -> tuple[Floats, Floats]:
+        """Variance of the mean placement of the positives and of the negatives of each group."""
+        groups = self.n_pos.size
+        cell = 2 * self.codes + self.labels
+        sizes = np.stack([self.n_neg, self.n_pos], axis=1).ravel()
+        with np.errstate(divide="ignore", invalid="ignore"):
+            mean = np.bincount(cell, weights=placed, minlength=2 * groups) / sizes
+            squares = np.bincount(cell, weights=(placed - mean[cell]) ** 2, minlength=2 * groups)
+            terms = np.where(sizes > 1, squares / (sizes - 1) / sizes, np.nan)
+        terms[terms < 1e-30] = 0.0  # rounding of constant placements
+        return terms[1::2], terms[0::2]
+
+
+@dataclass(frozen=True)
+class _SampleAUC:
+    """AUC of one sample with DeLong's variance."""
+
+    auc: float
+    variance: float
+    n_pos: int
+    n_neg: int
+    note: str
+
+    @classmethod
+    def of(cls, y_true: ArrayLike, score: ArrayLike) -> _SampleAUC:
+        labels, (values,) = _complete_rows(y_true, score)
+        layout = _Layout.of(np.zeros(labels.size, dtype=np.intp), labels, 1)
+        placed = layout.placements(values)
+        note = label_where((), **{k: (m[0], text) for k, (m, text) in _class_notes(layout.n_pos, layout.n_neg).items()})
+        auc = layout.mean_of_positives(placed)[0]
+        of_positives, of_negatives = layout.variance_terms(placed)
+        return cls(
+            float(auc), float(of_positives[0] + of_negatives[0]), int(layout.n_pos[0]), int(layout.n_neg[0]), note
+        )
+
+    @property
+    def n(self) -> int:
+        return self.n_pos + self.n_neg
+
+
+def _class_notes(n_pos: Floats, n_neg: Floats, least: int = 2) -> dict[str, tuple[NDArray[np.bool_], str]]:
+    """Why an AUC or its variance is undefined."""
+    smaller = np.minimum(n_pos, n_neg)
+    notes = {
+        "empty": (np.maximum(n_pos, n_neg) == 0, "no rows"),
+        "one_class": (smaller == 0, "one class"),
+    }
+    if least > 1:
+        notes["single"] = (smaller < least, "a single row of one class")
+    return notes
+
+
+def _complete_rows(y_true: ArrayLike, *scores: ArrayLike) -> tuple[NDArray[np.bool_], list[Floats]]:
+    """Labels as Booleans and scores as floats, without the rows where any of them is missing."""
+    labels, values, _ = _complete_rows_with_groups(None, y_true, *scores)
+    return labels, values
+
+
+def _complete_rows_with_groups(
+    groups: NDArray[np.integer] | None, y_true: ArrayLike, *scores: ArrayLike
+) -> tuple[NDArray[np.bool_], list[Floats], NDArray[np.intp]]:
+    labels = np.asarray(y_true)
+    values = [np.asarray(score, dtype=np.float64) for score in scores]
+    codes = np.zeros(labels.shape, dtype=np.intp) if groups is None else groups
+    lengths = [array.shape for array in (labels, codes, *values)]
+    if len(set(lengths)) > 1 or labels.ndim != 1:
+        raise DataError(f"labels and scores must be one-dimensional and of equal length; found shapes {lengths}.")
+    keep = codes >= 0
+    for score in values:
+        keep &= ~np.isnan(score)
+    if labels.dtype != bool:
+        numbers = np.asarray(labels, dtype=np.float64)
+        keep &= ~np.isnan(numbers)
+        wrong = numbers[keep & (numbers != 0) & (numbers != 1)]
+        if wrong.size:
+            raise DataError(f"y_true must be Boolean or 0/1, with 1 for the positive class; found {wrong[0]:g}.")
+        labels = numbers == 1
+    if keep.all():
+        return labels, values, codes.astype(np.intp, copy=False)
+    return labels[keep], [score[keep] for score in values], codes[keep].astype(np.intp, copy=False)
+
+
+def _normal_p(statistic: Floats) -> Floats:
+    """Two-sided p-value of a standard normal statistic."""
+    from scipy.special import ndtr
+
+    p: Floats = 2 * ndtr(-np.abs(statistic))
+    return p

@@ -1,0 +1,283 @@
+"""Tests of two learners over the folds of a cross-validation.
+
+Folds share training rows, so the plain t test finds differences that are not there; these tests allow for it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from dfevals.exceptions import DataError
+from dfevals.inference.levels import check_level, t_quantile
+from dfevals.inference.paired import t_test
+from dfevals.inference.records import FloatOrArray, HypothesisTest, as_given, label_where
+
+__all__ = [
+    "BayesianTest",
+    "bayesian_correlated_ttest",
+    "corrected_resampled_ttest",
+    "five_by_two_cv_ftest",
+    "five_by_two_cv_ttest",
+]
+
+Floats = NDArray[np.float64]
+FEW_FOLDS = "fewer than two folds"
+
+
+def corrected_resampled_ttest(
+    differences: ArrayLike, n_train: ArrayLike, n_test: ArrayLike, level: float = 0.95
+) -> HypothesisTest:
+    """Nadeau and Bengio's corrected t test of two learners over folds or resamples.
+
+    Parameters
+    ----------
+    differences : array, shape (..., folds)
+        Score of the first learner less that of the second, per fold (over all repeats); leading axes are cohorts or
+        metrics. Missing folds are left out.
+    n_train, n_test : float or array of shape (folds,)
+        Training and test rows of a fold; for unequal folds give arrays, and the mean ratio is used.
+    level : float
+        Confidence level.
+
+    Returns
+    -------
+    HypothesisTest
+        `estimate` is the mean difference with its corrected interval, `df` folds − 1. NaN with one fold or where all
+        differences are the same number; p is 1 where all are 0.
+
+    Raises
+    ------
+    DataError
+        A number of rows is not positive.
+
+    Examples
+    --------
+    >>> corrected_resampled_ttest([0.02, 0.01, 0.03, -0.01, 0.02], n_train=80, n_test=20)
+    HypothesisTest(estimate=0.014, ci_low=-0.01425, ci_high=0.04225, level=0.95, method='corrected resampled t (Nadeau–Bengio)', n=5, statistic=1.376, p_value=0.2408, df=4)
+
+    References
+    ----------
+    Nadeau & Bengio (2003), "Inference for the generalization error", Machine Learning 52; Bouckaert & Frank (2004),
+    "Evaluating the replicability of significance tests for comparing learning algorithms", PAKDD.
+    """
+    mean, se, n = _corrected(differences, n_train, n_test)
+    method = "corrected resampled t (Nadeau–Bengio)"
+    return t_test(mean, se, n - 1, n=as_given(n), level=level, method=method, few=FEW_FOLDS)
+
+
+def _corrected(
+    differences: ArrayLike, n_train: ArrayLike, n_test: ArrayLike
+) -> tuple[Floats, Floats, NDArray[np.intp]]:
+    """Mean difference, its corrected standard error and the folds present."""
+    values = np.atleast_1d(np.asarray(differences, dtype=np.float64))
+    train, test = np.asarray(n_train, dtype=np.float64), np.asarray(n_test, dtype=np.float64)
+    for rows, name in ((train, "n_train"), (test, "n_test")):
+        if not (rows > 0).all():
+            raise DataError(f"{name} must be positive; found {rows[~(rows > 0)].ravel()[0]:g}.")
+    present = ~np.isnan(values)
+    n = present.sum(axis=-1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.where(present, test / train, 0.0).sum(axis=-1) / n
+        mean = np.where(present, values, 0.0).sum(axis=-1) / n
+        squares = (np.where(present, values - mean[..., None], 0.0) ** 2).sum(axis=-1)
+        scale = np.where(present, np.abs(values), 0.0).max(axis=-1, initial=0.0)
+        variance = np.where(squares <= n * (1e-12 * scale) ** 2, 0.0, squares) / np.where(n > 1, n - 1, np.nan)
+        return mean, np.sqrt((1 / n + ratio) * variance), n
+
+
+def five_by_two_cv_ttest(differences: ArrayLike) -> HypothesisTest:
+    """Dietterich's 5 × 2 cross-validation t test of two learners.
+
+    Parameters
+    ----------
+    differences : array, shape (..., 5, 2)
+        Differences of the scores: five repeats of two folds.
+
+    Returns
+    -------
+    HypothesisTest
+        The statistic has the first difference as its numerator, and `df` 5; `estimate` is the mean of all ten
+        differences, so there is no interval around it. NaN where the folds of every repeat agree, p is 1 where all
+        differences are 0.
+
+    Examples
+    --------
+    >>> d = [[0.02, 0.01], [0.03, 0.0], [0.01, 0.02], [0.02, 0.03], [0.0, 0.01]]
+    >>> round(five_by_two_cv_ttest(d).p_value, 4)
+    0.1398
+
+    References
+    ----------
+    Dietterich (1998), "Approximate statistical tests for comparing supervised classification learning algorithms",
+    Neural Computation 10.
+    """
+    from scipy.special import stdtr
+
+    values, variance, note = _five_by_two(differences)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        statistic = np.where(variance > 0, values[..., 0, 0] / np.sqrt(variance), np.nan)
+    zero = (values == 0).all(axis=(-2, -1))
+    return HypothesisTest(
+        estimate=as_given(values.mean(axis=(-2, -1))),
+        statistic=as_given(statistic),
+        p_value=as_given(np.where(zero, 1.0, 2 * stdtr(5, -np.abs(statistic)))),
+        df=5.0,
+        method="5x2cv t (Dietterich)",
+        n=10,
+        note=note,
+    )
+
+
+def five_by_two_cv_ftest(differences: ArrayLike) -> HypothesisTest:
+    """Alpaydın's combined 5 × 2 cross-validation F test of two learners.
+
+    Parameters
+    ----------
+    differences : array, shape (..., 5, 2)
+        Differences of the scores: five repeats of two folds.
+
+    Returns
+    -------
+    HypothesisTest
+        `df` is (10, 5); `estimate` is the mean of all ten differences; there is no interval.
+
+    Examples
+    --------
+    >>> d = [[0.02, 0.01], [0.03, 0.0], [0.01, 0.02], [0.02, 0.03], [0.0, 0.01]]
+    >>> round(five_by_two_cv_ftest(d).p_value, 4)
+    0.1578
+
+    References
+    ----------
+    Alpaydın (1999), "Combined 5 × 2 cv F test for comparing supervised classification learning algorithms", Neural
+    Computation 11.
+    """
+    from scipy.special import fdtrc
+
+    values, variance, note = _five_by_two(differences)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        statistic = np.where(variance > 0, (values**2).sum(axis=(-2, -1)) / (10 * variance), np.nan)
+    zero = (values == 0).all(axis=(-2, -1))
+    return HypothesisTest(
+        estimate=as_given(values.mean(axis=(-2, -1))),
+        statistic=as_given(statistic),
+        p_value=as_given(np.where(zero, 1.0, fdtrc(10, 5, statistic))),
+        df=(10.0, 5.0),
+        method="5x2cv F (Alpaydın)",
+        n=10,
+        note=note,
+    )
+
+
+def _five_by_two(differences: ArrayLike) -> tuple[Floats, Floats, FloatOrArray]:
+    """The differences, the mean of the five variances, and notes."""
+    values = np.asarray(differences, dtype=np.float64)
+    if values.shape[-2:] != (5, 2):
+        raise DataError(f"differences must have shape (5, 2), five repeats of two folds; found {values.shape}.")
+    variance = ((values[..., 0] - values[..., 1]) ** 2 / 2).mean(axis=-1)
+    missing = np.isnan(variance)
+    zero = (values == 0).all(axis=(-2, -1))
+    note = label_where(
+        variance.shape,
+        missing=(missing, "a fold is missing"),
+        zero=(zero, "all differences are 0"),
+        flat=(variance == 0, "the folds of every repeat agree"),
+    )
+    return values, variance, note
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class BayesianTest(HypothesisTest):
+    """Posterior probabilities of a difference between two learners.
+
+    Attributes
+    ----------
+    p_a, p_rope, p_b : float or array
+        Probability that the first is better, that both are practically equivalent, that the second is better.
+    scale : float or array
+        Scale of the posterior, a Student t with `df` degrees of freedom around `estimate`.
+    rope : float
+        Half-width of the region of practical equivalence.
+    """
+
+    p_a: FloatOrArray = float("nan")
+    p_rope: FloatOrArray = float("nan")
+    p_b: FloatOrArray = float("nan")
+    scale: FloatOrArray = float("nan")
+    rope: float = float("nan")
+
+
+def bayesian_correlated_ttest(
+    differences: ArrayLike, n_train: ArrayLike, n_test: ArrayLike, rope: float = 0.01, level: float = 0.95
+) -> BayesianTest:
+    """Bayesian correlated t test of two learners over folds, with a region of practical equivalence.
+
+    Parameters
+    ----------
+    differences : array, shape (..., folds)
+        Score of the first learner less that of the second, higher being better.
+    n_train, n_test : float or array of shape (folds,)
+        Training and test rows of a fold.
+    rope : float
+        Differences up to this size do not matter; 0 or more.
+    level : float
+        Probability of the credible interval.
+
+    Returns
+    -------
+    BayesianTest
+        `p_a`, `p_rope`, `p_b` add up to 1; the interval is the central credible interval of the mean difference.
+        NaN with one fold or constant differences; where all differences are 0, `p_rope` is 1.
+
+    Raises
+    ------
+    DataError
+        rope is negative, or a number of rows is not positive.
+
+    Examples
+    --------
+    >>> test = bayesian_correlated_ttest([0.02, 0.01, 0.03, -0.01, 0.02], n_train=80, n_test=20)
+    >>> round(test.p_a, 3), round(test.p_rope, 3), round(test.p_b, 3)
+    (0.643, 0.318, 0.039)
+
+    References
+    ----------
+    Corani & Benavoli (2015), "A Bayesian approach for comparing cross-validated algorithms on multiple data sets",
+    Machine Learning 100; Benavoli et al. (2017), "Time for a change", JMLR 18.
+    """
+    from scipy.special import stdtr
+
+    if not rope >= 0:
+        raise DataError(f"rope={rope!r} must be 0 or more.")
+    check_level(level)
+    mean, scale, n = _corrected(differences, n_train, n_test)
+    df = np.where(n > 1, n - 1.0, np.nan)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        p_a = np.where(scale > 0, stdtr(df, (mean - rope) / scale), np.nan)
+        p_b = np.where(scale > 0, stdtr(df, (-rope - mean) / scale), np.nan)
+        half = np.where(scale > 0, t_quantile(level, df) * scale, np.nan)
+    zero = (scale == 0) & (mean == 0)
+    p_a, p_b = np.where(zero, 0.0, p_a), np.where(zero, 0.0, p_b)
+    return BayesianTest(
+        estimate=as_given(mean),
+        ci_low=as_given(mean - half),
+        ci_high=as_given(mean + half),
+        df=as_given(df),
+        level=level,
+        method="Bayesian correlated t",
+        n=as_given(n),
+        note=label_where(
+            mean.shape,
+            zero=(zero, "all differences are 0"),
+            constant=(scale == 0, "constant differences"),
+            few=(np.isnan(scale), FEW_FOLDS),
+        ),
+        p_a=as_given(p_a),
+        p_rope=as_given(np.maximum(1 - p_a - p_b, 0)),
+        p_b=as_given(p_b),
+        scale=as_given(scale),
+        rope=float(rope),
+    )
