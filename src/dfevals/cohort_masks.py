@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,7 @@ def resolve_masks(by: Mapping[Any, Any], frame: pd.DataFrame) -> tuple[tuple[str
     rows = Rows(frame, expressions)
     for a, b in spans(len(frame)):
         block = rows.block(a, b)
-        found = patterns.codes([s.evaluate(block) if isinstance(s, Expression) else s[a:b] for s in sources], b - a)
+        found = patterns.codes((s.evaluate(block) if isinstance(s, Expression) else s[a:b] for s in sources), b - a)
         dtype = code_dtype(patterns.size)
         if dtype.itemsize > codes.itemsize:
             grown = np.empty(len(frame), dtype=dtype)
@@ -77,18 +78,17 @@ class _Patterns:
     def __init__(self, n_masks: int) -> None:
         self._cuts = [(a, min(a + _WIDTH, n_masks)) for a in range(0, n_masks, _WIDTH)]
         self._tables: list[dict[int, int]] = [{} for _ in self._cuts]
-        self._n_masks = n_masks
 
     @property
     def size(self) -> int:
         """Combinations met so far."""
         return len(self._tables[-1])
 
-    def codes(self, masks: list[Array], n: int) -> Array:
-        """Combination of each row of a block."""
+    def codes(self, masks: Iterator[Array], n: int) -> Array:
+        """Combination of each row of a block; only a few masks exist at a time."""
         found = np.zeros(n, dtype=np.int64)
         for (a, b), table in zip(self._cuts, self._tables, strict=True):
-            joint = _packed(masks[a:b], n)
+            joint = _packed(list(itertools.islice(masks, b - a)), n)
             if a:
                 joint = (found << _WIDTH) | joint
             found = _numbered(joint, table)
@@ -96,14 +96,12 @@ class _Patterns:
 
     def members(self) -> Array:
         """Boolean array, combinations × masks."""
-        out = np.zeros((self.size, self._n_masks), dtype=bool)
         earlier = np.zeros((1, 0), dtype=bool)
         for (a, b), table in zip(self._cuts, self._tables, strict=True):
             keys = np.fromiter(table, dtype=np.int64, count=len(table))
             bits = (keys[:, None] >> np.arange(b - a)) & 1
             earlier = np.column_stack([earlier[keys >> _WIDTH], bits.astype(bool)])
-        out[:] = earlier
-        return out
+        return earlier
 
 
 def _packed(masks: list[Array], n: int) -> Array:
@@ -111,7 +109,7 @@ def _packed(masks: list[Array], n: int) -> Array:
     dtype = np.dtype(np.uint8 if len(masks) <= 8 else np.uint16)
     out = np.zeros(n, dtype=dtype)
     for bit, mask in enumerate(masks):
-        out |= mask.view(np.uint8) << dtype.type(bit) if dtype == np.uint8 else mask.astype(dtype) << dtype.type(bit)
+        out |= mask.astype(dtype) << dtype.type(bit)
     return out
 
 
