@@ -30,6 +30,7 @@ from dfevals.inference.paired import (
     welch_ttest,
     welch_ttest_from_moments,
 )
+from dfevals.inference.planning import PowerRecord, design_effect, power
 from dfevals.inference.proportions import agresti_coull, clopper_pearson, newcombe_difference, wilson
 from dfevals.inference.ranks import sign_flip_permutation, wilcoxon
 from dfevals.inference.records import Estimate, HypothesisTest
@@ -42,6 +43,7 @@ __all__ = [
     "FriedmanTest",
     "HypothesisTest",
     "NemenyiTest",
+    "PowerRecord",
     "RepeatedAnova",
     "agresti_coull",
     "anova_repeated",
@@ -60,6 +62,7 @@ __all__ = [
     "delong",
     "delong_by_group",
     "delong_unpaired",
+    "design_effect",
     "discordant_odds_ratio",
     "five_by_two_cv_ftest",
     "five_by_two_cv_ttest",
@@ -76,6 +79,7 @@ __all__ = [
     "paired_difference",
     "paired_ttest",
     "paired_ttest_from_moments",
+    "power",
     "roc_auc_interval",
     "sign_flip_permutation",
     "tost",
