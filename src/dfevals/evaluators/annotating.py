@@ -1,0 +1,369 @@
+"""Evaluators over a frame: new columns per evaluator, counted errors, a cache, and nothing lost on interruption."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from dfevals.evaluators.caching import Cache, content_key
+from dfevals.evaluators.concurrency import TimedOut, stream, stream_async
+from dfevals.evaluators.functions import FunctionEvaluator, as_evaluator
+from dfevals.evaluators.protocol import Evaluated, Evaluator
+from dfevals.evaluators.values import plain
+from dfevals.exceptions import DataError, RoleError
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+__all__ = ["Annotation", "OutcomeSpec", "annotate"]
+
+_BATCH = 1024
+_SAVE_EVERY = 2.0
+_DEFAULT_CONCURRENCY = 8
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeSpec:
+    """How an evaluator's columns are to be read as an outcome.
+
+    Attributes
+    ----------
+    name, column : str
+        The outcome and its score column (the same text).
+    passed_column, reason_column, error_column : str
+        The companions.
+    kind : str
+        "pass" where the evaluator has a pass mark, else "score".
+    better : str
+        "higher" or "lower".
+    pass_at : float or None
+        The pass mark.
+    range : (float, float)
+        Of the score.
+    """
+
+    name: str
+    column: str
+    passed_column: str
+    reason_column: str
+    error_column: str
+    kind: str
+    better: str
+    pass_at: float | None
+    range: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """A frame with evaluations.
+
+    Attributes
+    ----------
+    frame : DataFrame
+        The rows given, in their order, with the new columns.
+    outcomes : tuple of OutcomeSpec
+        One per evaluator.
+    provenance : dict
+        Per evaluator: its fingerprint, the columns read, rows, errors, and how many came from the cache.
+    """
+
+    frame: pd.DataFrame
+    outcomes: tuple[OutcomeSpec, ...]
+    provenance: dict[str, dict[str, Any]]
+
+    @property
+    def errors(self) -> dict[str, int]:
+        """Number of failed evaluations per evaluator."""
+        return {name: int(entry["errors"]) for name, entry in self.provenance.items()}
+
+
+def annotate(
+    frame: pd.DataFrame,
+    evaluators: object,
+    *,
+    progress: bool = True,
+    cache: str | Path | None = None,
+    max_concurrency: int | None = None,
+    random_state: int | None = None,
+) -> Annotation:
+    """Evaluate every row and add the results as columns.
+
+    Each evaluator adds `<name>` (score), `<name>_passed`, `<name>_reason` and `<name>_error`; one that marks places of
+    the response also adds `<name>_spans`. An evaluation that fails has an error text, no score and no verdict, and the
+    other rows are not touched by it.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Not changed.
+    evaluators : evaluator, or list of evaluators
+        Instances, classes, names ("groundedness") or functions.
+    progress : bool
+        Show a bar for work that takes more than half a second.
+    cache : path, optional
+        SQLite file of results by content; errors are not kept, so that they are tried again.
+    max_concurrency : int, optional
+        Calls at once, for evaluators that call elsewhere and for functions (8 for the former by default, 1 for the
+        latter).
+    random_state : int, optional
+        Seed for evaluators that draw (judges pass it on).
+
+    Returns
+    -------
+    Annotation
+
+    Raises
+    ------
+    RoleError
+        When a column is not there.
+    DataError
+        When two evaluators have one name, or a column of that name exists already.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from dfevals.evaluators import ExactMatch, annotate
+    >>> done = annotate(pd.DataFrame({"response": ["4", None], "reference": ["4", "5"]}), [ExactMatch()])
+    >>> done.frame["exact_match"].tolist(), done.errors
+    ([1.0, nan], {'exact_match': 1})
+    """
+    chosen = _evaluators(evaluators)
+    sources = [_checked_sources(one, frame) for one in chosen]
+    columns: dict[str, pd.Series[Any]] = {}
+    provenance: dict[str, dict[str, Any]] = {}
+    with ExitStack() as stack:
+        store = None if cache is None else stack.enter_context(Cache(cache))
+        for one, source in zip(chosen, sources, strict=True):
+            job = _Job(one, source, frame, store, max_concurrency, random_state)
+            columns.update(job.run(progress))
+            provenance[one.name] = job.provenance()
+    kept = frame.drop(columns=[column for column in columns if column in frame.columns])
+    return Annotation(kept.assign(**columns), tuple(_outcome(one) for one in chosen), provenance)
+
+
+def _evaluators(given: object) -> list[Evaluator]:
+    listed = list(given) if isinstance(given, Iterable) and not isinstance(given, str | Evaluator | type) else [given]
+    found = [as_evaluator(one) for one in listed]
+    if not found:
+        raise DataError("No evaluator was given.")
+    names = [one.name for one in found]
+    for name in names:
+        if names.count(name) > 1:
+            raise DataError(f'Two evaluators are called {name!r}. Give one of them another name: name="…".')
+    return found
+
+
+def _checked_sources(one: Evaluator, frame: pd.DataFrame) -> dict[str, object]:
+    if not isinstance(frame, pd.DataFrame):
+        raise DataError(f"annotate needs a pandas DataFrame, found {type(frame).__name__}.")
+    if not frame.columns.is_unique:
+        twice = frame.columns[frame.columns.duplicated()][0]
+        raise RoleError(f"The frame has two columns called {twice!r}; column names must be unique.")
+    made_here = {f"{one.name}{ending}" for ending in ("_passed", "_reason", "_error")} <= set(frame.columns)
+    taken = [f"{one.name}{ending}" for ending in ("", "_passed", "_reason", "_error")]
+    clash = next((column for column in taken if column in frame.columns), None)
+    if clash is not None and not made_here:
+        raise DataError(
+            f'The frame already has a column {clash!r}. Give the evaluator another name: name="{one.name}_2".'
+        )
+    return one.sources(list(frame.columns))
+
+
+def _outcome(one: Evaluator) -> OutcomeSpec:
+    decides = one.pass_at is not None or isinstance(one, FunctionEvaluator)
+    return OutcomeSpec(
+        name=one.name,
+        column=one.name,
+        passed_column=f"{one.name}_passed",
+        reason_column=f"{one.name}_reason",
+        error_column=f"{one.name}_error",
+        kind="pass" if decides else "score",
+        better=one.better,
+        pass_at=one.pass_at,
+        range=one.record.range,
+    )
+
+
+class _Job:
+    """One evaluator over one frame."""
+
+    def __init__(
+        self,
+        one: Evaluator,
+        sources: dict[str, object],
+        frame: pd.DataFrame,
+        cache: Cache | None,
+        max_concurrency: int | None,
+        random_state: int | None,
+    ) -> None:
+        self.one, self.sources, self.frame, self.cache = one, sources, frame, cache
+        self.max_concurrency = max_concurrency
+        self.seed = random_state
+        self.n = len(frame)
+        self.score = np.full(self.n, np.nan)
+        self.passed = np.zeros(self.n, dtype=bool)
+        self.undecided = np.ones(self.n, dtype=bool)
+        self.reason: list[str | None] = [None] * self.n
+        self.error: list[str | None] = [None] * self.n
+        self.spans: list[str | None] | None = None
+        self.from_cache = 0
+        self.unsaved: dict[str, Any] = {}
+        self.saved_at = time.monotonic()
+        self.fingerprint = one.fingerprint()
+
+    def run(self, progress: bool) -> dict[str, pd.Series[Any]]:
+        """Evaluate all rows; finished work is in the cache even when this is interrupted."""
+        from tqdm.auto import tqdm
+
+        bar = tqdm(total=self.n, desc=self.one.name, disable=not progress, delay=0.5, leave=False)
+        try:
+            for start in range(0, self.n, self._batch_size()):
+                self._run_batch(start, min(start + self._batch_size(), self.n), bar)
+        finally:
+            self._save(force=True)
+            bar.close()
+        return self._columns()
+
+    def _batch_size(self) -> int:
+        return self.n or 1 if self._concurrent() else _BATCH
+
+    def _concurrent(self) -> bool:
+        return self.one.remote or (isinstance(self.one, FunctionEvaluator) and (self.max_concurrency or 1) > 1)
+
+    def _run_batch(self, start: int, stop: int, bar: tqdm[Any]) -> None:
+        rows = list(self._rows(start, stop))
+        keys: list[str] = []
+        if self.cache is not None or self.one.remote:
+            keys = [content_key(f"{self.fingerprint}|{self.seed}", row) for row in rows]
+        left = list(range(len(rows)))
+        if self.cache is not None:
+            known = self.cache.get(keys)
+            for place in left:
+                if keys[place] in known:
+                    self._take(start + place, _restore(known[keys[place]]))
+                    self.from_cache += 1
+            left = [place for place in left if keys[place] not in known]
+            bar.update(len(rows) - len(left))
+        for places, result in self._evaluations(rows, keys, left):
+            for place in places:
+                self._take(start + place, result)
+            if self.cache is not None and result.error is None:
+                self.unsaved[keys[places[0]]] = _stored(result)
+                self._save()
+            bar.update(len(places))
+
+    def _evaluations(
+        self, rows: list[dict[str, object]], keys: list[str], left: list[int]
+    ) -> Iterator[tuple[list[int], Evaluated]]:
+        """Results with the places that they belong to; equal rows of a remote evaluator are one call."""
+        if not self._concurrent():
+            step = 1 if isinstance(self.one, FunctionEvaluator) else 64 if self.cache is not None else len(left) or 1
+            for at in range(0, len(left), step):
+                part = left[at : at + step]
+                for place, result in zip(part, self.one.evaluate_batch([rows[p] for p in part]), strict=True):
+                    yield [place], result
+            return
+        groups: dict[object, list[int]] = {}
+        for place in left:
+            groups.setdefault(keys[place] if keys else place, []).append(place)
+        places = list(groups.values())
+        with closing(self._stream(lambda number: rows[places[number][0]], len(places))) as results:
+            for number, result in results:
+                yield places[number], Evaluated.failed(result.message) if isinstance(result, TimedOut) else result
+
+    def _stream(self, row: Callable[[int], dict[str, object]], count: int) -> Any:
+        one = self.one
+        own: int = getattr(one, "max_concurrency", _DEFAULT_CONCURRENCY)
+        at_once = own if self.max_concurrency is None else self.max_concurrency
+        timeout = getattr(one, "row_timeout", None)
+        if isinstance(one, FunctionEvaluator) and one.is_async:
+            return stream_async(
+                lambda number: one.evaluate_async(row(number)), count, max_concurrency=at_once, timeout=timeout
+            )
+        return stream(lambda number: one.evaluate_row(row(number)), count, max_concurrency=at_once, timeout=timeout)
+
+    def _rows(self, start: int, stop: int) -> Iterator[dict[str, object]]:
+        constants = dict(self.one.constants)
+        if self.seed is not None and getattr(self.one, "takes_seed", False):
+            constants["seed"] = self.seed
+        part = self.frame.iloc[start:stop]
+        names = list(self.sources)
+        cells = [part[column].tolist() for column in self.sources.values()]
+        wants_row = "row" in self.one.record.all_roles()
+        whole = part.to_dict("records") if wants_row else None
+        for number in range(len(part)):
+            values = dict(constants)
+            for name, column in zip(names, cells, strict=True):
+                values[name] = plain(column[number])
+            if whole is not None:
+                values["row"] = whole[number]
+            yield values
+
+    def _take(self, place: int, result: Evaluated) -> None:
+        if result.error is not None:
+            self.error[place] = result.error
+            return
+        self.score[place] = result.score
+        self.reason[place] = result.reason
+        if result.passed is not None:
+            self.passed[place] = result.passed
+            self.undecided[place] = False
+        if result.spans is not None:
+            if self.spans is None:
+                self.spans = [None] * self.n
+            self.spans[place] = "[" + ", ".join(f"[{a}, {b}]" for a, b in result.spans) + "]"
+
+    def _save(self, force: bool = False) -> None:
+        if self.cache is not None and self.unsaved and (force or time.monotonic() - self.saved_at > _SAVE_EVERY):
+            self.cache.put(self.unsaved)
+            self.unsaved = {}
+            self.saved_at = time.monotonic()
+
+    def _columns(self) -> dict[str, pd.Series[Any]]:
+        name, index = self.one.name, self.frame.index
+        columns = {
+            name: pd.Series(self.score, index=index),
+            f"{name}_passed": pd.Series(pd.arrays.BooleanArray(self.passed, self.undecided), index=index),
+            f"{name}_reason": _text_column(self.reason, index),
+            f"{name}_error": _text_column(self.error, index),
+        }
+        if self.spans is not None:
+            columns[f"{name}_spans"] = _text_column(self.spans, index)
+        return columns
+
+    def provenance(self) -> dict[str, Any]:
+        """What was evaluated, how, and how often it failed."""
+        return {
+            "evaluator": repr(self.one),
+            "fingerprint": content_key(self.fingerprint, {})[:16],
+            "columns": dict(self.sources),
+            "rows": self.n,
+            "errors": sum(error is not None for error in self.error),
+            "from_cache": self.from_cache,
+            "random_state": self.seed,
+        }
+
+
+def _text_column(values: Sequence[str | None], index: pd.Index[Any]) -> pd.Series[Any]:
+    """A text column with missing values, of the type that this pandas gives to texts."""
+    return pd.Series(np.array([*values, None], dtype=object)[:-1], index=index).astype(pd.Series(["text"]).dtype)
+
+
+def _stored(result: Evaluated) -> list[Any]:
+    score = None if math.isnan(result.score) else result.score
+    spans = None if result.spans is None else [list(span) for span in result.spans]
+    return [score, result.passed, result.reason, spans]
+
+
+def _restore(stored: list[Any]) -> Evaluated:
+    score, passed, reason, spans = stored
+    places = None if spans is None else tuple((int(a), int(b)) for a, b in spans)
+    return Evaluated(math.nan if score is None else score, passed, reason, None, places)

@@ -1,0 +1,102 @@
+"""Results on disk by content hash, so that a killed run repeats nothing and loses nothing (SQLite)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+import threading
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from dfevals.evaluators.protocol import stable_repr
+from dfevals.exceptions import DataError
+
+__all__ = ["Cache", "content_key"]
+
+_CHUNK = 500
+
+
+def content_key(fingerprint: str, values: Mapping[str, object]) -> str:
+    """Hash of who evaluates and what is evaluated.
+
+    Examples
+    --------
+    >>> content_key("f", {"a": 1}) == content_key("f", {"a": 1.5})
+    False
+    """
+    body = json.dumps(values, sort_keys=True, default=_stable)
+    return hashlib.sha256(f"{fingerprint}\0{body}".encode()).hexdigest()
+
+
+def _stable(value: object) -> object:
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    return stable_repr(value)
+
+
+class Cache:
+    """A small key → JSON store that several threads of one process may use.
+
+    Parameters
+    ----------
+    path : str or Path
+        The SQLite file; made when it does not exist.
+
+    Raises
+    ------
+    DataError
+        When the file is not a cache.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._lock = threading.Lock()
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(self.path, check_same_thread=False, timeout=30)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=NORMAL")
+            self._db.execute("CREATE TABLE IF NOT EXISTS results (key TEXT PRIMARY KEY, value TEXT NOT NULL)")
+            self._db.commit()
+        except (sqlite3.DatabaseError, OSError) as error:
+            raise DataError(f"cache={str(path)!r} cannot be used: {error}. Give the path of a new file.") from error
+
+    def get(self, keys: Iterable[str]) -> dict[str, Any]:
+        """The stored values of those keys that are there."""
+        wanted = list(dict.fromkeys(keys))
+        found: dict[str, Any] = {}
+        with self._lock:
+            for start in range(0, len(wanted), _CHUNK):
+                part = wanted[start : start + _CHUNK]
+                marks = ",".join("?" * len(part))
+                for key, value in self._db.execute(f"SELECT key, value FROM results WHERE key IN ({marks})", part):
+                    found[key] = json.loads(value)
+        return found
+
+    def put(self, items: Mapping[str, Any]) -> None:
+        """Store values; they are on disk when this returns."""
+        if not items:
+            return
+        rows = [(key, json.dumps(value, default=_stable)) for key, value in items.items()]
+        with self._lock, self._db:
+            self._db.executemany("INSERT OR REPLACE INTO results VALUES (?, ?)", rows)
+
+    def __len__(self) -> int:
+        with self._lock:
+            return int(self._db.execute("SELECT count(*) FROM results").fetchone()[0])
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._db.close()
+
+    def __enter__(self) -> Cache:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,240 @@
+"""Regular expressions and JSON Schemas, checked; also run as a separate process for what may take for ever.
+
+This file imports nothing of dfevals, so that the process starts quickly: `python checking.py` answers one JSON request
+per line.
+"""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import json
+import math
+import re
+import sys
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+__all__ = ["find_pattern", "regex_cost", "schema_cost", "validate"]
+
+_EXPONENTIAL = math.inf
+_LOCAL_PART = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+
+
+def find_pattern(pattern: str, value: str, mode: str, flags: int) -> list[int] | None:
+    """Place of the match of a pattern: [start, end], or None."""
+    match = getattr(re.compile(pattern, flags), mode)(value)
+    return None if match is None else list(match.span())
+
+
+@functools.lru_cache(maxsize=512)
+def _degree(pattern: str, flags: int = 0) -> float:
+    """Degree of the polynomial that bounds the time of a search; infinite when repeats are nested."""
+    parser = getattr(re, "_parser", None)
+    if parser is None:  # the parser is private: without it every pattern is run apart
+        return _EXPONENTIAL
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return 1 + _repeats(parser.parse(pattern, flags), inside=False)
+
+
+def _repeats(tree: Any, inside: bool) -> float:
+    """Number of repeats without a small bound, in sequence; infinite for a repeat inside a repeat."""
+    total: float = 0
+    for kind, detail in tree:
+        name = str(kind)
+        if name in ("MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"):
+            _, most, body = detail
+            large = most > 16
+            if inside and most > 1:
+                return _EXPONENTIAL
+            total += _repeats(body, inside or most > 1) + (1 if large else 0)
+        elif name == "SUBPATTERN":
+            total += _repeats(detail[-1], inside)
+        elif name == "BRANCH":
+            if inside and len(detail[1]) > 1:
+                return _EXPONENTIAL
+            total += max(_repeats(part, inside) for part in detail[1])
+        elif name in ("ASSERT", "ASSERT_NOT"):
+            total += _repeats(detail[1], inside)
+        elif name == "ATOMIC_GROUP":
+            total += _repeats(detail, inside)
+        elif name in ("GROUPREF", "GROUPREF_EXISTS"):
+            return _EXPONENTIAL
+    return total
+
+
+def regex_cost(pattern: str, length: int, flags: int = 0) -> float:
+    """Upper bound, in steps, of searching a text of so many characters; infinite when it may be exponential.
+
+    Examples
+    --------
+    >>> regex_cost("(a+)+$", 30)
+    inf
+    >>> regex_cost("a+b", 10)
+    100.0
+    """
+    degree = _degree(pattern, flags)
+    return math.inf if math.isinf(degree) else float(max(length, 1) ** degree)
+
+
+def schema_cost(schema: Any, length: int) -> float:
+    """Greatest cost of a pattern of the schema on a text of so many characters; 0 without patterns."""
+    return max((regex_cost(pattern, length) for pattern in _patterns(schema)), default=0.0)
+
+
+def _patterns(schema: Any) -> Iterator[str]:
+    todo = [schema]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, dict):
+            if isinstance(node.get("pattern"), str):
+                yield node["pattern"]
+            if isinstance(node.get("patternProperties"), dict):
+                yield from node["patternProperties"]
+            todo.extend(node.values())
+        elif isinstance(node, list):
+            todo.extend(node)
+
+
+DRAFTS = {
+    "draft3": "Draft3Validator",
+    "draft4": "Draft4Validator",
+    "draft6": "Draft6Validator",
+    "draft7": "Draft7Validator",
+    "2019-09": "Draft201909Validator",
+    "2020-12": "Draft202012Validator",
+}
+
+
+class SchemaProblem(Exception):
+    """The schema itself cannot be used."""
+
+
+@functools.lru_cache(maxsize=64)
+def _format_checker(draft: str) -> Any:
+    """The draft's format checks, with plain ones for those whose libraries are not installed."""
+    import jsonschema
+
+    given = getattr(jsonschema, draft).FORMAT_CHECKER
+    checker = jsonschema.FormatChecker(formats=())
+    checker.checkers = {**_own_formats(), **given.checkers}
+    return checker
+
+
+def _own_formats() -> dict[str, tuple[Any, tuple[type[Exception], ...]]]:
+    hostname = re.compile(rf"(?=.{{1,253}}\Z){_LOCAL_PART}(?:\.{_LOCAL_PART})*\Z")
+    uri = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?:[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*\Z")
+    clock = re.compile(r"\d{2}:\d{2}:\d{2}(?:\.\d{1,12})?(?:[Zz]|[+-]\d{2}:\d{2})\Z")
+
+    def is_time(value: object) -> bool:
+        if not isinstance(value, str):
+            return True
+        if not clock.match(value):
+            return False
+        datetime.datetime.fromisoformat(f"2000-01-01T{re.sub('[.][0-9]+', '', value).upper()}")
+        return True
+
+    def is_date_time(value: object) -> bool:
+        if not isinstance(value, str):
+            return True
+        if len(value) < 20 or value[10] not in "Tt":
+            return False
+        datetime.date.fromisoformat(value[:10])
+        return is_time(value[11:])
+
+    def matches(pattern: re.Pattern[str]) -> Any:
+        return lambda value: not isinstance(value, str) or bool(pattern.match(value))
+
+    return {
+        "date-time": (is_date_time, (ValueError,)),
+        "time": (is_time, (ValueError,)),
+        "hostname": (matches(hostname), ()),
+        "uri": (matches(uri), ()),
+    }
+
+
+@functools.lru_cache(maxsize=256)
+def _validator(schema_text: str, draft: str | None, formats: bool) -> Any:
+    """A compiled validator; remote references are not fetched."""
+    import jsonschema
+    from jsonschema.validators import validator_for
+    from referencing.jsonschema import EMPTY_REGISTRY
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from jsonschema_specifications import REGISTRY
+
+    schema = json.loads(schema_text)
+    if not isinstance(schema, dict | bool):
+        raise SchemaProblem(f"schema must be an object or a truth value, found {type(schema).__name__}.")
+    newest = jsonschema.Draft202012Validator
+    if draft is not None:
+        kind = getattr(jsonschema, DRAFTS[draft])
+    else:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            kind = validator_for(schema, default=newest)
+    try:
+        kind.check_schema(schema)
+    except jsonschema.SchemaError as error:
+        raise SchemaProblem(f"schema is not valid at {error.json_path}: {_short(error.message)}") from None
+    checker = _format_checker(kind.__name__) if formats else None
+    return kind(schema, registry=REGISTRY if len(REGISTRY) else EMPTY_REGISTRY, format_checker=checker)
+
+
+def validate(schema_text: str, instance: Any, draft: str | None, formats: bool) -> dict[str, Any]:
+    """Check a value against a schema.
+
+    Returns
+    -------
+    dict
+        `{"valid": True}`, `{"valid": False, "path": …, "message": …}` or `{"error": …}`.
+    """
+    try:
+        validator = _validator(schema_text, draft, formats)
+        first = next(validator.iter_errors(instance), None)
+    except SchemaProblem as problem:
+        return {"error": str(problem)}
+    except RecursionError:
+        return {"error": "the value or the schema is nested too deeply to be checked."}
+    except Exception as error:
+        return {"error": _reference_problem(error)}
+    if first is None:
+        return {"valid": True}
+    return {"valid": False, "path": first.json_path, "message": _short(first.message)}
+
+
+def _reference_problem(error: Exception) -> str:
+    reference = getattr(error, "ref", None)
+    if reference is None and getattr(error, "__cause__", None) is not None:
+        reference = getattr(error.__cause__, "ref", None)
+    if isinstance(reference, str):
+        remote = "://" in reference
+        what = "is remote and nothing is fetched" if remote else "cannot be resolved"
+        return f"$ref {_short(reference)!r} {what}. Put the definition under $defs."
+    return f"the schema cannot be applied: {type(error).__name__}: {_short(str(error))}"
+
+
+def _short(message: str, limit: int = 240) -> str:
+    return message if len(message) <= limit else message[: limit - 1] + "…"
+
+
+def _serve() -> None:
+    """Answer requests from standard input until it closes."""
+    for line in sys.stdin:
+        request = json.loads(line)
+        try:
+            if request["do"] == "regex":
+                answer: Any = {"span": find_pattern(*request["with"])}
+            else:
+                answer = validate(*request["with"])
+        except Exception as error:
+            answer = {"error": f"{type(error).__name__}: {error}"}
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    _serve()

@@ -1,0 +1,246 @@
+"""Is the response JSON, and does it keep to its schema?"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from dfevals.evaluators import checking
+from dfevals.evaluators.protocol import Evaluated, Evaluator, EvaluatorRecord
+from dfevals.evaluators.sandbox import run_apart
+from dfevals.evaluators.values import is_missing, plain, show, text
+from dfevals.exceptions import DataError, check_choice
+
+__all__ = ["JSONValidation", "SchemaCompliance"]
+
+_FENCE = re.compile(r"\s*```[A-Za-z]*\n(.*?)\n?```\s*\Z", re.DOTALL)
+_CHEAP = 1e7
+_TOO_DEEP = "the JSON is nested too deeply to be read."
+
+
+class _NotJSON(Exception):
+    """The text is not JSON; the message says where."""
+
+
+def _no_constant(name: str) -> Any:
+    raise _NotJSON(f"{name} is not a JSON value")
+
+
+def _unique_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                raise _NotJSON(f"the key {show(key)} appears twice in one object")
+            seen.add(key)
+    return found
+
+
+_STRICT = json.JSONDecoder(parse_constant=_no_constant)
+_STRICT_UNIQUE = json.JSONDecoder(parse_constant=_no_constant, object_pairs_hook=_unique_pairs)
+_LENIENT = json.JSONDecoder()
+
+
+def _load(value: str, decoder: json.JSONDecoder) -> Any:
+    """Parse a text; RecursionError and _NotJSON say why not."""
+    try:
+        return decoder.decode(value)
+    except json.JSONDecodeError as error:
+        if not value.strip():
+            raise _NotJSON("the response is empty") from None
+        raise _NotJSON(f"{error.msg} at line {error.lineno} column {error.colno}") from None
+    except ValueError:  # a whole number of more digits than Python reads
+        longer = json.JSONDecoder(parse_constant=decoder.parse_constant, parse_int=float)
+        return longer.decode(value)
+
+
+def _unfenced(value: str) -> str:
+    match = _FENCE.match(value)
+    return match.group(1) if match else value
+
+
+class JSONValidation(Evaluator):
+    """Whether the response is one JSON value (RFC 8259).
+
+    Score 1 or 0. NaN and Infinity are not JSON. Pass mark 1.
+
+    Parameters
+    ----------
+    fenced : bool
+        Accept a Markdown code fence around the value.
+    unique_keys : bool
+        Also refuse an object with a key given twice.
+    require : {"object", "array"}, optional
+        Kind of the outermost value.
+    **common
+        `name`, `pass_at`, and the columns of the roles.
+
+    Examples
+    --------
+    >>> JSONValidation().evaluate(response='{"a": 1,}').reason
+    'not JSON: Expecting property name enclosed in double quotes at line 1 column 9'
+    """
+
+    record: ClassVar[EvaluatorRecord] = EvaluatorRecord(
+        name="json_validation",
+        measures="Whether the response is one valid JSON value.",
+        roles=("response",),
+        weaknesses="Says nothing of the content; values nested deeper than Python reads are errors, not verdicts.",
+        accuracy="Agrees with RFC 8259 as Python's json module reads it, NaN and Infinity refused.",
+        family="structured",
+    )
+
+    def __init__(
+        self, *, fenced: bool = False, unique_keys: bool = False, require: str | None = None, **common: Any
+    ) -> None:
+        if require is not None:
+            check_choice("require", require, ("object", "array"), DataError)
+        settings = {"fenced": fenced, "unique_keys": unique_keys, "require": require}
+        super().__init__(settings=settings, **common)
+        self.fenced, self.require = fenced, require
+        self._decoder = _STRICT_UNIQUE if unique_keys else _STRICT
+
+    def _evaluate(self, response: object) -> Evaluated:
+        value = text("response", response)
+        try:
+            parsed = _load(_unfenced(value) if self.fenced else value, self._decoder)
+        except _NotJSON as problem:
+            return Evaluated(0.0, False, f"not JSON: {problem}")
+        except RecursionError:
+            raise DataError(_TOO_DEEP) from None
+        kind = "object" if isinstance(parsed, dict) else "array" if isinstance(parsed, list) else "single value"
+        if self.require is not None and kind != self.require:
+            return Evaluated(0.0, False, f"valid JSON, but the outermost value is no {self.require} ({kind})")
+        return Evaluated(1.0, True, f"valid JSON ({kind})")
+
+
+class SchemaCompliance(Evaluator):
+    """Whether the response, read as JSON, keeps to a JSON Schema (drafts 3, 4, 6, 7, 2019-09 and 2020-12).
+
+    Score 1 or 0; the reason names the path of the first violation. An invalid schema, or one with a remote reference
+    (nothing is ever fetched), is an error of the evaluation, not a fail. Patterns that could backtrack without end are
+    checked in another process within `timeout` seconds.
+
+    Parameters
+    ----------
+    schema : str or dict, optional
+        Column of the schemas, or one schema for all rows (a dict, a truth value, or a JSON text).
+    draft : {"draft3", "draft4", "draft6", "draft7", "2019-09", "2020-12"}, optional
+        Instead of what `$schema` says (2020-12 without it).
+    formats : bool
+        Check `format` (date, email, uri, …).
+    fenced : bool
+        Accept a Markdown code fence around the value.
+    timeout : float
+        Seconds for one row with a costly pattern.
+    **common
+        `name`, `pass_at`, and the columns of the roles.
+
+    Examples
+    --------
+    >>> check = SchemaCompliance(schema={"type": "object", "properties": {"age": {"type": "integer"}}})
+    >>> check.evaluate(response='{"age": "x"}').reason
+    "$.age: 'x' is not of type 'integer'"
+
+    References
+    ----------
+    JSON Schema, https://json-schema.org; validated by the jsonschema library.
+    """
+
+    record: ClassVar[EvaluatorRecord] = EvaluatorRecord(
+        name="schema_compliance",
+        measures="Whether the response keeps to a JSON Schema; names the path of the first violation.",
+        roles=("response", "schema"),
+        weaknesses="As good as the schema; formats are checked as far as jsonschema and its companions check them.",
+        accuracy="The verdict is jsonschema's own.",
+        family="structured",
+    )
+
+    def __init__(
+        self,
+        schema: object = None,
+        *,
+        draft: str | None = None,
+        formats: bool = True,
+        fenced: bool = False,
+        timeout: float = 2.0,
+        **common: Any,
+    ) -> None:
+        if draft is not None:
+            check_choice("draft", draft, checking.DRAFTS, DataError)
+        if isinstance(schema, str) and schema.lstrip().startswith(("{", "true", "false")):
+            schema = _schema_from(schema)
+        self._constant = None if schema is None or isinstance(schema, str) else _schema_text(schema)
+        settings = {"schema": self._constant, "draft": draft, "formats": formats, "fenced": fenced}
+        if schema is not None:
+            common["schema"] = schema
+        super().__init__(settings=settings, **common)
+        self.draft, self.formats, self.fenced, self.timeout = draft, formats, fenced, timeout
+        self._has_patterns: dict[str, bool] = {}
+
+    def _evaluate(self, response: object, schema: object) -> Evaluated:
+        schema_text = self._constant if schema is self.constants.get("schema") else None
+        schema_text = schema_text if schema_text is not None else _schema_text(schema)
+        length = 1000
+        if isinstance(response, Mapping | list):
+            instance: Any = plain(response)
+        else:
+            value = text("response", response)
+            length = len(value)
+            try:
+                instance = _load(_unfenced(value) if self.fenced else value, _LENIENT)
+            except _NotJSON as problem:
+                return Evaluated(0.0, False, f"not JSON: {problem}")
+            except RecursionError:
+                raise DataError(_TOO_DEEP) from None
+        found = self._verdict(schema_text, instance, length)
+        if "error" in found:
+            raise DataError(found["error"])
+        if found["valid"]:
+            return Evaluated(1.0, True, "keeps to the schema")
+        return Evaluated(0.0, False, f"{found['path']}: {found['message']}", details={"path": found["path"]})
+
+    def _verdict(self, schema_text: str, instance: Any, length: int) -> dict[str, Any]:
+        if self._costly(schema_text, length):
+            request = {"do": "schema", "with": [schema_text, instance, self.draft, self.formats]}
+            return dict(run_apart(request, self.timeout))
+        return checking.validate(schema_text, instance, self.draft, self.formats)
+
+    def _costly(self, schema_text: str, length: int) -> bool:
+        known = self._has_patterns.get(schema_text)
+        if known is None:
+            if len(self._has_patterns) > 1000:
+                self._has_patterns.clear()
+            known = self._has_patterns[schema_text] = '"pattern' in schema_text
+        if not known:
+            return False
+        try:
+            return checking.schema_cost(json.loads(schema_text), length) > _CHEAP
+        except (re.error, RecursionError):
+            return False  # the schema itself is wrong, which the validator says
+
+
+def _schema_from(value: str) -> object:
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"schema is not valid JSON: {error}.") from None
+
+
+def _schema_text(value: object) -> str:
+    """The schema as one JSON text: the key of its compiled validator."""
+    value = plain(value)
+    if isinstance(value, str):
+        _schema_from(value)
+        return value
+    if isinstance(value, Mapping | bool):
+        try:
+            return json.dumps(value)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise DataError(f"schema cannot be written as JSON: {error}.") from None
+    if is_missing(value):
+        raise DataError(f"schema is missing ({value!r}).")
+    raise DataError(f"schema must be a dict or a JSON text, found {type(value).__name__}.")

@@ -1,0 +1,127 @@
+"""What a cell may hold: missing values, texts, passages and JSON, each read strictly so that nothing is guessed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dfevals.exceptions import DataError
+
+__all__ = ["is_missing", "parse_json", "passages", "plain", "show", "text", "texts"]
+
+
+def is_missing(value: object) -> bool:
+    """Whether a cell is empty: None, NaN, NaT or pandas' NA.
+
+    Examples
+    --------
+    >>> is_missing(float("nan")), is_missing(""), is_missing([])
+    (True, False, False)
+    """
+    return value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and value != value)
+
+
+def show(value: object, limit: int = 60) -> str:
+    """Short, quoted form of a value for messages."""
+    shown = repr(value if not isinstance(value, str) else value[: limit + 1])
+    return shown if len(shown) <= limit + 2 else shown[:limit] + "…" + shown[-1]
+
+
+def plain(value: object) -> Any:
+    """The same value without numpy: arrays become lists and numpy scalars become Python's."""
+    if isinstance(value, np.ndarray):
+        return [plain(item) for item in value.tolist()]
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, tuple):
+        return [plain(item) for item in value]
+    return value
+
+
+def text(role: str, value: object) -> str:
+    """The text in a cell.
+
+    Raises
+    ------
+    DataError
+        When the cell is missing or holds anything but text.
+    """
+    if isinstance(value, str):
+        return value
+    if is_missing(value):
+        raise DataError(f"{role} is missing ({value!r}); text is needed.")
+    if isinstance(value, bytes):
+        return value.decode("utf-8", errors="replace")
+    raise DataError(f"{role} must be text, found {type(value).__name__} {show(value)}.")
+
+
+def texts(role: str, value: object) -> list[str]:
+    """The texts in a cell that may hold one text or a list of alternatives; numbers are written out."""
+    value = plain(value)
+    if isinstance(value, bool | int | float) and not is_missing(value):
+        return [repr(value)]
+    if isinstance(value, list):
+        if not value:
+            raise DataError(f"{role} is an empty list; at least one text is needed.")
+        return [found for item in value for found in texts(role, item)]
+    return [text(role, value)]
+
+
+def passages(role: str, value: object) -> list[str]:
+    """The passages in a cell: a text, a list of texts, or a JSON list of texts.
+
+    Examples
+    --------
+    >>> passages("context", '["one", "two"]')
+    ['one', 'two']
+    """
+    value = plain(value)
+    if isinstance(value, list):
+        return [_passage(role, item) for item in value]
+    found = text(role, value)
+    if found.startswith("[") and found.rstrip().endswith("]"):
+        try:
+            parsed = json.loads(found)
+        except (ValueError, RecursionError):
+            return [found]
+        if isinstance(parsed, list) and all(isinstance(item, str) for item in parsed):
+            return parsed
+    return [found]
+
+
+def _passage(role: str, item: object) -> str:
+    """One passage: a text, or a record with its text under a usual key."""
+    if isinstance(item, Mapping):
+        for key in ("text", "content", "page_content", "passage", "document"):
+            if isinstance(item.get(key), str):
+                return str(item[key])
+    return text(f"{role} passage", item)
+
+
+def parse_json(role: str, value: object) -> Any:
+    """A cell as JSON: texts are parsed, containers are taken as already parsed.
+
+    Raises
+    ------
+    DataError
+        When the cell is missing, is no JSON, or holds another kind of value.
+    """
+    value = plain(value)
+    if isinstance(value, Mapping | list | bool):
+        return value
+    found = text(role, value)
+    try:
+        return json.loads(found)
+    except RecursionError:
+        raise DataError(f"{role} is nested too deeply to be read.") from None
+    except ValueError as error:
+        raise DataError(f"{role} is not valid JSON: {error}.") from None
+
+
+def is_sequence(value: object) -> bool:
+    """Whether a value is a list of things rather than a text or a record."""
+    return isinstance(value, Sequence | np.ndarray) and not isinstance(value, str | bytes)

@@ -1,0 +1,235 @@
+"""Evaluators over a frame: columns, counted errors, cache, interruption, concurrency."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import dfevals.evaluators as ev
+from dfevals.exceptions import DataError, RoleError
+
+
+@pytest.fixture
+def frame() -> pd.DataFrame:
+    return pd.DataFrame({"answer": ["4", "five", None, "6"], "gold": ["4", "5", "5", "6"]}, index=[10, 10, 3, 7])
+
+
+def annotate(frame: pd.DataFrame, evaluators: object, **options: object) -> ev.Annotation:
+    return ev.annotate(frame, evaluators, progress=False, **options)  # type: ignore[arg-type]
+
+
+def test_columns_and_outcome(frame: pd.DataFrame) -> None:
+    before = frame.copy()
+    done = annotate(frame, [ev.ExactMatch(response="answer", reference="gold")])
+    out = done.frame
+    pd.testing.assert_frame_equal(frame, before)
+    assert list(out.columns) == [
+        "answer",
+        "gold",
+        "exact_match",
+        "exact_match_passed",
+        "exact_match_reason",
+        "exact_match_error",
+    ]
+    assert out.index.equals(frame.index)
+    np.testing.assert_array_equal(out["exact_match"], [1.0, 0.0, np.nan, 1.0])
+    assert out["exact_match_passed"].dtype == "boolean"
+    assert out["exact_match_passed"].isna().tolist() == [False, False, True, False]
+    assert out["exact_match_error"].notna().tolist() == [False, False, True, False]
+    assert done.errors == {"exact_match": 1}
+    (outcome,) = done.outcomes
+    assert (outcome.column, outcome.error_column, outcome.kind) == ("exact_match", "exact_match_error", "pass")
+
+
+def test_a_missing_column_names_the_nearest(frame: pd.DataFrame) -> None:
+    with pytest.raises(RoleError, match="Did you mean 'answer'"):
+        annotate(frame, ev.ExactMatch(response="anser", reference="gold"))
+    with pytest.raises(RoleError, match="needs the role response"):
+        annotate(frame, ev.ExactMatch(reference="gold"))
+
+
+def test_constants_names_classes_and_functions(frame: pd.DataFrame) -> None:
+    frame = frame.rename(columns={"answer": "response"})
+    out = annotate(
+        frame,
+        [
+            ev.ExactMatch(reference=["4", "five"], name="four_or_five"),
+            ev.Length,
+            "repetition",
+            lambda row: row["response"] == row["gold"],
+        ],
+    ).frame
+    assert out["four_or_five"].tolist()[:2] == [1.0, 1.0]
+    assert {"length", "repetition", "evaluation"} <= set(out.columns)
+    assert out["evaluation"].tolist() == [1.0, 0.0, 0.0, 1.0]
+
+
+def test_single_parameter_function_reads_the_response(frame: pd.DataFrame) -> None:
+    out = annotate(frame.rename(columns={"answer": "response"}).dropna(), len).frame
+    assert out["len"].tolist() == [1.0, 4.0, 1.0]
+
+
+def test_bound_parameters(frame: pd.DataFrame) -> None:
+    @ev.evaluator(text="answer")
+    def same(text: str, gold: str) -> bool:
+        return text == gold
+
+    assert annotate(frame, same).frame["same"].tolist() == [1.0, 0.0, 0.0, 1.0]
+    assert annotate(frame, same.bind(text="gold")).frame["same"].tolist() == [1.0] * 4
+
+
+def test_two_of_one_name_and_a_taken_name(frame: pd.DataFrame) -> None:
+    one = ev.ExactMatch(response="answer", reference="gold")
+    with pytest.raises(DataError, match="Two evaluators are called 'exact_match'"):
+        annotate(frame, [one, one])
+    with pytest.raises(DataError, match="already has a column 'exact_match'"):
+        annotate(frame.assign(exact_match=1), one)
+    again = annotate(annotate(frame, one).frame, one)
+    assert again.frame.columns.is_unique
+
+
+def test_row_7_of_10_000_raises() -> None:
+    frame = pd.DataFrame({"response": [str(i) for i in range(10_000)]})
+
+    def fussy(response: str) -> float:
+        if response == "7":
+            raise ValueError("cannot read seven")
+        return 1.0
+
+    done = annotate(frame, fussy)
+    assert done.errors == {"fussy": 1}
+    assert done.frame["fussy_error"].dropna().to_dict() == {7: "ValueError: cannot read seven"}
+    assert done.frame["fussy"].notna().sum() == 9_999
+
+
+def test_cache_repeats_nothing_and_forgets_errors(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"response": ["a", "b", "bad", "a"]})
+    calls: list[str] = []
+
+    def slow(response: str) -> tuple[float, str]:
+        calls.append(response)
+        if response == "bad" and len(calls) < 6:
+            raise RuntimeError("down")
+        return 0.5, f"saw {response}"
+
+    path = tmp_path / "deep" / "cache.sqlite"
+    first = annotate(frame, slow, cache=path).frame
+    assert first["slow_error"].notna().tolist() == [False, False, True, False]
+    calls[:] = ["-"] * 6
+    second = annotate(frame, slow, cache=path)
+    assert calls[6:] == ["bad"]
+    assert second.errors == {"slow": 0}
+    assert second.provenance["slow"]["from_cache"] == 3
+    assert second.frame["slow_reason"].tolist() == ["saw a", "saw b", "saw bad", "saw a"]
+
+
+def test_interruption_keeps_finished_work(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"response": [str(i) for i in range(100)]})
+    stop_at, calls = ["50"], []
+
+    def one(response: str) -> float:
+        if response in stop_at:
+            raise KeyboardInterrupt
+        calls.append(response)
+        return float(response)
+
+    path = tmp_path / "c.sqlite"
+    with pytest.raises(KeyboardInterrupt):
+        annotate(frame, one, cache=path)
+    stop_at.clear()
+    calls.clear()
+    out = annotate(frame, one, cache=path).frame
+    assert calls == [str(i) for i in range(50, 100)]
+    np.testing.assert_array_equal(out["one"], np.arange(100.0))
+
+
+def test_cache_knows_the_settings(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"response": ["A"], "reference": ["a"]})
+    path = tmp_path / "c.sqlite"
+    assert annotate(frame, ev.ExactMatch(), cache=path).frame["exact_match"].tolist() == [1.0]
+    assert annotate(frame, ev.ExactMatch(exact=True), cache=path).frame["exact_match"].tolist() == [0.0]
+
+
+def test_a_file_that_is_no_cache(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("hello " * 1000)
+    with pytest.raises(DataError, match="cannot be used"):
+        annotate(pd.DataFrame({"response": ["a"]}), ev.Length(), cache=path)
+
+
+def test_threads_run_at_once_and_keep_the_order() -> None:
+    frame = pd.DataFrame({"response": [str(i) for i in range(24)]})
+    running, most, lock = [0], [0], threading.Lock()
+
+    def one(response: str) -> float:
+        with lock:
+            running[0] += 1
+            most[0] = max(most[0], running[0])
+        time.sleep(0.02)
+        with lock:
+            running[0] -= 1
+        return float(response)
+
+    out = annotate(frame, one, max_concurrency=8).frame
+    np.testing.assert_array_equal(out["one"], np.arange(24.0))
+    assert 2 <= most[0] <= 8
+
+
+def test_async_functions_run_at_once_inside_a_running_loop() -> None:
+    frame = pd.DataFrame({"response": [str(i) for i in range(20)]})
+    most, running = [0], [0]
+
+    async def one(response: str) -> float:
+        running[0] += 1
+        most[0] = max(most[0], running[0])
+        await asyncio.sleep(0.01)
+        running[0] -= 1
+        if response == "3":
+            raise ValueError("three")
+        return float(response)
+
+    async def notebook() -> ev.Annotation:
+        return annotate(frame, one, max_concurrency=5)
+
+    done = asyncio.run(notebook())
+    assert done.errors == {"one": 1}
+    assert most[0] == 5
+
+
+def test_a_runner_that_never_ends_is_an_error_of_its_row() -> None:
+    forever = threading.Event()
+
+    def runner(response: str, tests: object) -> bool:
+        if response == "loop":
+            forever.wait(30)
+        return True
+
+    frame = pd.DataFrame({"response": ["ok", "loop", "ok"]})
+    done = annotate(frame, ev.UnitTests(runner, timeout=0.2))
+    forever.set()
+    assert done.frame["unit_tests"].fillna(-1).tolist() == [1.0, -1.0, 1.0]
+    assert "no answer within 0.2 s" in str(done.frame["unit_tests_error"].iloc[1])
+
+
+def test_bad_arguments() -> None:
+    frame = pd.DataFrame({"response": ["a"]})
+    with pytest.raises(DataError, match="max_concurrency=0"):
+        annotate(frame, ev.UnitTests(lambda r, t: True), max_concurrency=0)
+    with pytest.raises(DataError, match="No evaluator"):
+        annotate(frame, [])
+    with pytest.raises(DataError, match="not an evaluator"):
+        annotate(frame, [3])
+    with pytest.raises(RoleError, match="two columns"):
+        annotate(pd.DataFrame([["a", "b"]], columns=["response", "response"]), ev.Length())
+
+
+def test_an_empty_frame() -> None:
+    out = annotate(pd.DataFrame({"response": pd.Series([], dtype=object)}), ev.Length()).frame
+    assert len(out) == 0
+    assert "length_error" in out
