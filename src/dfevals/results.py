@@ -311,9 +311,9 @@ class MetricsResult(Result):
         -------
         Axes, or array of Axes where there are several panels
         """
-        from dfevals.plots import metrics
+        from dfevals.plots.metrics import draw
 
         frame = self._frame.assign(flag=self.flags)
-        return metrics.draw(
+        return draw(
             frame, list(self.cohort_columns), kind=kind, metric=metric, model=model, ax=ax, level=self._level, **options
         )

@@ -1,1 +1,10 @@
-""""""
+"""Charts: one file per family, each with `draw(frame, ax=None, …) -> Axes`; a chart never computes a statistic."""
+
+import lazy_loader
+
+# Light on purpose: matplotlib and seaborn load when something is drawn.
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submodules=["confusion", "forest", "heatmap", "labels", "metrics", "panels", "style"],
+    submod_attrs={"style": ["OVERALL", "PALETTE", "alt_text", "save", "theme"]},
+)

@@ -1,0 +1,230 @@
+"""Confusion matrix: counts and shares of each true class, one matrix or one per cohort."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from dfevals.exceptions import DataError
+from dfevals.plots import forest, panels, style
+from dfevals.plots import labels as write
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["draw", "draw_panels", "size"]
+
+_CROWDED = 9
+_LIGHT = ("#FFFFFF", "#D6E6F4", "#6AAED6", "#08519C")
+_DARK = ("#1C2128", "#1F4E73", "#3F8FC9", "#BFE0F7")
+
+
+def draw(
+    frame: pd.DataFrame,
+    ax: Axes | None = None,
+    *,
+    labels: Sequence[Hashable] | None = None,
+    pos_label: Hashable | None = None,
+    title: str = "",
+    share_label: str = "share of the true class",
+    colorbar: bool = True,
+    dark: bool | None = None,
+) -> Axes:
+    """Draw one confusion matrix.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        `y_true, y_pred, count, share`, one row per cell of one cohort and model.
+    ax : Axes, optional
+        Default: a new figure, as large as the classes need.
+    labels : sequence, optional
+        Order of the classes; default that of the frame.
+    pos_label : optional
+        The positive class of two: its cells are then named TP, FP, FN, TN.
+    title : str
+    share_label : str
+        What `share` is a share of.
+    colorbar : bool
+        Whether the colours are explained.
+    dark : bool, optional
+        See `dfevals.plots.theme`.
+
+    Returns
+    -------
+    Axes
+        True classes down, predicted classes across; each cell holds its count and share.
+
+    Raises
+    ------
+    DataError
+        If a cell is given twice (several cohorts or models).
+    """
+    import seaborn as sns
+    from matplotlib.patches import Rectangle
+
+    if frame.duplicated(["y_true", "y_pred"]).any():
+        raise DataError("One matrix shows one cohort of one model; draw_panels draws one per cohort.")
+    classes = list(labels) if labels is not None else list(dict.fromkeys([*frame["y_true"], *frame["y_pred"]]))
+    count, share = (_spread(frame, classes, name) for name in ("count", "share"))
+    crowded = len(classes) >= _CROWDED
+    names = _names(classes, pos_label)
+    with style.theme(dark):
+        ax = panels.single(ax, size(len(classes), colorbar=colorbar))
+        sns.heatmap(
+            pd.DataFrame(share),
+            ax=ax,
+            annot=_texts(count, share, names, crowded),
+            fmt="",
+            annot_kws={"fontsize": 6.5 if crowded else 9.5, "linespacing": 1.2},
+            mask=np.isnan(share),
+            cmap=_colors(ax),
+            vmin=0,
+            vmax=1,
+            square=True,
+            linewidths=0.6,
+            linecolor=style.GRID[style.is_dark(ax)],
+            cbar=colorbar,
+            cbar_kws={"label": share_label, "shrink": 0.8, "aspect": 30, "format": lambda tick, _: write.percent(tick)},
+        )
+        style.readable(ax)
+        _write_undefined(ax, count, share, names, 6.5 if crowded else 9.5)
+        for at in range(len(classes)):
+            ax.add_patch(
+                Rectangle(
+                    (at, at), 1, 1, fill=False, edgecolor=style.ink(ax)[1], linewidth=1, gid="diagonal", clip_on=False
+                )
+            )
+        _label(ax, classes)
+        ax.set_title(style.plain(title, 60))
+    style.describe(ax, _words(classes, count, share, title, share_label))
+    return ax
+
+
+def draw_panels(
+    frame: pd.DataFrame,
+    *,
+    cohort_columns: Sequence[str] = (),
+    labels: Sequence[Hashable] | None = None,
+    pos_label: Hashable | None = None,
+    title: str = "",
+    share_label: str = "share of the true class",
+    limit: int = 12,
+    dark: bool | None = None,
+) -> np.ndarray:
+    """Draw one confusion matrix per cohort (and model), with the same classes and colours.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        As for `draw`, with cohort columns and optionally `model`.
+    cohort_columns : sequence of str
+    limit : int
+        Matrices drawn at most; the heading says how many are left out.
+    labels, pos_label, title, share_label, dark
+        As for `draw`.
+
+    Returns
+    -------
+    array of Axes
+    """
+    keys = [*cohort_columns, *(["model"] if "model" in frame and frame["model"].nunique() > 1 else [])]
+    groups = pd.Series(forest.names(frame, keys), index=frame.index)
+    titles = list(dict.fromkeys(groups))
+    shown = titles[: max(limit, 1)]
+    classes = list(labels) if labels is not None else list(dict.fromkeys([*frame["y_true"], *frame["y_pred"]]))
+    if len(titles) > len(shown):
+        title = f"{title} (first {len(shown)} of {len(titles)})".strip()
+    heading = " · ".join(filter(None, [title, share_label]))
+    with style.theme(dark):
+        axes = panels.small_multiples(shown, size(len(classes), colorbar=False), title=heading)
+    for ax, name in zip(axes, shown, strict=True):
+        part = frame[(groups == name).to_numpy()]
+        draw(
+            part,
+            ax,
+            labels=classes,
+            pos_label=pos_label,
+            title=name,
+            share_label=share_label,
+            colorbar=False,
+            dark=dark,
+        )
+        ax.set_xlabel(ax.get_xlabel() if ax.get_subplotspec().is_last_row() else "")
+        ax.set_ylabel(ax.get_ylabel() if ax.get_subplotspec().is_first_col() else "")
+    return axes
+
+
+def size(classes: int, *, colorbar: bool = True) -> tuple[float, float]:
+    """Inches that a matrix of so many classes needs."""
+    cell = 0.52 if classes >= _CROWDED else 0.62 if classes > 4 else 1.0
+    return 1.5 + cell * classes + 0.9 * colorbar, 1.1 + cell * classes
+
+
+def _spread(frame: pd.DataFrame, classes: Sequence[Hashable], name: str) -> np.ndarray:
+    place = {label: at for at, label in enumerate(classes)}
+    grid = np.full((len(classes), len(classes)), np.nan)
+    for true, predicted, number in zip(frame["y_true"], frame["y_pred"], frame[name], strict=True):
+        if true in place and predicted in place:
+            grid[place[true], place[predicted]] = number
+    return grid
+
+
+def _names(classes: Sequence[Hashable], pos_label: Hashable | None) -> np.ndarray:
+    names = np.full((len(classes), len(classes)), "", dtype=object)
+    if pos_label is not None and len(classes) == 2 and pos_label in classes:
+        positive = list(classes).index(pos_label)
+        other = 1 - positive
+        names[positive, positive], names[positive, other] = "TP\n", "FN\n"
+        names[other, positive], names[other, other] = "FP\n", "TN\n"
+    return names
+
+
+def _texts(count: np.ndarray, share: np.ndarray, names: np.ndarray, crowded: bool) -> np.ndarray:
+    texts = np.full(count.shape, "", dtype=object)
+    number = write.compact if crowded else write.count
+    for at, n in np.ndenumerate(count):
+        if np.isfinite(n):
+            texts[at] = names[at] + (
+                number(float(n)) if n == 0 else f"{number(float(n))}\n{write.percent(float(share[at]))}"
+            )
+    return texts
+
+
+def _colors(ax: Axes) -> object:
+    from matplotlib.colors import LinearSegmentedColormap
+
+    return LinearSegmentedColormap.from_list("dfevals_share", _DARK if style.is_dark(ax) else _LIGHT)
+
+
+def _write_undefined(ax: Axes, count: np.ndarray, share: np.ndarray, names: np.ndarray, size: float) -> None:
+    """A class without rows has counts of 0 and no shares."""
+    from matplotlib.patches import Rectangle
+
+    for row, column in np.argwhere(np.isnan(share) & np.isfinite(count)):
+        text = f"{names[row, column]}{write.count(float(count[row, column]))}"
+        ax.add_patch(Rectangle((column, row), 1, 1, fill=False, edgecolor=style.GRID[style.is_dark(ax)], linewidth=0.6))
+        ax.text(column + 0.5, row + 0.5, text, ha="center", va="center", fontsize=size, color=style.ink(ax)[1])
+
+
+def _label(ax: Axes, classes: Sequence[Hashable]) -> None:
+    names = [style.plain(label, 24) for label in classes]
+    panels.name_columns(ax, names, crowded=len(classes) >= _CROWDED)
+    ax.set_yticks(np.arange(len(classes)) + 0.5, names, rotation=0)
+    ax.tick_params(length=0)
+    ax.set_xlabel("predicted")
+    ax.set_ylabel("true")
+
+
+def _words(classes: Sequence[Hashable], count: np.ndarray, share: np.ndarray, title: str, share_label: str) -> str:
+    name = f" of {title}" if title else ""
+    words = f"Confusion matrix{name}, {len(classes)} classes, n = {write.count(float(np.nansum(count)))}."
+    wrong = np.where(np.eye(len(classes), dtype=bool), np.nan, count)
+    if not (wrong > 0).any():
+        return f"{words} No row is misclassified."
+    row, column = divmod(int(np.nanargmax(wrong)), len(classes))
+    n, part = write.count(float(count[row, column])), write.percent(float(share[row, column]))
+    return f"{words} Most frequent error: {classes[row]} predicted as {classes[column]}, {n} rows, {part} as {share_label}."

@@ -1,0 +1,196 @@
+"""Heat map: a metric over two cohort dimensions, each cell with its value and its number of rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from dfevals.exceptions import DataError
+from dfevals.plots import labels, panels, style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["draw", "size"]
+
+_CROWDED = 9
+
+
+def draw(
+    frame: pd.DataFrame,
+    ax: Axes | None = None,
+    *,
+    rows: str,
+    columns: str,
+    title: str = "",
+    limits: tuple[float, float] | None = None,
+    colorbar: bool = True,
+    dark: bool | None = None,
+) -> Axes:
+    """Draw one metric of one model over the cohorts of two columns.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Columns `rows`, `columns` and `value`; optionally `ci_low, ci_high, n, flag, is_overall, metric`; one row per
+        cell, and the overall row, which is the middle of the colours and is not a cell.
+    ax : Axes, optional
+        Default: a new figure, as large as the cells need.
+    rows, columns : str
+        The two cohort columns, in the frame's order.
+    title : str
+        Default: the metric and its overall value.
+    limits : (low, high), optional
+        Ends of the colours; default as far from overall as the farthest value that is not "too few".
+    colorbar : bool
+        Whether the colours are explained.
+    dark : bool, optional
+        See `dfevals.plots.theme`.
+
+    Returns
+    -------
+    Axes
+        "Too few" cells are hatched; undefined cells hold "–"; combinations without rows are empty.
+
+    Raises
+    ------
+    DataError
+        If a cell is given twice (several metrics or models).
+    """
+    import seaborn as sns
+
+    overall = _overall(frame)
+    cells = frame[~frame["is_overall"].to_numpy(dtype=bool)] if "is_overall" in frame else frame
+    if cells.duplicated([rows, columns]).any():
+        raise DataError("A heat map shows one metric of one model: choose with metric= and model=.")
+    value, n, flag = (_spread(cells, rows, columns, name) for name in ("value", "n", "flag"))
+    values = value.to_numpy(dtype=float, na_value=np.nan)
+    counts = n.to_numpy(dtype=float, na_value=np.nan)
+    few = flag.to_numpy(dtype=object) == "too few"
+    crowded = max(value.shape) >= _CROWDED
+    low, high = limits or _limits(values, few, overall)
+    with style.theme(dark):
+        ax = panels.single(ax, size(*value.shape, colorbar=colorbar))
+        sns.heatmap(
+            pd.DataFrame(values),
+            ax=ax,
+            annot=_texts(values, counts, _decimals(cells, crowded), crowded),
+            fmt="",
+            annot_kws={"fontsize": 6.5 if crowded else 9, "linespacing": 1.15},
+            mask=np.isnan(values),
+            cmap=_colors(),
+            vmin=low,
+            vmax=high,
+            linewidths=0.8,
+            linecolor=ax.get_facecolor(),
+            cbar=colorbar,
+            cbar_kws={"label": style.plain(_metric(frame)), "shrink": 0.9, "aspect": 30},
+        )
+        style.readable(ax)
+        _label(ax, value, rows, columns)
+        _mark(ax, values, counts, few)
+        heading = _metric(frame) + (f", overall {labels.number(overall)}" if overall is not None else "")
+        ax.set_title(style.plain(title or heading, 80))
+    style.describe(ax, _words(value, values, title or heading, rows, columns))
+    return ax
+
+
+def size(rows: int, columns: int, *, colorbar: bool = True) -> tuple[float, float]:
+    """Inches that a heat map of so many cells needs."""
+    crowded = max(rows, columns) >= _CROWDED
+    width, height = (0.56, 0.4) if crowded else (0.95, 0.55)
+    return 2.2 + width * columns + 0.9 * colorbar, 1.2 + height * rows
+
+
+def _spread(cells: pd.DataFrame, rows: str, columns: str, name: str) -> pd.DataFrame:
+    down, across = (list(dict.fromkeys(cells[key].astype(object).map(str))) for key in (rows, columns))
+    if name not in cells:
+        return pd.DataFrame(np.nan, index=down, columns=across)
+    keyed = pd.Series(
+        cells[name].to_numpy(dtype=object),
+        index=pd.MultiIndex.from_arrays([cells[key].astype(object).map(str) for key in (rows, columns)]),
+    )
+    return keyed.unstack().reindex(index=down, columns=across)
+
+
+def _overall(frame: pd.DataFrame) -> float | None:
+    if "is_overall" not in frame:
+        return None
+    value = frame.loc[frame["is_overall"].to_numpy(dtype=bool), "value"].to_numpy(dtype=float, na_value=np.nan)
+    return float(value[0]) if value.size and np.isfinite(value[0]) else None
+
+
+def _limits(values: np.ndarray, few: np.ndarray, overall: float | None) -> tuple[float, float]:
+    finite = np.isfinite(values)
+    sure = values[finite & ~few] if (finite & ~few).any() else values[finite]
+    if not sure.size:
+        return 0.0, 1.0
+    middle = overall if overall is not None else float((sure.min() + sure.max()) / 2)
+    reach = float(np.abs(sure - middle).max()) or 0.05 * max(abs(middle), 1.0)
+    return middle - reach, middle + reach
+
+
+def _colors() -> object:
+    from matplotlib.colors import LinearSegmentedColormap
+
+    return LinearSegmentedColormap.from_list("dfevals_diverging", style.DIVERGING)
+
+
+def _decimals(cells: pd.DataFrame, crowded: bool) -> int:
+    """Places that most cells can justify; two in a crowded map."""
+    ends = (
+        cells[name].to_numpy(dtype=float, na_value=np.nan) if name in cells else np.full(len(cells), np.nan)
+        for name in ("value", "ci_low", "ci_high")
+    )
+    places = [labels.places(*row) for row in zip(*ends, strict=True) if np.isfinite(row[0])]
+    usual = int(np.median(places)) if places else 2
+    return min(usual, 2 if crowded else 3)
+
+
+def _texts(values: np.ndarray, counts: np.ndarray, decimals: int, crowded: bool) -> np.ndarray:
+    texts = np.full(values.shape, "", dtype=object)
+    for at, value in np.ndenumerate(values):
+        n = float(counts[at])
+        count = "" if np.isnan(n) else f"\n{labels.compact(n)}" if crowded else f"\nn={labels.compact(n)}"
+        texts[at] = f"{labels.number(float(value), decimals)}{count}"
+    return texts
+
+
+def _label(ax: Axes, value: pd.DataFrame, rows: str, columns: str) -> None:
+    panels.name_columns(ax, [style.plain(name, 28) for name in value.columns], crowded=len(value.columns) >= _CROWDED)
+    ax.set_yticks(np.arange(len(value)) + 0.5, [style.plain(name, 28) for name in value.index], rotation=0)
+    ax.tick_params(length=0)
+    ax.set_xlabel(style.plain(columns))
+    ax.set_ylabel(style.plain(rows))
+
+
+def _mark(ax: Axes, values: np.ndarray, counts: np.ndarray, few: np.ndarray) -> None:
+    from matplotlib.patches import Rectangle
+
+    _, muted = style.ink(ax)
+    for row, column in np.argwhere(few & np.isfinite(values)):
+        ax.add_patch(Rectangle((column, row), 1, 1, fill=False, hatch="////", edgecolor=muted, linewidth=0, alpha=0.45))
+    for row, column in np.argwhere(np.isnan(values) & (counts > 0)):
+        ax.text(column + 0.5, row + 0.5, "–", ha="center", va="center", color=muted)
+    if (few & np.isfinite(values)).any():
+        ax.annotate(
+            "hatched: too few", (1, 1), (0, 6), xycoords="axes fraction", textcoords="offset points", ha="right", fontsize=8,
+            color=muted,
+        )  # fmt: skip
+
+
+def _metric(frame: pd.DataFrame) -> str:
+    return str(frame["metric"].iloc[0]) if "metric" in frame and len(frame) else "value"
+
+
+def _words(value: pd.DataFrame, values: np.ndarray, title: str, rows: str, columns: str) -> str:
+    words = f"Heat map of {title} by {rows} ({values.shape[0]}) and {columns} ({values.shape[1]})."
+    if not np.isfinite(values).any():
+        return words
+    ends = []
+    for word, at in (("Lowest", np.nanargmin(values)), ("highest", np.nanargmax(values))):
+        row, column = divmod(int(at), values.shape[1])
+        ends.append(f"{word} {value.index[row]} · {value.columns[column]} {labels.number(float(values[row, column]))}")
+    return f"{words} {', '.join(ends)}."

@@ -1,0 +1,76 @@
+"""Figures and small multiples: one figure, equal panels, nothing global left behind."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dfevals.plots import style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["name_columns", "single", "small_multiples"]
+
+
+def single(ax: Axes | None, size: tuple[float, float]) -> Axes:
+    """`ax`, or the axes of a new figure of `size` inches."""
+    if ax is not None:
+        return ax
+    import matplotlib.pyplot as plt
+
+    _, new = plt.subplots(figsize=size, layout="constrained")
+    return new
+
+
+def small_multiples(
+    titles: Sequence[str], size: tuple[float, float], *, columns: int | None = None, title: str = "", **options: Any
+) -> np.ndarray:
+    """A grid of equal panels, one per title, unused places removed.
+
+    Parameters
+    ----------
+    titles : sequence of str
+        One panel each.
+    size : (width, height)
+        Inches per panel.
+    columns : int, optional
+        Panels side by side; default up to three.
+    title : str
+        Over the whole figure.
+    **options
+        For `matplotlib.pyplot.subplots` (`sharex`, `sharey`, …).
+
+    Returns
+    -------
+    array of Axes, one per title
+    """
+    import matplotlib.pyplot as plt
+
+    columns = min(len(titles), columns or (3 if len(titles) != 4 else 2))
+    rows = math.ceil(len(titles) / columns)
+    figure, grid = plt.subplots(
+        rows, columns, figsize=(size[0] * columns, size[1] * rows), layout="constrained", squeeze=False, **options
+    )
+    axes = grid.reshape(-1)
+    for ax, name in zip(axes, titles, strict=False):
+        ax.set_title(style.plain(name))
+    for ax in axes[len(titles) :]:
+        ax.remove()
+    if title:
+        figure.suptitle(style.plain(title, 100), fontweight="bold", ha="left", x=0.01)
+    return np.asarray(axes[: len(titles)])
+
+
+def name_columns(ax: Axes, names: Sequence[str], *, crowded: bool = False) -> None:
+    """Name the columns of a matrix: level, broken into two lines, or slanting, whichever is the first to fit."""
+    width = 5 if crowded else 12
+    level = style.wrapped(names, width)
+    places = np.arange(len(names)) + 0.5
+    if level is not None:
+        ax.set_xticks(places, level, rotation=0)
+        return
+    ax.set_xticks(places, names, rotation=40, ha="right", rotation_mode="anchor")

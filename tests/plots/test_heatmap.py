@@ -1,0 +1,95 @@
+"""The heat map: cells, texts, hatching and colours, read from the artists."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.patches import Rectangle
+
+from dfevals import plots
+from dfevals.exceptions import DataError
+from dfevals.plots import heatmap
+from dfevals.results import MetricsResult
+
+
+def frame_of(rows: int, columns: int, models: tuple[str, ...] = ("gbm",)) -> pd.DataFrame:
+    cells = [("(overall)", "(overall)"), *((f"r{i}", f"k{j}") for i in range(rows) for j in range(columns))]
+    lines = []
+    for model in models:
+        for at, (a, b) in enumerate(cells):
+            value = 0.5 + 0.3 * at / len(cells)
+            number = {"value": value, "ci_low": value - 0.02, "ci_high": value + 0.02, "n": 1200 + at}
+            lines.append(
+                {"a": a, "b": b, "model": model, "metric": "recall", **number, "note": "", "is_overall": at == 0}
+            )
+    return pd.DataFrame(lines)
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(2, 5), (20, 20)])
+def test_each_cell_holds_value_and_n(rows: int, columns: int) -> None:
+    ax = heatmap.draw(frame_of(rows, columns), rows="a", columns="b")
+    cells = [text for text in ax.texts if "\n" in text.get_text()]
+    assert len(cells) == rows * columns
+    crowded = rows == 20
+    first = frame_of(rows, columns)["value"][1]
+    assert cells[0].get_text() == (f"{first:.2f}\n1.2k" if crowded else f"{first:.3f}\nn=1.2k")
+    assert cells[0].get_position() == (0.5, 0.5)
+    assert [label.get_text() for label in ax.get_yticklabels()] == [f"r{at}" for at in range(rows)]
+    width, height = ax.figure.get_size_inches()
+    assert width / columns > 0.5
+    assert height / rows > 0.4
+
+
+def test_colours_are_centred_on_overall() -> None:
+    mesh = heatmap.draw(frame_of(2, 3), rows="a", columns="b").collections[0]
+    low, high = mesh.get_clim()
+    assert (low + high) / 2 == pytest.approx(0.5)
+    assert high == pytest.approx(frame_of(2, 3)["value"].max())
+
+
+def test_too_few_is_hatched_and_does_not_stretch_the_colours() -> None:
+    frame = frame_of(2, 3).assign(flag="")
+    frame.loc[2, ["value", "flag"]] = [0.0, "too few"]
+    ax = heatmap.draw(frame, rows="a", columns="b")
+    (hatched,) = [patch for patch in ax.patches if isinstance(patch, Rectangle) and patch.get_hatch()]
+    assert hatched.get_xy() == (1, 0)
+    assert ax.collections[0].get_clim()[0] > 0.1
+    assert "hatched: too few" in [text.get_text() for text in ax.texts]
+
+
+def test_undefined_cells_differ_from_empty_ones() -> None:
+    frame = frame_of(2, 3)
+    frame.loc[2, "value"] = np.nan
+    ax = heatmap.draw(frame.drop(index=4), rows="a", columns="b")
+    cells = {text.get_position(): text.get_text() for text in ax.texts}
+    assert cells[(1.5, 0.5)] == "–"
+    assert (0.5, 1.5) not in cells
+
+
+def test_numbers_stand_out_from_their_cells() -> None:
+    ax = heatmap.draw(frame_of(2, 5), rows="a", columns="b")
+    colors = {text.get_color() for text in ax.texts}
+    assert colors == {"#1F1F1F", "#FFFFFF"}
+
+
+def test_several_models_in_one_map_are_refused() -> None:
+    with pytest.raises(DataError, match="choose with metric= and model="):
+        heatmap.draw(frame_of(2, 2, ("a", "b")), rows="a", columns="b")
+
+
+def test_result_draws_a_heat_map_for_two_dimensions_and_panels_for_models() -> None:
+    result = MetricsResult(frame_of(2, 3), cohort_columns=["a", "b"])
+    ax = result.plot()
+    assert ax.get_title(loc="left") == "recall, overall 0.500"
+    assert "Lowest r0 · k0" in plots.alt_text(ax)
+    panels = MetricsResult(frame_of(2, 3, ("gbm", "logistic")), cohort_columns=["a", "b"]).plot()
+    assert [panel.get_title(loc="left") for panel in panels] == ["recall · gbm", "recall · logistic"]
+    assert len(result.plot("forest").get_yticks()) == 7
+
+
+def test_each_is_no_grid() -> None:
+    frame = frame_of(2, 3)
+    frame.loc[1:3, "b"] = "(all)"
+    frame.loc[4:, "a"] = "(all)"
+    assert len(MetricsResult(frame, cohort_columns=["a", "b"]).plot().get_yticks()) == 5

@@ -1,0 +1,67 @@
+"""The theme leaves nothing behind, its colours can be told apart, and files carry their text alternative."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgb
+
+from dfevals import plots
+from dfevals.plots import style
+
+
+def luminance(color: object) -> float:
+    linear = [part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in to_rgb(color)]
+    return float(np.dot(linear, (0.2126, 0.7152, 0.0722)))
+
+
+def contrast(a: object, b: object) -> float:
+    low, high = sorted((luminance(a), luminance(b)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_text_and_marks_stand_out_from_the_ground(dark: bool) -> None:
+    with plots.theme(dark):
+        ground = mpl.rcParams["axes.facecolor"]
+        assert contrast(mpl.rcParams["text.color"], ground) > 7
+        assert contrast(mpl.rcParams["axes.edgecolor"], ground) > 3
+        _, ax = plt.subplots()
+    for at in range(3):
+        assert contrast(style.color(ax, at), ground) > 3
+    assert contrast(style.ink(ax)[0], ground) > 7
+
+
+def test_the_theme_follows_the_current_style() -> None:
+    with mpl.rc_context({"figure.facecolor": "black"}), plots.theme():
+        assert luminance(mpl.rcParams["text.color"]) > 0.7
+        assert mpl.rcParams["axes.facecolor"] == "black"
+
+
+def test_saved_files_describe_themselves(tmp_path: Path) -> None:
+    _, ax = plt.subplots()
+    style.describe(ax, "A chart of nothing.")
+    for name in ("chart.png", "chart.svg"):
+        assert b"A chart of nothing." in plots.save(ax, tmp_path / name).read_bytes()
+    assert plots.alt_text(ax.figure) == "A chart of nothing."
+    plt.close(ax.figure)
+    assert plots.alt_text(plt.figure()) == ""
+
+
+def test_readable_numbers_on_every_cell() -> None:
+    for ground in np.random.default_rng(0).uniform(size=(200, 3)):
+        best = max(contrast("#1F1F1F", ground), contrast("#FFFFFF", ground))
+        assert best > 4
+        assert contrast(style._ink_on(ground), ground) > 0.99 * best
+
+
+def test_importing_plots_and_results_is_light() -> None:
+    code = "import sys, dfevals.plots, dfevals.results; print(sorted({'matplotlib', 'seaborn', 'scipy', 'IPython'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
