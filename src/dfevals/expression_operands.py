@@ -108,7 +108,9 @@ def load(block: Any) -> Operand:
     """Operand of a part of a column."""
     dtype = block.dtype
     if isinstance(dtype, pd.CategoricalDtype):
-        return Coded(np.asarray(block.codes), load(block.categories.array))
+        levels = block.categories.array
+        is_text = isinstance(levels.dtype, pd.StringDtype)
+        return Coded(np.asarray(block.codes), load(np.asarray(levels, dtype=object) if is_text else levels))
     if isinstance(block, np.ndarray):
         if dtype.kind in "biuf":
             return Plain(block)
