@@ -17,11 +17,16 @@ __all__ = [
     "MISSING",
     "OVERALL",
     "Levels",
+    "as_blocks",
+    "code_dtype",
     "combine",
     "counts",
     "encode",
     "factorise",
+    "number_literal",
+    "number_text",
     "relabel",
+    "spans",
     "texts",
 ]
 
@@ -309,3 +314,8 @@ def number_text(value: float) -> str:
     """Shortest text of a number that reads back as the same number: ``30``, ``7.5``, ``1e-09``."""
     text = repr(value)
     return text[:-2] if text.endswith(".0") else text
+
+
+def number_literal(value: float) -> str:
+    """The number as an expression writes it; infinity is a number beyond the range of floating ones."""
+    return number_text(value).replace("inf", "1e999")

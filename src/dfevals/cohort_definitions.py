@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from .cohort_codes import MISSING, Levels, code_dtype, counts, factorise, number_text, relabel, spans, texts
+from .cohort_codes import MISSING, Levels, code_dtype, counts, factorise, number_literal, relabel, spans, texts
 from .cohort_intervals import Dimension, Numbers, cut, period_label, period_start, quoted, step
 from .exceptions import CohortError, did_you_mean
 
@@ -94,7 +94,9 @@ class Quantiles:
         numbers = Numbers.of(column_of(frame, self.column))
         shares = np.arange(1, self.q) / self.q if isinstance(self.q, int) else np.asarray(self.q)
         values = numbers.all()
-        places = np.ceil(shares[(shares > 0) & (shares < 1)] * len(values) - 1e-9).astype(np.intp)
+        shares = shares[(shares > 0) & (shares < 1)]
+        places = np.ceil(shares * len(values) - 1e-9).astype(np.intp)
+        places = places[places < len(values)]  # a cut above all values would leave nothing behind it
         if len(values):
             lowest = values.min()
             values.partition(np.unique(places))
@@ -103,7 +105,7 @@ class Quantiles:
         else:
             edges = values
         found = cut(numbers, edges)
-        asked = len(places) + 1
+        asked = len(shares) + 1
         if len(values) and len(edges) + 1 < asked:
             note = f"{self!r}: ties leave {len(edges) + 1} groups of the {asked} asked for"
             return Dimension(found.codes, found.labels, found.condition, (note,))
@@ -182,8 +184,9 @@ class Top:
         if self.other in names:
             raise CohortError(f"{self!r}: {self.other!r} is also a value of the column; give another other=.")
         labels = np.insert(names, self.k, self.other)
-        one = value_condition(self.column, series, short)
-        literals = [literal(v, series) for v in short.values]
+        one = value_condition(self.column, series, short, levels.values)
+        unclear = _unclear(levels.values)
+        literals = ["" if unclear(v) else literal(v, series) for v in short.values]
 
         def condition(code: int) -> str:
             name = quoted(self.column)
@@ -220,9 +223,10 @@ def column_of(frame: pd.DataFrame, column: Hashable) -> pd.Series:
     except TypeError as error:
         raise CohortError(f"by= got {column!r}, which is not a column name or a cohort definition.") from error
     if not found:
-        raise CohortError(
-            f"Column {column!r} is not in the frame. {did_you_mean(column, frame.columns, noun='Columns')}"
-        )
+        is_expression = isinstance(column, str) and any(sign in column for sign in "<>=(")
+        hint = f" If it is an expression, name it: by={{'name': {column!r}}}." if is_expression else ""
+        options = did_you_mean(column, frame.columns, noun="Columns")
+        raise CohortError(f"Column {column!r} is not in the frame.{hint} {options}")
     series = frame[column]
     if isinstance(series, pd.DataFrame):
         raise CohortError(
@@ -237,24 +241,30 @@ def literal(value: Any, series: pd.Series) -> str:
     if isinstance(value, (str, bool, int)):
         return repr(value)
     if isinstance(value, float):
-        return {"inf": "1e999", "-inf": "-1e999"}.get(repr(value), number_text(value))
+        return number_literal(value)
     if isinstance(value, (pd.Timestamp, pd.Timedelta)) and dtype.kind in "mM":
         return repr(str(value))
     return ""
 
 
-def value_condition(column: Hashable, series: pd.Series, levels: Levels) -> Callable[[int], str]:
-    """Conditions ``column == value`` of each code."""
-    truths = any(isinstance(v, bool) for v in levels.values)
-    mixed = truths and any(not isinstance(v, (bool, str)) and v in (0, 1) for v in levels.values)
+def value_condition(
+    column: Hashable, series: pd.Series, levels: Levels, among: Sequence[Any] | None = None
+) -> Callable[[int], str]:
+    """Conditions ``column == value`` of each code; `among` are all values of the column where `levels` are some."""
+    unclear = _unclear(levels.values if among is None else among)
 
     def condition(code: int) -> str:
         if code == len(levels.values):
             return f"isna({quoted(column)})"
         value = levels.values[code]
-        if mixed and not isinstance(value, str) and value in (0, 1):
-            return ""  # True == 1, so no comparison tells them apart
-        written = literal(value, series)
+        written = "" if unclear(value) else literal(value, series)
         return written and f"{quoted(column)} == {written}"
 
     return condition
+
+
+def _unclear(values: Sequence[Any]) -> Callable[[Any], bool]:
+    """Tells values that no comparison tells apart: True from 1 and False from 0, where a column holds both kinds."""
+    truths = any(isinstance(v, bool) for v in values)
+    mixed = truths and any(not isinstance(v, (bool, str)) and v in (0, 1) for v in values)
+    return lambda value: mixed and not isinstance(value, str) and value in (0, 1)

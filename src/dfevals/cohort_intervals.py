@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .cohort_codes import MISSING, Array, code_dtype, factorise, number_text, spans
+from .cohort_codes import MISSING, Array, code_dtype, factorise, number_literal, number_text, spans
 from .exceptions import CohortError, check_choice
 
 __all__ = ["GRAINS", "Dimension", "Numbers", "check_grain", "cut", "period_label", "period_start", "quoted", "step"]
@@ -95,7 +95,7 @@ class Numbers:
         except (TypeError, ValueError) as error:
             hint = "pd.to_datetime" if times else "pd.to_numeric"
             raise CohortError(
-                f"Column {series.name!r} ({dtype}) does not hold {wanted}: {str(error)[:120]}. Convert it by {hint} first."
+                f"Column {series.name!r} ({dtype}) does not hold {wanted}: {str(error).splitlines()[0]:.120}. Convert it by {hint} first."
             ) from error
         return cls(series.name, levels.codes, lut, lut.dtype, None, False if times else lut.dtype.kind == "f")
 
@@ -170,7 +170,7 @@ def cut(numbers: Numbers, edges: Array, labels: Sequence[str] | None = None) -> 
         written = [repr(str(pd.Timestamp(e))) if numbers.is_native else "" for e in edges]
     else:
         plain = [float(str(e)) for e in edges]
-        shown, written = _edge_texts(plain), [number_text(e) for e in plain]
+        shown, written = _edge_texts(plain), [number_literal(e) for e in plain]
     names = list(labels) if labels is not None else _interval_labels(shown)
     out = np.empty(n + has_missing, dtype=object)
     out[:] = names + [MISSING] * has_missing
