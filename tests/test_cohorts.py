@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import itertools
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -317,7 +319,7 @@ VALUES: dict[str, Any] = {
     "nothing": pd.Series([None, None], dtype=object),
     "sparse": pd.Series(pd.arrays.SparseArray([0, 0, 1, 2])),
 }
-LABELS = {
+LABELS: dict[str, Any] = {
     "object": ["a", "b", "<NA>"],
     "string": ["a", "b", "<NA>"],
     "default": ["a", "b", "<NA>"],
@@ -344,6 +346,20 @@ LABELS = {
 }
 
 
+if importlib.util.find_spec("pyarrow"):  # not needed by the package, and supported where installed
+    VALUES["arrow text"] = VALUES["object"].astype("string[pyarrow]")
+    VALUES["arrow text type"] = VALUES["object"].convert_dtypes(dtype_backend="pyarrow")
+    VALUES["arrow whole"] = VALUES["Int64"].convert_dtypes(dtype_backend="pyarrow")
+    VALUES["arrow float"] = VALUES["float32"].convert_dtypes(dtype_backend="pyarrow")
+    VALUES["arrow truth"] = VALUES["boolean"].convert_dtypes(dtype_backend="pyarrow")
+    VALUES["arrow times"] = VALUES["times"].convert_dtypes(dtype_backend="pyarrow")
+    VALUES["arrow zoned"] = VALUES["zoned"].convert_dtypes(dtype_backend="pyarrow")
+    VALUES["arrow days"] = VALUES["dates"].astype("date32[pyarrow]")
+    VALUES["arrow category"] = VALUES["arrow text"].astype("category")
+    alike = ["object", "object", "Int64", "float32", "boolean", "times", "zoned", "dates", "object"]
+    LABELS |= dict(zip(list(VALUES)[-9:], map(LABELS.get, alike), strict=True))
+
+
 @pytest.mark.parametrize("kind", VALUES)
 def test_every_dtype(kind: str) -> None:
     series = VALUES[kind]
@@ -357,7 +373,12 @@ def test_every_dtype(kind: str) -> None:
         same = a == b and isinstance(a, (bool, np.bool_)) == isinstance(b, (bool, np.bool_))
         assert (codes[i] == codes[j]) == same
     frame = pd.DataFrame({"x": series})
-    for by in ("x", ["x"], top("x", 1)):
+    bys: list[Any] = ["x", ["x"], top("x", 1)]
+    if any(word in kind.lower() for word in ("int", "float", "whole", "numbers")) and kind != "interval":
+        bys += [bins("x", [0.1, 10]), bins("x", 2), quantiles("x", 2)]
+    if any(word in kind for word in ("dates", "times", "zoned", "days")):
+        bys += [bins("x", ["2024-02-01"]), quantiles("x", 2), period("x", "month"), period("x", "hour")]
+    for by in bys:
         check(resolve(by, frame), frame)
         check(resolve(by, frame.iloc[:0]), frame.iloc[:0])
 
@@ -575,3 +596,20 @@ def test_describe_names_the_cohort() -> None:
     cohorts = resolve(each("sex", ["sex", "n"]), FRAME)
     assert cohorts.describe(1) == "sex = F"
     assert cohorts.describe(5) == "sex = F, by_n = 1"
+
+
+def test_values_of_several_types_that_print_alike_stay_apart() -> None:
+    day = pd.Timestamp("2024-01-01")
+    codes, labels = encode(pd.Series([day, day.date(), "2024-01-01", Decimal("1.5"), 1.5, "1.5"], dtype=object))
+    assert len(set(codes)) == len(labels) == len(set(labels)) == 5  # Decimal 1.5 equals 1.5
+    assert {'"2024-01-01"', '"1.5"', "1.5"} < set(labels)
+
+
+def test_edges_with_a_time_zone_are_read_in_the_zone_of_the_column() -> None:
+    times = pd.Series(pd.to_datetime(["2024-01-01 08:59", "2024-01-01 09:00"])).dt.tz_localize("Asia/Tokyo")
+    frame = pd.DataFrame({"at": times})
+    for edge in ("2024-01-01 09:00", "2024-01-01T00:00Z"):
+        cohorts = resolve(bins("at", [edge]), frame)
+        assert cohorts.codes.tolist() == [0, 1]
+        assert cohorts.labels[0].tolist() == ["< 2024-01-01 09:00:00", "≥ 2024-01-01 09:00:00"]
+        check(cohorts, frame)

@@ -383,3 +383,9 @@ def test_any_text_is_an_expression_or_an_expression_error(text: str) -> None:
         return
     assert mask.dtype == bool
     assert mask.shape == (2,)
+
+
+def test_clock_times_that_exist_twice_or_never_are_read_without_error() -> None:
+    times = pd.Series(pd.to_datetime(["2024-10-27 00:30", "2024-10-27 01:30"], utc=True)).dt.tz_convert("Europe/Paris")
+    assert selected("at >= '2024-10-27 02:30'", pd.DataFrame({"at": times})) == [0, 1]
+    assert selected("at >= '2024-03-31 02:30'", pd.DataFrame({"at": times})) == [0, 1]

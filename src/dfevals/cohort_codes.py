@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,7 @@ __all__ = [
     "counts",
     "encode",
     "factorise",
+    "native_times",
     "number_literal",
     "number_text",
     "relabel",
@@ -139,15 +141,15 @@ def combine(a: Array, n_a: int, b: Array, n_b: int) -> tuple[Array, Array, Array
     if n_a * n_b <= _DENSE:
         observed = np.zeros(n_a * n_b, dtype=bool)
         for start, stop in spans(len(a)):
-            observed[a[start:stop] * np.int32(n_b) + b[start:stop]] = True
+            observed[_joint(a[start:stop], n_b, b[start:stop])] = True
         pairs = np.flatnonzero(observed)
         lut = np.zeros(n_a * n_b, dtype=code_dtype(len(pairs)))
         lut[pairs] = np.arange(len(pairs))
         codes = a if a.dtype == lut.dtype and a.flags.writeable else np.empty(len(a), dtype=lut.dtype)
         for start, stop in spans(len(a)):
-            codes[start:stop] = lut.take(a[start:stop] * np.int32(n_b) + b[start:stop])
+            codes[start:stop] = lut.take(_joint(a[start:stop], n_b, b[start:stop]))
     else:
-        joint = (a[start:stop] * np.int64(n_b) + b[start:stop] for start, stop in spans(len(a)))
+        joint = (_joint(a[start:stop], n_b, b[start:stop], np.int64) for start, stop in spans(len(a)))
         codes, values, _ = _distinct(joint, len(a), None)
         found = np.asarray(values, dtype=np.int64)
         order = np.argsort(found)
@@ -155,6 +157,12 @@ def combine(a: Array, n_a: int, b: Array, n_b: int) -> tuple[Array, Array, Array
         lut[order] = np.arange(len(found))
         codes, pairs = relabel(codes, lut), found[order]
     return codes, pairs // n_b, pairs % n_b
+
+
+def _joint(a: Array, n_b: int, b: Array, dtype: type[np.signedinteger[Any]] = np.int32) -> Array:
+    joint = np.multiply(a, n_b, dtype=dtype)  # the type is said: numpy 1 would keep that of small codes and overflow
+    joint += b
+    return joint
 
 
 def texts(levels: Levels, reserved: Iterable[str] = (MISSING, ALL, OVERALL)) -> Array:
@@ -167,11 +175,21 @@ def texts(levels: Levels, reserved: Iterable[str] = (MISSING, ALL, OVERALL)) -> 
         while isinstance(value, str) and found[i] in taken:
             found[i] = f'"{found[i]}"'
     if len(set(found)) < len(found):
-        repeated = {t for t in found if found.count(t) > 1}
-        found = [f"{t} ({type(v).__name__})" if t in repeated else t for v, t in zip(values, found, strict=True)]
+        found = _told_apart(found, values)
     labels = np.empty(levels.size, dtype=object)
     labels[:] = found + [MISSING] * levels.has_missing
     return labels
+
+
+def _told_apart(found: list[str], values: tuple[Any, ...]) -> list[str]:
+    """Values of several types that print alike get the name of their type, and if need be a number."""
+    times = Counter(found)
+    named = [f"{t} ({type(v).__name__})" if times[t] > 1 else t for t, v in zip(found, values, strict=True)]
+    seen: Counter[str] = Counter()
+    for i, text in enumerate(named):
+        seen[text] += 1
+        named[i] = text if seen[text] == 1 else f"{text} #{seen[text]}"
+    return named
 
 
 def _of_categories(series: pd.Series) -> Levels:
@@ -179,7 +197,7 @@ def _of_categories(series: pd.Series) -> Levels:
     categories = series.array.categories
     used = np.zeros(len(categories) + 1, dtype=bool)
     for a, b in spans(len(raw)):
-        used |= np.bincount(raw[a:b] + np.int64(1), minlength=len(used)).astype(bool)
+        used |= np.bincount(np.add(raw[a:b], 1, dtype=np.int64), minlength=len(used)).astype(bool)
     missing, used = bool(used[0]), used[1:]
     values = _as_list(categories[used])
     lut = np.zeros(len(categories) + 1, dtype=code_dtype(len(values) + 1))
@@ -193,6 +211,7 @@ def _of_categories(series: pd.Series) -> Levels:
 
 def as_blocks(series: pd.Series) -> Any:
     """The column as an array whose slices are cheap and factorise fast."""
+    series = native_times(series)
     dtype = series.dtype
     if isinstance(dtype, np.dtype):
         return series.to_numpy()
@@ -201,6 +220,17 @@ def as_blocks(series: pd.Series) -> Any:
     if isinstance(dtype, pd.SparseDtype):
         return np.asarray(series.array)
     return series.array
+
+
+def native_times(series: pd.Series) -> pd.Series:
+    """Times and dates of Arrow as pandas' own, which compare with text; other columns as they are."""
+    dtype = series.dtype
+    if not isinstance(dtype, pd.ArrowDtype) or not str(dtype).startswith(("timestamp", "date", "duration")):
+        return series
+    if str(dtype).startswith("duration"):
+        return series.astype("timedelta64[ns]")
+    zone = getattr(dtype.pyarrow_dtype, "tz", None)
+    return series.astype(pd.DatetimeTZDtype("ns", zone) if zone else "datetime64[ns]")
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .cohort_codes import MISSING, Levels, code_dtype, counts, factorise, number_literal, relabel, spans, texts
+from .cohort_codes import (
+    MISSING,
+    Levels,
+    code_dtype,
+    counts,
+    factorise,
+    native_times,
+    number_literal,
+    relabel,
+    spans,
+    texts,
+)
 from .cohort_intervals import Dimension, Numbers, cut, period_label, period_start, quoted, step
 from .exceptions import CohortError, did_you_mean
 
@@ -232,7 +243,7 @@ def column_of(frame: pd.DataFrame, column: Hashable) -> pd.Series:
         raise CohortError(
             f"The frame has {series.shape[1]} columns named {column!r}; rename them so that one is meant."
         )
-    return series
+    return native_times(series)
 
 
 def literal(value: Any, series: pd.Series) -> str:

@@ -70,8 +70,6 @@ class Numbers:
         if not isinstance(dtype, pd.CategoricalDtype) and dtype.kind == "M":
             plain = series.dt.tz_localize(None) if getattr(dtype, "tz", None) is not None else series
             array = plain.to_numpy()
-            if array.dtype.kind != "M":
-                array = plain.astype("datetime64[ns]").to_numpy()
             return cls(series.name, array, None, array.dtype, getattr(dtype, "tz", None))
         if not times and not isinstance(dtype, pd.CategoricalDtype) and dtype.kind in "iuf":
             edge_dtype = dtype if isinstance(dtype, np.dtype) and dtype.kind == "f" else np.dtype(np.float64)
@@ -79,25 +77,16 @@ class Numbers:
                 series.name, series.to_numpy() if isinstance(dtype, np.dtype) else series.array, None, edge_dtype
             )
         levels = factorise(series)
-        wanted = "times" if times else "numbers or times"
-        values = list(levels.values)
+        is_times = times or _holds_times(dtype, levels.values)
         try:
-            if times or (all(isinstance(v, pd.Timestamp) or hasattr(v, "isoformat") for v in values) and values):
-                if any(isinstance(v, (bool, int, float)) for v in values):
-                    raise TypeError("numbers are not times")
-                lut = pd.to_datetime(pd.Series(values + [None], dtype=object), format="ISO8601").to_numpy(
-                    "datetime64[ns]"
-                )
-            elif any(isinstance(v, (str, bool)) for v in values):
-                raise TypeError("text or truth values are not numbers")
-            else:
-                lut = np.array([float(v) for v in values] + [np.nan])
+            lut = _as_times(levels.values) if is_times else _as_numbers(levels.values)
         except (TypeError, ValueError) as error:
-            hint = "pd.to_datetime" if times else "pd.to_numeric"
+            wanted, hint = ("times", "pd.to_datetime") if times else ("numbers or times", "pd.to_numeric")
             raise CohortError(
-                f"Column {series.name!r} ({dtype}) does not hold {wanted}: {str(error).splitlines()[0]:.120}. Convert it by {hint} first."
+                f"Column {series.name!r} ({dtype}) does not hold {wanted}: {str(error).splitlines()[0]:.120}. "
+                f"Convert it by {hint} first."
             ) from error
-        return cls(series.name, levels.codes, lut, lut.dtype, None, False if times else lut.dtype.kind == "f")
+        return cls(series.name, levels.codes, lut, lut.dtype, None, False if times else not is_times)
 
     def block(self, a: int, b: int) -> Array:
         """Plain values of the rows from `a` to `b`."""
@@ -136,7 +125,8 @@ class Numbers:
         """Edges as the column's own kind of value, infinite ones left out."""
         if self.edge_dtype.kind == "M":
             try:
-                times = [pd.Timestamp(e).tz_localize(None) for e in edges]
+                times = [pd.Timestamp(e) for e in edges]
+                times = [t.tz_convert(self.timezone).tz_localize(None) if t.tzinfo else t for t in times]
             except (TypeError, ValueError) as error:
                 raise CohortError(f"Edges of {self.column!r} must be times: {error}") from error
             return np.array(times, dtype="datetime64[ns]").astype(self.edge_dtype)
@@ -145,6 +135,26 @@ class Numbers:
         except (TypeError, ValueError) as error:
             raise CohortError(f"Edges of {self.column!r} must be numbers: {error}") from error
         return found[np.isfinite(found)].astype(self.edge_dtype)
+
+
+def _holds_times(dtype: Any, values: tuple[Any, ...]) -> bool:
+    if isinstance(dtype, pd.CategoricalDtype) and dtype.categories.dtype.kind == "M":
+        return True
+    return bool(values) and all(hasattr(v, "isoformat") for v in values)
+
+
+def _as_times(values: tuple[Any, ...]) -> Array:
+    """Times of the values and, last, of a missing one."""
+    if any(isinstance(v, (bool, int, float)) for v in values):
+        raise TypeError("numbers are not times")
+    return pd.to_datetime(pd.Series([*values, None], dtype=object), format="ISO8601").to_numpy("datetime64[ns]")
+
+
+def _as_numbers(values: tuple[Any, ...]) -> Array:
+    """Numbers of the values and, last, of a missing one."""
+    if any(isinstance(v, (bool, str)) for v in values):
+        raise TypeError("text or truth values are not numbers")
+    return np.array([*map(float, values), np.nan])
 
 
 def cut(numbers: Numbers, edges: Array, labels: Sequence[str] | None = None) -> Dimension:

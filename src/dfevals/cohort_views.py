@@ -94,7 +94,11 @@ class Cohorts:
         rows = counts(self.codes, self.n_atoms)
         if self.views is None:
             return rows
-        return np.array([rows[atoms].sum() for atoms in self.atoms], dtype=np.int64)
+        sizes = np.zeros(self.n_cohorts, dtype=np.int64)
+        for view in self.views:
+            inside = view.positions >= 0
+            sizes[view.cohorts] = np.bincount(view.positions[inside], rows[inside], minlength=len(view.cohorts))
+        return sizes
 
     def rows(self, i: int, codes: Array | None = None) -> Array:
         """Boolean mask of the rows of cohort `i` (of `codes`, a part of the rows, if given)."""

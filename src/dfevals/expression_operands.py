@@ -123,8 +123,6 @@ def load(block: Any) -> Operand:
         gone = np.asarray(block.isna())
         filler = False if dtype.kind == "b" else 0
         return Plain(block.to_numpy(dtype=numpy_dtype, na_value=filler), gone if gone.any() else None)
-    if dtype.kind in "mM" and isinstance(dtype, pd.ArrowDtype):
-        return Times(pd.array(pd.Series(block).to_numpy()))
     if dtype.kind in "mM" or isinstance(dtype, pd.PeriodDtype):
         return Times(block)
     return Objects(np.asarray(block, dtype=object))

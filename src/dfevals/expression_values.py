@@ -280,7 +280,7 @@ def _times(op: Any, left: Times, right: Any, node: ast.expr) -> Array:
         if isinstance(right, str) and kind in "mM":
             right = pd.Timestamp(right) if kind == "M" else pd.Timedelta(right)
             if kind == "M" and getattr(left.array.dtype, "tz", None) is not None and right.tzinfo is None:
-                right = right.tz_localize(left.array.dtype.tz)
+                right = right.tz_localize(left.array.dtype.tz, ambiguous=True, nonexistent="shift_forward")
         elif not isinstance(right, str):
             raise TypeError(f"{right!r} is not a time")
         found = op(left.array, right)
