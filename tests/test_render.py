@@ -9,6 +9,7 @@ import pytest
 
 from dfevals import render
 from dfevals.plots import labels
+from dfevals.plots.whisker import whisker
 from dfevals.render import Table
 
 
@@ -81,7 +82,7 @@ def test_text_is_aligned_by_decimal_point_and_by_wide_characters() -> None:
 
 
 def test_whisker_draws_interval_value_and_reference_on_its_axis() -> None:
-    svg = render.whisker(0.5, 0.25, 0.75, (0.0, 1.0), 0.25)
+    svg = whisker(0.5, 0.25, 0.75, (0.0, 1.0), 0.25)
     assert 'cx="42.0"' in svg
     assert "M23.5 7.0H60.5" in svg
     assert "M23.5 0V14" in svg
@@ -89,8 +90,8 @@ def test_whisker_draws_interval_value_and_reference_on_its_axis() -> None:
 
 
 def test_whisker_points_beyond_its_axis() -> None:
-    inside = render.whisker(0.5, 0.25, 0.75, (0.0, 1.0))
-    beyond = render.whisker(0.5, 0.25, 7.5, (0.0, 1.0))
+    inside = whisker(0.5, 0.25, 0.75, (0.0, 1.0))
+    beyond = whisker(0.5, 0.25, 7.5, (0.0, 1.0))
     assert beyond.count("l") == inside.count("l") + 2
     assert "H79.0" in beyond
 
@@ -99,7 +100,7 @@ def test_whisker_points_beyond_its_axis() -> None:
     ("value", "axis"), [(math.nan, (0, 1)), (0.5, (1, 1)), (0.5, (math.nan, 1)), (math.inf, (0, 1))]
 )
 def test_whisker_of_nothing_is_empty(value: float, axis: tuple[float, float]) -> None:
-    assert render.whisker(value, 0.0, 1.0, axis) == ""
+    assert whisker(value, 0.0, 1.0, axis) == ""
 
 
 def test_long_names_are_shortened_with_the_whole_name_at_hand() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html.parser
-import time
 
 import numpy as np
 import pandas as pd
@@ -184,10 +183,8 @@ def test_repr_renders_only_the_head() -> None:
     frame = pd.DataFrame({"c": np.repeat(cohorts, 12), "metric": np.tile([f"metric {at}" for at in range(12)], 20_000)})
     frame = frame.assign(model="m", value=0.5, ci_low=0.4, ci_high=0.6, n=10, **NUMBERS, is_overall=False)
     result = MetricsResult(frame, cohort_columns=["c"])
-    result._repr_html_()
-    start = time.process_time()
     assert len(result._repr_html_()) < 200_000
-    assert time.process_time() - start < 5
+    assert len(str(result)) < 20_000
 
 
 @pytest.mark.parametrize("models", [1, 2, 3, 7])
@@ -269,3 +266,26 @@ def test_categorical_and_nullable_columns_are_read() -> None:
 def test_provenance_is_a_mapping() -> None:
     assert len(Provenance()) == 0
     assert Provenance({"a": 1}) == {"a": 1}
+
+
+def test_tables_show_overall_first_wherever_it_stands_in_the_frame() -> None:
+    frame = metrics_frame([f"c{at}" for at in range(99)])
+    result = MetricsResult(pd.concat([frame.iloc[1:], frame.iloc[:1]]), cohort_columns=["sex"])
+    first = [line for line in str(result).splitlines() if "0.500" in line]
+    assert first[0].startswith("(overall)")
+    assert result.wide().index[-1] == "(overall)"
+
+
+def test_intervals_of_too_few_rows_do_not_squash_the_others() -> None:
+    frame = metrics_frame(["F", "M"])
+    frame.loc[2, ["ci_low", "ci_high", "note"]] = [-100.0, 100.0, "too few: 1 positive"]
+    pictures = MetricsResult(frame, cohort_columns=["sex"])._repr_html_().split("<svg")[1:]
+    widths = [picture.split('d="M')[-1].split('"')[0] for picture in pictures]
+    assert widths[0].startswith("5.0 7.0H")
+    assert "l-3 3l3 3" in widths[2]
+
+
+def test_counts_that_differ_between_metrics_are_shown_as_a_range() -> None:
+    frame = metrics_frame(["F"], ("recall", "f1"))
+    frame["n"] = [100, 90, 40, 40]
+    assert "90–100" in str(MetricsResult(frame, cohort_columns=["sex"]))

@@ -1,83 +1,24 @@
-"""Tables of tidy frames: which rows and columns are shown, and in which layout."""
+"""Tables of metrics: which rows are shown, and whether metrics and models stand side by side or below each other."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from dfevals import render
+from dfevals.grids import Grid
+from dfevals.plain_tables import left_out, plain_table, whisker_axis
 from dfevals.plots import labels
 
-__all__ = ["Grid", "metrics_table", "plain_table"]
+__all__ = ["metrics_table"]
 
 _ESTIMATES_ABREAST = 6
+_MODELS_ABREAST = 4
 _INTERVALS_ABREAST = 3
 _FOOTNOTES = 6
-
-
-@dataclass(frozen=True)
-class Grid:
-    """Where each number of a metrics frame stands: cohorts (and classes) × (metric, model).
-
-    Attributes
-    ----------
-    key_columns : tuple of str
-        Columns that name a row.
-    first : array of int, one per row
-        Position in the frame of the row's first number.
-    metrics, models : list of str
-        In order of appearance.
-    at : array of int, rows × metrics × models
-        Position in the frame, -1 where there is no number.
-    """
-
-    key_columns: tuple[str, ...]
-    first: np.ndarray
-    metrics: list[str]
-    models: list[str]
-    at: np.ndarray
-
-    @classmethod
-    def of(cls, frame: pd.DataFrame, cohort_columns: Sequence[str]) -> Grid:
-        """The grid of a metrics frame, in the frame's own order."""
-        keys = (*cohort_columns, *(name for name in ("class",) if name in frame.columns))
-        codes, first = _codes(frame, keys)
-        metric, metrics = _levels(frame, "metric")
-        model, models = _levels(frame, "model")
-        at = np.full((len(first), len(metrics), len(models)), -1, dtype=np.intp)
-        at[codes, metric, model] = np.arange(len(frame))
-        return cls(keys, first, metrics, models, at)
-
-    def __len__(self) -> int:
-        return len(self.first)
-
-    def wide(self, frame: pd.DataFrame, values: str) -> pd.DataFrame:
-        """`values` spread over metrics (and models)."""
-        at = self.at.reshape(len(self), len(self.metrics) * len(self.models))
-        source = _interval_texts(frame) if values == "interval" else frame[values]
-        columns: pd.Index = pd.Index(self.metrics, name=None)
-        if len(self.models) > 1:
-            columns = pd.MultiIndex.from_product([self.metrics, self.models], names=["metric", "model"])
-        spread = {
-            place: source.take(np.maximum(at[:, place], 0)).mask(at[:, place] < 0) for place in range(at.shape[1])
-        }
-        if (at >= 0).all():
-            spread = {place: source.take(at[:, place]) for place in range(at.shape[1])}
-        wide = pd.DataFrame({place: part.array for place, part in spread.items()})
-        wide.columns = columns
-        wide.index = self._index(frame)
-        return wide
-
-    def _index(self, frame: pd.DataFrame) -> pd.Index:
-        if not self.key_columns:
-            return pd.Index(["(overall)"] * len(self), name="cohort")
-        keys = frame[list(self.key_columns)].take(self.first)
-        index: pd.Index = pd.MultiIndex.from_frame(keys)
-        return index.get_level_values(0) if len(self.key_columns) == 1 else index
 
 
 def metrics_table(
@@ -93,46 +34,93 @@ def metrics_table(
     max_rows: int = 60,
     width: int | None = None,
 ) -> render.Table:
-    """The table of a metrics result.
+    """The table of a metrics result, the overall row first.
 
     Up to six estimates stand side by side, one row per cohort. Beyond that, or where `width` characters do not hold
     them, there is one row per cohort and metric, and the models stand side by side (or, if many, below each other).
     """
     if not len(grid):
         return plain_table(frame, title=title, notes=notes)
-    wide = len(grid.metrics) * len(grid.models) <= _ESTIMATES_ABREAST
-    for layout in (_Wide, _Long, _Longest)[0 if wide else 1 :]:
-        view = layout(frame, grid, flags, better or {}, max_rows)
-        table = view.table(title, _detail(frame, grid, level, dropped or {}), notes, level)
-        if view.fits and (width is None or table.width <= width):
+    detail = _detail(frame, grid, level, dropped or {})
+    for lay_out, height in _layouts(grid):
+        shown = _Shown(frame, grid, flags, better or {}, max(max_rows // height, 1))
+        table = render.Table(
+            lay_out(shown),
+            title=title,
+            detail=detail,
+            notes=[*notes, *shown.footnotes()],
+            apart=shown.apart(height),
+            more=left_out(len(grid) - shown.shape[0], "cohort" if shown.keys else "row"),
+        )
+        if width is None or table.width <= width:
             break
     return table
 
 
-class _Wide:
-    """One row per cohort; columns are metrics, and models within a metric."""
+def _layouts(grid: Grid) -> list[tuple[Callable[[_Shown], list[render.Column]], int]]:
+    """Layouts to try, widest first, and how many rows a cohort takes in each."""
+    metrics, models = len(grid.metrics), len(grid.models)
+    tried: list[tuple[Callable[[_Shown], list[render.Column]], int]] = []
+    if metrics * models <= _ESTIMATES_ABREAST:
+        tried.append((_row_per_cohort, 1))
+    if models <= _MODELS_ABREAST:
+        tried.append((_row_per_metric, metrics))
+    return [*tried, (_row_per_model, metrics * models)]
+
+
+def _row_per_cohort(shown: _Shown) -> list[render.Column]:
+    metrics, models = shown.grid.metrics, shown.grid.models
+    abreast, several = len(metrics) * len(models), len(models) > 1
+    columns = [*shown.key_columns(1), *shown.count_columns(1)]
+    for m, metric in enumerate(metrics):
+        for k, model in enumerate(models):
+            label, group = (model, shown.heading(metric)) if several else (shown.heading(metric), "")
+            columns.append(shown.estimates(label, (slice(None), m, k), group=group, abreast=abreast))
+    return columns
+
+
+def _row_per_metric(shown: _Shown) -> list[render.Column]:
+    metrics, models = shown.grid.metrics, shown.grid.models
+    columns = [*shown.key_columns(len(metrics)), *shown.count_columns(len(metrics))]
+    names = [shown.heading(name) for name in metrics] * shown.shape[0]
+    columns.append(render.text_column("metric", names, header=True))
+    for k, model in enumerate(models):
+        columns.append(shown.estimates(model or "value", (slice(None), slice(None), k), abreast=len(models)))
+    return columns
+
+
+def _row_per_model(shown: _Shown) -> list[render.Column]:
+    metrics, models = shown.grid.metrics, shown.grid.models
+    names = [shown.heading(name) for name in metrics for _ in models] * shown.shape[0]
+    return [
+        *shown.key_columns(len(metrics) * len(models)),
+        render.text_column("metric", names, header=True, merge=True),
+        render.text_column("model", models * (len(metrics) * shown.shape[0]), header=True),
+        *shown.count_columns(len(metrics) * len(models), each=True),
+        shown.estimates("value", (slice(None), slice(None), slice(None))),
+    ]
+
+
+class _Shown:
+    """The numbers of the rows that are shown, as arrays of rows × metrics × models, and columns made of them."""
 
     def __init__(
         self, frame: pd.DataFrame, grid: Grid, flags: np.ndarray | None, better: Mapping[str, str], max_rows: int
     ) -> None:
         self.grid, self.better = grid, better
-        self.shown, self.total = min(len(grid), max(max_rows, 1)), len(grid)
-        at = grid.at[: self.shown]
+        overall = grid.overall(frame)
+        order = np.concatenate([np.flatnonzero(overall), np.flatnonzero(~overall)])[:max_rows]
+        at = grid.at[order]
+        self.shape = at.shape
+        self.is_overall = overall[order]
+        self.keys = [(name, frame[name].take(grid.first[order]).tolist()) for name in grid.key_columns]
         self.rows = frame.take(np.maximum(at.reshape(-1), 0))
         self.missing = (at < 0).reshape(-1)
-        self.overall = _overall(frame, grid)
-        self.shape = at.shape
         self.values = {name: self._numbers(name) for name in ("value", "ci_low", "ci_high", "n", "support")}
         self.notes = self._texts("note")
         self.flags = self._flags(flags, at)
-        self.keys = [(name, frame[name].take(grid.first[: self.shown]).tolist()) for name in grid.key_columns]
-        is_overall = frame["is_overall"].to_numpy(dtype=bool) if "is_overall" in frame else np.zeros(len(frame), bool)
-        self.is_overall = is_overall[grid.first[: self.shown]]
-        sure = np.where(self.flags == "too few", np.nan, 1.0)
-        self.axes = _axes({name: self.values[name] * sure for name in ("value", "ci_low", "ci_high")}, self.shape)
-        self.count_in_detail = len(grid) == 1 and bool(np.ptp(self.values["n"]) == 0)
-
-    fits = True
+        self.axes = self._axes()
+        self.reference = self._reference()
 
     def _numbers(self, name: str) -> np.ndarray:
         if name not in self.rows:
@@ -153,68 +141,71 @@ class _Wide:
         few = np.array(["too few" in str(note) for note in self.notes.reshape(-1)], dtype=bool).reshape(self.shape)
         return np.where(few, "too few", given)
 
-    def table(self, title: str, detail: str, notes: Sequence[str], level: float | None) -> render.Table:
-        """The table with its caption and notes."""
-        columns, apart = self.columns()
-        return render.Table(
-            columns,
-            title=title,
-            detail=detail,
-            notes=[*notes, *self._footnotes(level)],
-            apart=frozenset(apart) if len(self.grid) > 1 else frozenset(),
-            more=_more(self.total - self.shown, "cohort" if self.keys else "row"),
-        )
+    def _axes(self) -> tuple[np.ndarray, np.ndarray]:
+        """Ends of each metric's axis, 1 × metrics × 1; intervals of too few rows do not stretch it."""
+        sure = np.where(self.flags == "too few", np.nan, 1.0)
+        parts = [self.values[name] * sure for name in ("value", "ci_low", "ci_high")]
+        ends = [whisker_axis(*(part[:, metric].reshape(-1) for part in parts)) for metric in range(self.shape[1])]
+        start, stop = np.array(ends).T.reshape(2, 1, -1, 1)
+        return start, stop
 
-    def columns(self) -> tuple[list[render.Column], list[int]]:
-        """The columns, and which rows are overall."""
-        metrics, models = self.grid.metrics, self.grid.models
-        columns = [render.text_column(name, values, header=True) for name, values in self.keys]
-        if not self.count_in_detail:
-            columns.append(self._count_column(self.values["n"].reshape(self.shown, -1)))
-        for m, metric in enumerate(metrics):
-            for k, model in enumerate(models):
-                several = len(models) > 1
-                columns.append(
-                    self.estimate(
-                        model if several else self.heading(metric),
-                        (slice(None), m, k),
-                        group=self.heading(metric) if several else "",
-                        abreast=len(metrics) * len(models),
-                    )
-                )
-        return columns, np.flatnonzero(self.is_overall).tolist()
+    def _reference(self) -> np.ndarray:
+        """Overall value per metric and model, 1 × metrics × models; NaN where no row, or more than one, is overall."""
+        overall = np.flatnonzero(self.is_overall)
+        if len(overall) != 1 or self.shape[0] == 1:
+            return np.full((1, *self.shape[1:]), np.nan)
+        return self.values["value"][overall]
+
+    def apart(self, height: int) -> frozenset[int]:
+        """Table rows that are overall, where other rows exist."""
+        if len(self.grid) == 1:
+            return frozenset()
+        return frozenset(np.flatnonzero(np.repeat(self.is_overall, height)).tolist())
+
+    def key_columns(self, height: int) -> list[render.Column]:
+        """Names of the cohorts (and classes), each over `height` rows."""
+        return [
+            render.text_column(name, (value for value in values for _ in range(height)), header=True, merge=height > 1)
+            for name, values in self.keys
+        ]
+
+    def count_columns(self, height: int, *, each: bool = False) -> list[render.Column]:
+        """Rows per cohort, or per number; none where the caption says it."""
+        n = self.values["n"]
+        if np.isnan(n).all() or (len(self.grid) == 1 and np.ptp(n) == 0 and self.is_overall.all()):
+            return []
+        n = n.reshape(-1, 1) if each else np.repeat(n.reshape(self.shape[0], -1), height, axis=0)
+        known = ~np.isnan(n)
+        low = np.where(known, n, np.inf).min(axis=1).tolist()
+        high = np.where(known, n, -np.inf).max(axis=1).tolist()
+        cells = [_span(a, b) for a, b in zip(low, high, strict=True)]
+        return [render.Column("n", cells, "right", merge=height > 1 and not each)]
 
     def heading(self, metric: str) -> str:
         """The metric with an arrow towards its good end."""
-        arrow = {"higher": " ↑", "lower": " ↓"}.get(self.better.get(metric, ""), "")
-        return f"{metric}{arrow}"
+        return metric + {"higher": " ↑", "lower": " ↓"}.get(self.better.get(metric, ""), "")
 
-    def _count_column(self, n: np.ndarray, *, merge: bool = False) -> render.Column:
-        low, high = _least(n), _most(n)
-        cells = [
-            labels.count(a) if a == b or math.isnan(a) else f"{labels.count(a)}–{labels.count(b)}"
-            for a, b in zip(low, high, strict=True)
-        ]
-        return render.Column("n", cells, "right", merge=merge)
-
-    def estimate(
+    def estimates(
         self, label: str, place: tuple[slice | int, ...], *, group: str = "", abreast: int = 1
     ) -> render.Column:
-        """The column of the numbers at `place` of rows × metrics × models."""
+        """The column of the numbers at `place`."""
         value, low, high = (self.values[name][place].reshape(-1) for name in ("value", "ci_low", "ci_high"))
-        notes = self.notes[place].reshape(-1)
-        start, stop = (np.broadcast_to(end, self.shape)[place].reshape(-1) for end in self.axes)
-        reference = np.broadcast_to(self.overall, self.shape)[place].reshape(-1)
+        start, stop, reference = (
+            np.broadcast_to(part, self.shape)[place].reshape(-1) for part in (*self.axes, self.reference)
+        )
+        comparable = self.shape[0] * self.shape[2] > 1 and not np.isnan(low).all()
         undefined = np.isnan(value)
         return render.estimate_column(
             label,
             value,
             low,
             high,
-            axis=(start, stop) if not np.isnan(low).all() and self.shape[0] * self.shape[2] > 1 else None,
-            reference=reference if self.is_overall.size > 1 else math.nan,
+            axis=(start, stop) if comparable else None,
+            reference=reference,
             flags=self.flags[place].reshape(-1).tolist(),
-            reasons=[str(note) if gone else "" for note, gone in zip(notes, undefined, strict=True)],
+            reasons=[
+                str(note) if gone else "" for note, gone in zip(self.notes[place].reshape(-1), undefined, strict=True)
+            ],
             titles=self._titles(place),
             group=group,
             show_interval=abreast <= _INTERVALS_ABREAST,
@@ -235,11 +226,12 @@ class _Wide:
             titles.append(labels.visible("; ".join(words)))
         return titles
 
-    def _footnotes(self, level: float | None) -> list[str]:
+    def footnotes(self) -> list[str]:
+        """What the flags mean, and the notes of the defined numbers."""
         found: list[str] = []
         flags = set(self.flags.reshape(-1))
         if flags & {"lower", "higher"}:
-            found.append("▲ higher, ▼ lower than in all other rows, after correction for the number of cohorts")
+            found.append("▲ higher, ▼ lower than the rest of the rows, after correction for the number of cohorts")
         if "too few" in flags:
             found.append("◇ too few rows or events for the interval to hold its level")
         defined = ~np.isnan(self.values["value"])
@@ -254,124 +246,10 @@ class _Wide:
         return found
 
 
-class _Long(_Wide):
-    """One row per cohort and metric; columns are models."""
-
-    def __init__(
-        self, frame: pd.DataFrame, grid: Grid, flags: np.ndarray | None, better: Mapping[str, str], max_rows: int
-    ) -> None:
-        height = len(grid.metrics) * self._models_below(grid)
-        super().__init__(frame, grid, flags, better, max(max_rows // max(height, 1), 1))
-        self.fits = len(grid.models) <= _INTERVALS_ABREAST + 1
-
-    @staticmethod
-    def _models_below(grid: Grid) -> int:
-        return 1
-
-    def columns(self) -> tuple[list[render.Column], list[int]]:
-        """The columns, and which rows are overall."""
-        metrics, models = self.grid.metrics, self.grid.models
-        height = len(metrics)
-        columns = [
-            render.text_column(name, np.repeat(np.array(values, dtype=object), height), header=True, merge=True)
-            for name, values in self.keys
-        ]
-        n = np.repeat(self.values["n"].reshape(self.shown, -1), height, axis=0)
-        if not self.count_in_detail:
-            columns.append(self._count_column(n, merge=True))
-        columns.append(render.text_column("metric", [self.heading(name) for name in metrics] * self.shown, header=True))
-        for k, model in enumerate(models):
-            columns.append(self.estimate(model, (slice(None), slice(None), k), abreast=len(models)))
-        apart = np.flatnonzero(np.repeat(self.is_overall, height))
-        return columns, apart.tolist()
-
-
-class _Longest(_Long):
-    """One row per cohort, metric and model."""
-
-    @staticmethod
-    def _models_below(grid: Grid) -> int:
-        return len(grid.models)
-
-    def __init__(
-        self, frame: pd.DataFrame, grid: Grid, flags: np.ndarray | None, better: Mapping[str, str], max_rows: int
-    ) -> None:
-        super().__init__(frame, grid, flags, better, max_rows)
-        self.fits = True
-
-    def columns(self) -> tuple[list[render.Column], list[int]]:
-        """The columns, and which rows are overall."""
-        metrics, models = self.grid.metrics, self.grid.models
-        height = len(metrics) * len(models)
-        columns = [
-            render.text_column(name, np.repeat(np.array(values, dtype=object), height), header=True, merge=True)
-            for name, values in self.keys
-        ]
-        names = [self.heading(name) for name in metrics for _ in models] * self.shown
-        columns.append(render.text_column("metric", names, header=True, merge=True))
-        columns.append(render.text_column("model", models * (len(metrics) * self.shown), header=True))
-        if not self.count_in_detail:
-            columns.append(self._count_column(self.values["n"].reshape(-1, 1)))
-        columns.append(self.estimate("value", (slice(None), slice(None), slice(None))))
-        return columns, np.flatnonzero(np.repeat(self.is_overall, height)).tolist()
-
-
-def plain_table(
-    frame: pd.DataFrame,
-    *,
-    title: str = "",
-    notes: Sequence[str] = (),
-    cohort_columns: Sequence[str] = (),
-    max_rows: int = 60,
-    detail: str = "",
-) -> render.Table:
-    """Any tidy frame as a table: its head, with `value` or `difference` and its interval drawn as whiskers.
-
-    Numbers are written by what their column is: `p_…` as p-values, integers as counts, `note` in full.
-    """
-    head = frame.head(max_rows)
-    main = next((name for name in ("difference", "value", "estimate") if name in head and "ci_low" in head), None)
-    hidden = {"is_overall", *(("ci_low", "ci_high") if main else ())}
-    columns = []
-    for name in head.columns:
-        if name in hidden:
-            continue
-        if name == main:
-            columns.append(_plain_estimate(head, name))
-        elif name in cohort_columns or not pd.api.types.is_numeric_dtype(head[name]):
-            texts = head[name].astype(object).where(head[name].notna(), "")
-            columns.append(render.text_column(str(name), texts, header=name in cohort_columns))
-        else:
-            columns.append(_plain_numbers(str(name), head[name]))
-    apart = np.flatnonzero(head["is_overall"].to_numpy(dtype=bool)).tolist() if "is_overall" in head else []
-    more = _more(len(frame) - len(head), "row")
-    return render.Table(columns, title=title, detail=detail, notes=notes, apart=frozenset(apart), more=more)
-
-
-def _plain_estimate(head: pd.DataFrame, name: str) -> render.Column:
-    value, low, high = (head[part].to_numpy(dtype=float, na_value=np.nan) for part in (name, "ci_low", "ci_high"))
-    values = {"value": value, "ci_low": low, "ci_high": high}
-    group, levels = _levels(head, "metric")
-    start, stop = np.full(len(head), np.nan), np.full(len(head), np.nan)
-    reference = 0.0 if name == "difference" else math.nan
-    for code in range(len(levels)):
-        rows = group == code
-        ends = _axes({key: part[rows].reshape(-1, 1, 1) for key, part in values.items()}, (int(rows.sum()), 1, 1))
-        start[rows], stop[rows] = np.fmin(ends[0].item(), reference), np.fmax(ends[1].item(), reference)
-    return render.estimate_column(str(name), value, low, high, axis=(start, stop), reference=reference)
-
-
-def _plain_numbers(name: str, values: pd.Series) -> render.Column:
-    numbers = values.to_numpy(dtype=float, na_value=np.nan)
-    if name.startswith("p_"):
-        return render.number_column(name, numbers, labels.p_value)
-    if pd.api.types.is_integer_dtype(values):
-        return render.count_column(name, numbers)
-    finite = numbers[np.isfinite(numbers)]
-    decimals = (
-        max((labels.places(value) for value in finite), default=3) if np.abs(finite).max(initial=0) < 1e3 else None
-    )
-    return render.number_column(name, numbers, lambda value: labels.number(value, decimals))
+def _span(low: float, high: float) -> str:
+    if high < low:
+        return labels.UNDEFINED
+    return labels.count(low) if low == high else f"{labels.count(low)}–{labels.count(high)}"
 
 
 def _detail(frame: pd.DataFrame, grid: Grid, level: float | None, dropped: Mapping[str, int]) -> str:
@@ -379,96 +257,12 @@ def _detail(frame: pd.DataFrame, grid: Grid, level: float | None, dropped: Mappi
     if "n" in frame and "is_overall" in frame and len(grid):
         overall = frame["is_overall"].to_numpy(dtype=bool)
         n = frame["n"].to_numpy(dtype=float, na_value=np.nan)[overall]
+        n = n[~np.isnan(n)]
         if n.size:
-            low, high = np.nanmin(n), np.nanmax(n)
-            parts.append(f"n = {labels.count(low)}" + (f"–{labels.count(high)}" if high > low else ""))
+            parts.append(f"n = {_span(float(n.min()), float(n.max()))}")
     if len(grid.models) == 1 and grid.models[0]:
         parts.append(f"model {grid.models[0]}")
     if dropped:
         each = ", ".join(f"{model} {labels.count(n)}" for model, n in dropped.items())
         parts.append(f"rows dropped for missing values: {each}")
     return " · ".join(parts)
-
-
-def _overall(frame: pd.DataFrame, grid: Grid) -> np.ndarray:
-    """Overall value per metric and model (1 × metrics × models), NaN where there is none."""
-    reference = np.full((1, len(grid.metrics), len(grid.models)), np.nan)
-    if "is_overall" not in frame or "class" in grid.key_columns:
-        return reference
-    rows = np.flatnonzero(frame["is_overall"].to_numpy(dtype=bool)[grid.first]) if len(grid) else np.array([], int)
-    if rows.size:
-        at = grid.at[rows[0]]
-        values = frame["value"].to_numpy(dtype=float, na_value=np.nan)
-        reference[0] = np.where(at < 0, np.nan, values[at])
-    return reference
-
-
-def _axes(values: Mapping[str, np.ndarray], shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Ends of the whiskers' axis per metric, shared by its models: (1 × metrics × 1) each.
-
-    A few hopeless intervals must not squash all others: where the full range is more than six times the range of
-    the values and of the usual interval, the axis is cut there.
-    """
-    metrics = shape[1]
-    start, stop = np.full((1, metrics, 1), np.nan), np.full((1, metrics, 1), np.nan)
-    for m in range(metrics):
-        value, low, high = (_finite(values[name][:, m]) for name in ("value", "ci_low", "ci_high"))
-        if value.size == 0:
-            continue
-        least, most = min(value.min(), _first(low, np.min)), max(value.max(), _first(high, np.max))
-        usual = max(_first(high, np.median) - _first(low, np.median), float(np.ptp(value)))
-        if usual > 0 and most - least > 6 * usual:
-            middle = float(np.median(value))
-            least, most = max(least, min(value.min(), middle - usual)), min(most, max(value.max(), middle + usual))
-        start[0, m, 0], stop[0, m, 0] = least, most
-    return start, stop
-
-
-def _first(numbers: np.ndarray, summary: object) -> float:
-    return float(summary(numbers)) if numbers.size else math.nan  # type: ignore[operator]
-
-
-def _finite(numbers: np.ndarray) -> np.ndarray:
-    return np.asarray(numbers[np.isfinite(numbers)], dtype=float)
-
-
-def _least(numbers: np.ndarray) -> list[float]:
-    return [float(n) for n in np.where(np.isnan(numbers), np.inf, numbers).min(axis=1, initial=np.inf)]
-
-
-def _most(numbers: np.ndarray) -> list[float]:
-    return [float(n) for n in np.where(np.isnan(numbers), -np.inf, numbers).max(axis=1, initial=-np.inf)]
-
-
-def _levels(frame: pd.DataFrame, name: str) -> tuple[np.ndarray, list[str]]:
-    if name not in frame:
-        return np.zeros(len(frame), dtype=np.intp), [""] if len(frame) else []
-    codes, levels = _factorize(frame[name])
-    return codes, [str(level) for level in levels]
-
-
-def _codes(frame: pd.DataFrame, keys: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Row number of each line of the frame, and the position of each row's first line."""
-    codes = np.zeros(len(frame), dtype=np.int64)
-    for name in keys:
-        part, levels = _factorize(frame[name])
-        codes, _ = pd.factorize(codes * max(len(levels), 1) + part)
-    first = np.full(int(codes.max(initial=-1)) + 1, len(frame), dtype=np.intp)
-    np.minimum.at(first, codes, np.arange(len(frame)))
-    return codes, first
-
-
-def _factorize(column: pd.Series) -> tuple[np.ndarray, Sequence[object]]:
-    """Codes in order of appearance; an object array is hashed three times as fast as a string array."""
-    values = column if isinstance(column.dtype, pd.CategoricalDtype) else column.to_numpy(dtype=object)
-    codes, levels = pd.factorize(values, use_na_sentinel=False)
-    return codes, list(levels)
-
-
-def _interval_texts(frame: pd.DataFrame) -> pd.Series:
-    numbers = (frame[name].to_numpy(dtype=float, na_value=np.nan).tolist() for name in ("value", "ci_low", "ci_high"))
-    return pd.Series([labels.estimate(*row) for row in zip(*numbers, strict=True)], dtype=object)
-
-
-def _more(left: int, noun: str) -> str:
-    return f"… {left:,} more {noun}{'s' if left > 1 else ''}; .frame has all" if left > 0 else ""

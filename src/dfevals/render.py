@@ -12,6 +12,8 @@ from typing import TypeVar
 import numpy as np
 
 from dfevals.plots import labels
+from dfevals.plots.whisker import whiskers
+from dfevals.table_style import STYLE
 
 __all__ = [
     "FLAGS",
@@ -23,7 +25,6 @@ __all__ = [
     "number_column",
     "page",
     "text_column",
-    "whisker",
 ]
 
 #: Symbol and words of every flag that a cell may carry.
@@ -31,7 +32,6 @@ FLAGS = {"lower": "▼ lower", "higher": "▲ higher", "too few": "◇ too few"}
 
 _T = TypeVar("_T")
 _NAME_LIMIT = 64
-_WHISKER_WIDTH, _WHISKER_HEIGHT, _PAD = 84, 14, 5
 
 
 def escape(text: object) -> str:
@@ -123,10 +123,11 @@ class Table:
         width = sum(column.span for column in self.columns)
         if self.more:
             body += f'<tr class="dfe-more"><td colspan="{max(width, 1)}">{escape(self.more)}</td></tr>'
+        estimates = sum(column.parts is not None for column in self.columns)
         detail = f'<span class="dfe-detail">{escape(self.detail)}</span>' if self.detail else ""
         notes = "".join(f"<li>{escape(note)}</li>" for note in self.notes)
         return (
-            f'<div class="dfe"><style>{_STYLE}</style><table class="dfe-t">'
+            f'<div class="dfe"><style>{STYLE}</style><table class="dfe-t dfe-x{min(estimates, 3)}">'
             f"<caption><bdi>{escape(self.title)}</bdi>{detail}</caption>{self._html_head()}<tbody>{body}</tbody></table>"
             + (f'<ul class="dfe-notes">{notes}</ul>' if notes else "")
             + "</div>"
@@ -286,7 +287,7 @@ def estimate_column(
     decimals = [labels.places(v, a, b) for v, a, b in zip(value, low, high, strict=True)]
     numbers = [labels.number(v, d) for v, d in zip(value, decimals, strict=True)]
     ranges = [labels.interval(a, b, d) for a, b, d in zip(low, high, decimals, strict=True)]
-    pictures = _whiskers(value, low, high, axis, reference) if axis is not None else [""] * rows
+    pictures = whiskers(value, low, high, axis, reference) if axis is not None else [""] * rows
     drawn = [
         picture or (f'<span class="dfe-why">{escape(why)}</span>' if why else "")
         for picture, why in zip(pictures, whys, strict=True)
@@ -313,53 +314,6 @@ def estimate_column(
 def _flag_markup(flag: str, in_words: bool) -> str:
     kind = "dfe-word" if in_words else "dfe-hide"
     return f'{escape(flag[:1])}<span class="{kind}">{escape(flag[1:])}</span>' if flag else ""
-
-
-def whisker(value: float, low: float, high: float, axis: tuple[float, float], reference: float = math.nan) -> str:
-    """Inline SVG of one interval: a line with a dot, a thin upright line at `reference`; an end outside the axis is an arrow.
-
-    Empty where `value` is not finite or the axis has no length. It repeats numbers that stand beside it, so it is
-    hidden from screen readers.
-    """
-    start, stop = axis
-    if not (math.isfinite(value) and stop > start):
-        return ""
-
-    def x(at: float) -> float:
-        inner = _WHISKER_WIDTH - 2 * _PAD
-        return round(_PAD + inner * min(max((at - start) / (stop - start), 0.0), 1.0), 1)
-
-    middle = _WHISKER_HEIGHT / 2
-    path = f"M{x(low)} {middle}H{x(high)}" if not (math.isnan(low) or math.isnan(high)) else ""
-    arrows = (f"M{_PAD - 1} 4l-3 3l3 3" if low < start else "") + (
-        f"M{_WHISKER_WIDTH - _PAD + 1} 4l3 3l-3 3" if high > stop else ""
-    )
-    line = (
-        f'<path d="M{x(reference)} 0V{_WHISKER_HEIGHT}" stroke="currentColor" stroke-width="1" opacity=".45"/>'
-        if start <= reference <= stop
-        else ""
-    )
-    dot = (
-        f'<circle cx="{x(value)}" cy="{middle:g}" r="3" fill="#2f8fd0" stroke="none"/>'
-        if start <= value <= stop
-        else ""
-    )
-    return (
-        f'<svg aria-hidden="true" width="{_WHISKER_WIDTH}" height="{_WHISKER_HEIGHT}" fill="none" stroke="#2f8fd0" '
-        f'stroke-width="2">{line}<path d="{path}{arrows}"/>{dot}</svg>'
-    )
-
-
-def _whiskers(
-    value: np.ndarray,
-    low: np.ndarray,
-    high: np.ndarray,
-    axis: tuple[np.ndarray | float, np.ndarray | float],
-    reference: np.ndarray | float,
-) -> list[str]:
-    start, stop, line = (np.broadcast_to(end, value.shape).tolist() for end in (*axis, reference))
-    rows = zip(value.tolist(), low.tolist(), high.tolist(), start, stop, line, strict=True)
-    return [whisker(v, a, b, (s, e), r) for v, a, b, s, e, r in rows]
 
 
 def page(title: str, body: str) -> str:
@@ -445,39 +399,3 @@ def _pipe_row(cells: Iterable[str]) -> str:
 def _markdown(text: str) -> str:
     text = html.escape(labels.visible(text), quote=False).replace("\\", "\\\\")
     return "".join(f"\\{char}" if char in "|*_`#~" else char for char in text).replace("](", "]\\(")
-
-
-_UNSEEN = "position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)"
-_FONT = "var(--jp-ui-font-family,system-ui,sans-serif)"
-_STYLE = "".join(
-    (
-        ".dfe{overflow-x:auto;container-type:inline-size;color:inherit;position:relative}",
-        ".dfe table.dfe-t{border-collapse:collapse;border:0;margin:0;width:auto;table-layout:auto;",
-        f"font:13px/1.4 {_FONT};color:inherit;background:none}}",
-        ".dfe table.dfe-t caption{caption-side:top;text-align:left;padding:0 0 6px 6px;font-weight:600;color:inherit}",
-        ".dfe .dfe-detail{display:block;font-weight:400;opacity:.75}",
-        ".dfe table.dfe-t th,.dfe table.dfe-t td{border:0;padding:3px 6px;text-align:left;vertical-align:middle;",
-        "white-space:nowrap;background:none;color:inherit;font-weight:400;max-width:none}",
-        ".dfe table.dfe-t [rowspan]{vertical-align:top}",
-        ".dfe table.dfe-t thead th{font-weight:600;vertical-align:bottom;border-bottom:1px solid rgba(128,128,128,.8)}",
-        ".dfe table.dfe-t thead th.dfe-over{border-bottom:1px solid rgba(128,128,128,.35)}",
-        ".dfe table.dfe-t thead th.dfe-g,.dfe table.dfe-t td.dfe-v{padding-left:14px}",
-        ".dfe table.dfe-t tbody tr{background:none;border-top:1px solid rgba(128,128,128,.2)}",
-        ".dfe table.dfe-t tbody tr:first-child{border-top:0}",
-        ".dfe table.dfe-t tbody tr.dfe-start{border-top:1px solid rgba(128,128,128,.6)}",
-        ".dfe table.dfe-t tbody tr.dfe-o{background:rgba(128,128,128,.13)}",
-        ".dfe table.dfe-t tbody tr.dfe-end{border-bottom:1px solid rgba(128,128,128,.6)}",
-        ".dfe table.dfe-t tbody tr.dfe-o th,.dfe table.dfe-t tbody tr.dfe-o td.dfe-v{font-weight:600}",
-        ".dfe table.dfe-t td.dfe-v,.dfe table.dfe-t td.dfe-r,.dfe table.dfe-t th.dfe-r",
-        "{text-align:right;font-variant-numeric:tabular-nums}",
-        ".dfe table.dfe-t td.dfe-i{font-variant-numeric:tabular-nums;opacity:.75}",
-        ".dfe table.dfe-t td.dfe-f{font-size:12px}",
-        f".dfe table.dfe-t td.dfe-sr{{padding:0}}.dfe td.dfe-sr span,.dfe .dfe-hide{{{_UNSEEN}}}",
-        ".dfe table.dfe-t .dfe-why{font-size:12px;font-style:italic;opacity:.75}",
-        ".dfe table.dfe-t svg{display:block}",
-        ".dfe table.dfe-t tr.dfe-more td{opacity:.75;padding-top:6px}",
-        f".dfe ul.dfe-notes{{font:12px/1.4 {_FONT};opacity:.8;margin:6px 0 0;padding:0 0 0 6px;list-style:none;max-width:60rem}}",
-        f"@container (max-width:660px){{.dfe td.dfe-i span,.dfe .dfe-word{{{_UNSEEN}}}",
-        ".dfe table.dfe-t td.dfe-i{padding:0}.dfe table.dfe-t th,.dfe table.dfe-t td{padding-left:4px;padding-right:4px}}",
-    )
-)

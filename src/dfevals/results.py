@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import numpy as np
 import pandas as pd
 
-from dfevals import metric_tables, render
+from dfevals import render
 from dfevals.exceptions import DfevalsError, check_choice
+from dfevals.grids import Grid
+from dfevals.metric_tables import metrics_table
+from dfevals.plain_tables import plain_table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -136,7 +139,7 @@ class Result:
         Subclasses override this one method; HTML, text and Markdown follow from it.
         """
         del width
-        return metric_tables.plain_table(
+        return plain_table(
             self._frame, title=self.title, notes=self.notes, cohort_columns=self.cohort_columns, max_rows=max_rows
         )
 
@@ -242,8 +245,8 @@ class MetricsResult(Result):
         return pd.Series(given, index=self._frame.index, name="flag", dtype=object)
 
     @cached_property
-    def _grid(self) -> metric_tables.Grid:
-        return metric_tables.Grid.of(self._frame, self.cohort_columns)
+    def _grid(self) -> Grid:
+        return Grid.of(self._frame, self.cohort_columns)
 
     def wide(self, values: str = "value") -> pd.DataFrame:
         """One row per cohort (and class), one column per metric; with several models, per metric and model.
@@ -272,7 +275,7 @@ class MetricsResult(Result):
 
     def table(self, max_rows: int = _ROWS_SHOWN, width: int | None = None) -> render.Table:
         """The table that is shown: one row per cohort, or per cohort and metric where metrics or models are many."""
-        return metric_tables.metrics_table(
+        return metrics_table(
             self._frame,
             self._grid,
             flags=self._flags,

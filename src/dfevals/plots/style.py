@@ -182,8 +182,7 @@ def save(drawn: Axes | Figure, path: str | Path, **options: Any) -> Path:
     """
     from matplotlib.figure import Figure
 
-    figure = drawn if isinstance(drawn, Figure) else drawn.get_figure(root=True)
-    assert figure is not None
+    figure = drawn if isinstance(drawn, Figure) else drawn.figure.canvas.figure
     path = Path(path)
     key = {".png": "Description", ".svg": "Description", ".pdf": "Subject"}.get(path.suffix.lower())
     metadata = {key: alt_text(figure)} if key else None
