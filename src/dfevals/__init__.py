@@ -1,3 +1,72 @@
-"""Evaluate models where the predictions are: `df.evals` on any pandas DataFrame."""
+"""Evaluate models where the predictions are: `df.evals` on any pandas DataFrame.
+
+Examples
+--------
+>>> import dfevals
+>>> df = dfevals.datasets.load("adult")
+>>> ev = df.evals(y_true="income", y_score={"gbm": "p_gbm", "logistic": "p_logistic"}, pos_label=">50K")
+>>> ev.models
+('gbm', 'logistic')
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from dfevals.accessor import EvalsAccessor, evaluate
+
+if TYPE_CHECKING:
+    from dfevals.cohorts import bins as bins
+    from dfevals.cohorts import each as each
+    from dfevals.cohorts import period as period
+    from dfevals.cohorts import quantiles as quantiles
+    from dfevals.cohorts import top as top
+    from dfevals.evaluation import Evaluation as Evaluation
+    from dfevals.metrics import metric as metric
+    from dfevals.roles import Outcome as Outcome
+    from dfevals.roles import Roles as Roles
 
 __version__ = "0.1.0"
+
+_LAZY = {
+    "bins": "cohorts",
+    "each": "cohorts",
+    "period": "cohorts",
+    "quantiles": "cohorts",
+    "top": "cohorts",
+    "Evaluation": "evaluation",
+    "Outcome": "roles",
+    "Roles": "roles",
+    "Tally": "tally",
+    "metric": "metrics",
+}
+_MODULES = ("datasets", "evaluators", "exceptions", "inference", "metrics", "plots")
+
+__all__ = ["EvalsAccessor", "evaluate", *_LAZY, *_MODULES]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(import_module(f"dfevals.{_LAZY[name]}"), name)
+    if name in _MODULES:
+        return import_module(f"dfevals.{name}")
+    raise AttributeError(f"module 'dfevals' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """`%load_ext dfevals`: the `evals` magics, and the name `dfevals` if it is free."""
+    from dfevals.magics import load
+
+    load(shell)
+
+
+def unload_ipython_extension(shell: Any) -> None:
+    """`%unload_ext dfevals`."""
+    from dfevals.magics import unload
+
+    unload(shell)

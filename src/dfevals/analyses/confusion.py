@@ -1,0 +1,107 @@
+"""Confusion matrices per cohort (`ev.confusion`)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from dfevals.analyses.summary import OVERALL, views_of
+from dfevals.bound import Bound
+from dfevals.cohorts import Cohorts
+from dfevals.engines import collect
+from dfevals.exceptions import MetricError
+from dfevals.inference.proportions import wilson
+from dfevals.needs import Cells
+from dfevals.results import Result
+from dfevals.roles import Model
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["ConfusionResult", "confusion"]
+
+
+class ConfusionResult(Result):
+    """Counts of every pair of true and predicted class, and their share of the true class with its interval."""
+
+    def wide(self) -> pd.DataFrame:
+        """True classes as rows and predicted classes as columns, per model and cohort."""
+        index = [*self.cohort_columns, "model", "y_true"]
+        return self._frame.pivot_table("count", index, "y_pred", observed=True, sort=False)
+
+    def plot(self, *, model: str | None = None, normalize: bool = False, ax: Axes | None = None, **options: Any) -> Any:
+        """Heat map of counts and shares, one panel per cohort.
+
+        Parameters
+        ----------
+        model : str, optional
+            The first model when absent.
+        normalize : bool
+            Colour by the share of the true class instead of the count.
+        ax : matplotlib Axes, optional
+            For a single panel.
+        """
+        from dfevals.plots.confusion import draw
+
+        frame = self._frame[self._frame["model"] == (self._frame["model"].iloc[0] if model is None else model)]
+        return draw(frame, ax, cohort_columns=self.cohort_columns, normalize=normalize, **options)
+
+
+def confusion(bound: Bound, cohorts: Cohorts, models: tuple[Model, ...], provenance: Any = None) -> ConfusionResult:
+    """Confusion matrices of every model, overall and per cohort."""
+    if not bound.classifies:
+        raise MetricError(
+            f"A confusion matrix needs classes; this evaluation is {bound.task}. For numbers use ev.residuals()."
+        )
+    labels = [str(label) for label in bound.labels]
+    k, size = len(labels), cohorts.n_cohorts + 1
+    frames, notes = [], list(cohorts.notes)
+    for model in models:
+        tally = collect(bound, model, cohorts, [Cells()])
+        cells = np.zeros((size, k, k))
+        for view in views_of(cohorts):
+            part = tally.parts[Cells()]
+            part = part if view.positions is None else part.regroup(view.positions, len(view.cohorts))
+            if len(view.cohorts):
+                cells[view.cohorts] = part.weight.transpose(2, 0, 1)
+        if sum(tally.dropped.values()):
+            notes.append(
+                f"{model.name}: rows left out: " + "; ".join(f"{v:,} {name}" for name, v in tally.dropped.items()) + "."
+            )
+        frames.append(_frame(model.name, cells, cohorts, labels))
+    frame = pd.concat(frames, ignore_index=True)
+    if tally.parts[Cells()].square is not None:
+        notes.append(
+            "Rows are weighted: counts are sums of weights, and intervals of shares treat them as counts of equal size."
+        )
+    title = "Confusion" + (f" by {', '.join(cohorts.names)}" if cohorts.n_cohorts else "")
+    return ConfusionResult(frame, provenance=provenance, title=title, notes=notes, cohort_columns=cohorts.names)
+
+
+def _frame(model: str, cells: Any, cohorts: Cohorts, labels: list[str]) -> pd.DataFrame:
+    size, k = cells.shape[:2]
+    totals = np.broadcast_to(cells.sum(axis=2, keepdims=True), cells.shape).ravel()
+    counts = cells.ravel()
+    found = wilson(counts, totals)
+    place = np.repeat(np.arange(size), k * k)
+    columns: dict[str, Any] = {
+        name: np.array([OVERALL, *texts], dtype=object)[place]
+        for name, texts in zip(cohorts.names, cohorts.labels, strict=True)
+    }
+    whole = bool((counts % 1 == 0).all())
+    columns |= {
+        "model": model,
+        "y_true": np.tile(np.repeat(np.array(labels, dtype=object), k), size),
+        "y_pred": np.tile(np.array(labels, dtype=object), size * k),
+        "count": counts.astype(np.int64) if whole else counts,
+        "share": np.asarray(found.estimate),
+        "ci_low": np.asarray(found.ci_low),
+        "ci_high": np.asarray(found.ci_high),
+        "n": np.broadcast_to(cells.sum(axis=(1, 2), keepdims=True), cells.shape)
+        .ravel()
+        .astype(np.int64 if whole else float),
+        "is_overall": place == 0,
+    }
+    return pd.DataFrame(columns)

@@ -1,0 +1,410 @@
+"""Metrics per cohort: which cohorts fail, and how sure that is (`ev.metrics`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from dfevals.analyses.estimate import Complement, Estimates, Options, Part, estimate, row_values
+from dfevals.bound import Bound
+from dfevals.cohorts import Cohorts
+from dfevals.engines import collect as run_pass
+from dfevals.exceptions import MetricError, check_choice
+from dfevals.inference.intervals import METHODS
+from dfevals.inference.levels import check_level, normal_quantile
+from dfevals.metrics.planning import needs_of, plan
+from dfevals.metrics.registry import Request, find
+from dfevals.needs import Moments, Need, Scores
+from dfevals.results import MetricsResult
+from dfevals.roles import Model
+from dfevals.tally import ModelTally, Tally
+
+__all__ = ["collect", "frame_of", "measure", "provided", "summarise", "views_of"]
+
+Floats = npt.NDArray[np.float64]
+OVERALL = "(overall)"
+AFFORDABLE = 2_000_000  # rows × cohorts sorted for the complement of a ranking metric without being asked
+
+
+@dataclass(frozen=True)
+class Viewed:
+    """One group of disjoint cohorts: their indices in the result (0 is overall) and the atoms' places among them."""
+
+    cohorts: npt.NDArray[np.int64]
+    positions: npt.NDArray[np.int64] | None
+
+
+def views_of(cohorts: Cohorts) -> list[Viewed]:
+    """The groups of cohorts to evaluate one after another; overall comes last, so that rows can be merged in place."""
+    overall = Viewed(np.zeros(1, np.int64), np.zeros(cohorts.n_atoms, np.int64) if cohorts.n_atoms != 1 else None)
+    if cohorts.views is None:
+        return [Viewed(np.arange(1, cohorts.n_cohorts + 1), None), overall]
+    return [*(Viewed(np.asarray(v.cohorts) + 1, np.asarray(v.positions, np.int64)) for v in cohorts.views), overall]
+
+
+def provided(bound: Bound, models: Iterable[Model]) -> set[str]:
+    """What every model gives: "pred", "score", "probability", "interval"."""
+    found: list[set[str]] = []
+    for model in models:
+        mine = set()
+        if model.y_pred is not None or (bound.classifies and model.y_score):
+            mine.add("pred")
+        if model.y_score:
+            mine.add("score")
+            if bound.score_kind(model) == "probability":
+                mine.add("probability")
+        if model.y_lower is not None and model.y_upper is not None:
+            mine.add("interval")
+        found.append(mine)
+    return set.intersection(*found) if found else set()
+
+
+def _requests(bound: Bound, models: tuple[Model, ...], metrics: Any) -> tuple[Request, ...]:
+    return plan(metrics, bound.task, provided(bound, models), bound.roles.outcomes)
+
+
+def needs(requests: Iterable[Request], bound: Bound, options: Options) -> list[Need]:
+    """Union of what the metrics need."""
+    found: list[Need] = []
+    for request in requests:
+        for group in needs_of(request.metric, len(bound.labels), bound.task):
+            found += group
+            if options.interval == "bootstrap" and options.ci is not None:
+                found += [row_values(need) for need in group if isinstance(need, Moments)]
+    return list(dict.fromkeys(found))
+
+
+def _context(bound: Bound, level: float | None) -> dict[str, Any]:
+    return {
+        "weight_kind": bound.roles.weight_kind if bound.roles.sample_weight else None,
+        "pos_label": bound.pos_label,
+        "level": level,
+    }
+
+
+def collect(
+    bound: Bound, cohorts: Cohorts, metrics: Any = None, models: Iterable[Model] | None = None, **options: Any
+) -> Tally:
+    """One pass per model over the rows: the Tally from which metrics follow without the rows."""
+    chosen = tuple(bound.models if models is None else models)
+    opts = _options(**options)
+    requests = _requests(bound, chosen, metrics)
+    wanted = needs(requests, bound, opts)
+    tallies = {model.name: run_pass(bound, model, cohorts, wanted) for model in chosen}
+    return Tally(cohorts, tallies, bound.task, bound.labels, requests, _context(bound, opts.ci))
+
+
+def measure(
+    bound: Bound,
+    cohorts: Cohorts,
+    metrics: Any = None,
+    *,
+    models: Iterable[Model] | None = None,
+    relative_to: str | None = None,
+    provenance: Any = None,
+    **options: Any,
+) -> MetricsResult:
+    """Metrics of every model and cohort; models are read one after another, so that one tally is held at a time."""
+    chosen = tuple(bound.models if models is None else models)
+    if not chosen:
+        raise MetricError("There are no predictions to measure. Pass y_pred= or y_score=.")
+    opts = _options(**options)
+    requests = _requests(bound, chosen, metrics)
+    wanted = needs(requests, bound, opts)
+
+    def tallies() -> Iterator[tuple[str, ModelTally]]:
+        for model in chosen:
+            yield model.name, run_pass(bound, model, cohorts, wanted)
+
+    return _result(tallies(), cohorts, requests, bound.task, bound.labels, opts, relative_to, provenance)
+
+
+def summarise(tally: Tally, metrics: Any = None, *, relative_to: str | None = None, **options: Any) -> MetricsResult:
+    """The same result from a tally."""
+    opts = _options(**options)
+    requests: tuple[Request, ...] = tally.requests
+    if metrics is not None:
+        items = [metrics] if isinstance(metrics, str) or not isinstance(metrics, Iterable) else metrics
+        known = {request.label: request for request in requests}
+        requests = tuple(known[str(item)] if str(item) in known else find(item) for item in items)
+    return _result(
+        iter(tally.models.items()), tally.cohorts, requests, tally.task, tally.labels, opts, relative_to, None
+    )
+
+
+def _options(
+    ci: float | None = 0.95,
+    interval: str = "auto",
+    n_resamples: int = 1000,
+    random_state: Any = None,
+    by_class: bool = False,
+) -> Options:
+    check_choice("interval", interval, METHODS, MetricError)
+    if ci is not None:
+        check_level(ci, "ci")
+    if isinstance(n_resamples, bool) or not isinstance(n_resamples, int | np.integer) or n_resamples < 1:
+        raise MetricError(f"n_resamples={n_resamples!r} must be a whole number of at least 1.")
+    if random_state is None and interval == "bootstrap":
+        random_state = np.random.SeedSequence().entropy % 2**32  # type: ignore[operator]
+    return Options(ci, interval, int(n_resamples), random_state, by_class)
+
+
+def _result(
+    tallies: Iterator[tuple[str, ModelTally]],
+    cohorts: Cohorts,
+    requests: tuple[Request, ...],
+    task: str,
+    labels: tuple[Any, ...],
+    options: Options,
+    relative_to: str | None,
+    provenance: Any,
+) -> MetricsResult:
+    if relative_to is not None:
+        check_choice("relative_to", relative_to, ("overall", "complement"), MetricError)
+        if options.ci is None:
+            raise MetricError("relative_to= compares by intervals; leave ci= at a level such as 0.95.")
+    blocks: list[_Block] = []
+    dropped: dict[str, dict[str, int]] = {}
+    for name, tally in tallies:
+        dropped[name] = tally.dropped
+        blocks += _model_blocks(name, tally, cohorts, requests, task, labels, options, relative_to)
+    frame = frame_of(blocks, cohorts, labels if options.by_class else None)
+    flags = np.concatenate([block.flags for block in blocks]) if blocks else None
+    notes = list(cohorts.notes)
+    if options.by_class:
+        notes.append(
+            "Metrics of the whole matrix have no value per class." if any(r.metric.whole for r in requests) else ""
+        )
+    if options.interval == "bootstrap":
+        notes.append(f"Percentile bootstrap, {options.n_resamples:,} resamples, random_state={options.random_state!r}.")
+    for name, reasons in dropped.items():
+        total = sum(reasons.values())
+        if total:
+            text = "; ".join(f"{count:,} {reason}" for reason, count in reasons.items())
+            notes.append(f"{name}: {total:,} row{'s' * (total != 1)} left out: {text}.")
+    return MetricsResult(
+        frame,
+        provenance=provenance,
+        title="Metrics" + (f" by {', '.join(cohorts.names)}" if cohorts.n_cohorts else ""),
+        notes=[note for note in notes if note],
+        cohort_columns=cohorts.names,
+        flags=flags,
+        level=options.ci,
+        dropped={name: sum(reasons.values()) for name, reasons in dropped.items()},
+        better={r.label: r.better for r in requests if r.better in ("higher", "lower")},
+    )
+
+
+@dataclass
+class _Block:
+    """Numbers of one model, metric (and class) for overall and every cohort."""
+
+    model: str
+    metric: str
+    label: Any
+    value: Floats
+    low: Floats
+    high: Floats
+    n: Floats
+    support: Floats
+    method: str
+    note: npt.NDArray[np.object_]
+    flags: npt.NDArray[np.object_]
+    extra: dict[str, Any]
+
+
+def _model_blocks(
+    name: str,
+    tally: ModelTally,
+    cohorts: Cohorts,
+    requests: tuple[Request, ...],
+    task: str,
+    labels: tuple[Any, ...],
+    options: Options,
+    relative_to: str | None,
+) -> list[_Block]:
+    size = cohorts.n_cohorts + 1
+    n = np.zeros(size)
+    found: list[list[tuple[npt.NDArray[np.int64], Estimates, Estimates | None]]] = [[] for _ in requests]
+    views = views_of(cohorts)
+    whole = Part(tally, views[-1].positions, 1)
+    for view in views:
+        if not len(view.cohorts):
+            continue
+        overall = view is views[-1]
+        part = whole if overall else Part(tally, view.positions, len(view.cohorts))
+        n[view.cohorts] = part.rows(tally.n)
+        other = None if overall or options.ci is None else Complement(part, whole)
+        for i, request in enumerate(requests):
+            mine = estimate(request, part, options, labels, task)
+            theirs = None
+            if other is not None and _compares(request, other, relative_to, float(tally.n.sum()), task, labels):
+                theirs = estimate(request, other, replace(options, interval="auto"), labels, task)
+            found[i].append((view.cohorts, mine, theirs))
+    blocks = []
+    for request, pieces in zip(requests, found, strict=True):
+        blocks += _blocks(name, request, pieces, size, n, labels, options, relative_to, cohorts.n_cohorts)
+    return blocks
+
+
+def _compares(
+    request: Request, other: Complement, relative_to: str | None, n: float, task: str, labels: tuple[Any, ...]
+) -> bool:
+    """Whether the complement of every cohort can be had: always for cells and moments, within reason for scores."""
+    group = needs_of(request.metric, len(labels), task)
+    if all(isinstance(need, Moments) or type(need).__name__ == "Cells" for needs_ in group for need in needs_):
+        return True
+    scores = all(isinstance(need, Scores) for needs_ in group for need in needs_)
+    if relative_to is not None and (scores or not any(type(need).__name__ == "Extremes" for g in group for need in g)):
+        return True
+    return scores and n * other.n_cohorts * len(group) <= AFFORDABLE
+
+
+def _blocks(
+    name: str,
+    request: Request,
+    pieces: list[tuple[npt.NDArray[np.int64], Estimates, Estimates | None]],
+    size: int,
+    n: Floats,
+    labels: tuple[Any, ...],
+    options: Options,
+    relative_to: str | None,
+    n_cohorts: int,
+) -> list[_Block]:
+    by_class = pieces[0][1].value.ndim == 2
+    rows = len(labels) if by_class else 1
+    arrays = {key: np.full((rows, size), np.nan) for key in ("value", "low", "high", "support")}
+    rest = {key: np.full((rows, size), np.nan) for key in ("value", "low", "high")}
+    note = np.full((rows, size), "", dtype=object)
+    method = ""
+    for at, mine, theirs in pieces:
+        for key, out in arrays.items():
+            out[:, at] = getattr(mine, key)
+        note[:, at] = mine.notes()
+        method = method or mine.method
+        if theirs is not None:
+            for key, out in rest.items():
+                out[:, at] = getattr(theirs, key)
+    out = []
+    for row in range(rows):
+        piece = {key: values[row] for key, values in arrays.items()}
+        other = {key: values[row] for key, values in rest.items()}
+        few = np.array(["too few" in text for text in note[row]], bool)
+        compared = _compared(piece, other, options, few, n_cohorts, relative_to)
+        out.append(
+            _Block(
+                name,
+                request.label,
+                labels[row] if by_class else None,
+                piece["value"],
+                piece["low"],
+                piece["high"],
+                n,
+                piece["support"],
+                method,
+                note[row],
+                compared.pop("flags"),
+                compared,
+            )
+        )
+    return out
+
+
+def _compared(
+    mine: Mapping[str, Floats],
+    rest: Mapping[str, Floats],
+    options: Options,
+    few: npt.NDArray[np.bool_],
+    n_cohorts: int,
+    relative_to: str | None,
+) -> dict[str, Any]:
+    """Flags of the cohorts that differ from the rest (Holm over the cohorts of a metric), and the asked differences.
+
+    The interval of the difference of two independent estimates follows from their intervals (MOVER: Zou and Donner
+    2008; Newcombe's hybrid score interval for shares); the test asks at which level it would touch zero.
+    """
+    flags = np.where(few, "too few", "").astype(object)
+    if options.ci is None or n_cohorts == 0:
+        return {"flags": flags}
+    from dfevals.inference.multiple import holm
+
+    with np.errstate(divide="ignore", invalid="ignore"):
+        gap = mine["value"] - rest["value"]
+        low = gap - np.sqrt((mine["value"] - mine["low"]) ** 2 + (rest["high"] - rest["value"]) ** 2)
+        high = gap + np.sqrt((mine["high"] - mine["value"]) ** 2 + (rest["value"] - rest["low"]) ** 2)
+        half = np.where(gap > 0, gap - low, high - gap)
+        z = np.abs(gap) / np.where(half > 0, half, np.nan) * normal_quantile(options.ci)
+        p = np.where(gap == 0, 1.0, _two_sided(z))
+    tested = np.where(few, np.nan, p)
+    corrected = holm(tested)
+    significant = corrected < 1 - options.ci
+    flags[significant & (gap > 0)] = "higher"
+    flags[significant & (gap < 0)] = "lower"
+    if relative_to is None:
+        return {"flags": flags}
+    reference = rest["value"]
+    if relative_to == "overall":  # a cohort is part of overall: the difference shrinks by the share of the rest
+        reference = np.full_like(gap, mine["value"][0])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            shrink = np.where(gap != 0, (mine["value"] - reference) / gap, 1 - mine["support"] / mine["support"][0])
+            shrink = np.clip(np.where(np.isfinite(shrink), shrink, 1), 0, 1)
+        difference = mine["value"] - reference
+        low, high = difference - shrink * (gap - low), difference + shrink * (high - gap)
+        gap = difference
+    return {
+        "flags": flags,
+        "reference": reference,
+        "difference": gap,
+        "difference_low": low,
+        "difference_high": high,
+        "p_value": p,
+        "p_corrected": holm(p),
+    }
+
+
+def _two_sided(z: Floats) -> Floats:
+    from scipy.special import ndtr
+
+    return np.asarray(2 * ndtr(-z))
+
+
+def frame_of(blocks: list[_Block], cohorts: Cohorts, classes: tuple[Any, ...] | None) -> pd.DataFrame:
+    """The tidy frame; text columns are taken from short arrays of texts."""
+    size = cohorts.n_cohorts + 1
+    repeats = len(blocks)
+    columns: dict[str, Any] = {}
+    place = np.tile(np.arange(size), repeats)
+    for name, labels in zip(cohorts.names, cohorts.labels, strict=True):
+        columns[name] = _texts([OVERALL, *labels], place)
+    of_block = np.repeat(np.arange(repeats), size)
+    columns["model"] = _texts([block.model for block in blocks], of_block)
+    columns["metric"] = _texts([block.metric for block in blocks], of_block)
+    if classes is not None:
+        columns["class"] = pd.Series([block.label for block in blocks], dtype=object).array.take(of_block)
+    for key, attribute in (("value", "value"), ("ci_low", "low"), ("ci_high", "high")):
+        columns[key] = np.concatenate([getattr(block, attribute) for block in blocks])
+    counts = np.concatenate([block.n for block in blocks])
+    columns["n"] = counts.astype(np.int64)
+    support = np.concatenate([block.support for block in blocks])
+    whole = np.isfinite(support).all() and (support % 1 == 0).all()
+    columns["support"] = support.astype(np.int64) if whole else support
+    columns["method"] = _texts([block.method for block in blocks], of_block)
+    notes = np.concatenate([block.note for block in blocks])
+    unique, codes = (
+        np.unique(notes.astype(str), return_inverse=True) if len(notes) else (np.array([""]), np.zeros(0, int))
+    )
+    columns["note"] = _texts(unique.tolist(), codes)
+    columns["is_overall"] = place == 0
+    for key in blocks[0].extra if blocks else ():
+        columns[key] = np.concatenate([block.extra[key] for block in blocks])
+    return pd.DataFrame(columns)
+
+
+def _texts(texts: list[Any], codes: npt.NDArray[Any]) -> Any:
+    """Text column from codes, in the frame's own text dtype (checked once per text, not per row)."""
+    return pd.Series([str(text) for text in texts]).array.take(codes)

@@ -1,0 +1,319 @@
+"""The numpy kernel over a pandas frame: one pass over blocks of rows collects every tally of one model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dfevals.bound import BLOCK, Bound
+from dfevals.cohorts import Cohorts
+from dfevals.engines.block import Block, validity
+from dfevals.needs import Cells, Extremes, Moments, Need, Rows, Scores, Values
+from dfevals.roles import Model
+from dfevals.tally import CellTally, ExtremeTally, ModelTally, MomentTally, RowTally, ScoreTally
+from dfevals.tally.clusters import ClusterSums
+from dfevals.tally.moments import cluster_values
+from dfevals.tally.scores import group_order, pack, packable
+
+__all__ = ["Pass", "collect"]
+
+Floats = npt.NDArray[np.float64]
+
+
+def collect(bound: Bound, model: Model, cohorts: Cohorts, needs: Iterable[Need]) -> ModelTally:
+    """Tallies of one model for all needs, per atom of the cohorts."""
+    return Pass(bound, model, cohorts).collect(list(dict.fromkeys(needs)))
+
+
+@dataclass
+class Pass:
+    """One pass over the rows of a model."""
+
+    bound: Bound
+    model: Model
+    cohorts: Cohorts
+
+    def __post_init__(self) -> None:
+        self.n_atoms = self.cohorts.n_atoms
+        self.dropped: dict[str, int] = {}
+        self.weighted = self.bound.roles.sample_weight is not None
+        self.importance = self.weighted and self.bound.roles.weight_kind == "importance"
+        self.keep: list[npt.NDArray[np.bool_] | None] = []
+        for start in range(0, self.bound.n, BLOCK):
+            self.keep.append(
+                validity(Block(self.bound, self.model, start, min(start + BLOCK, self.bound.n)), self.dropped)
+            )
+
+    def blocks(self) -> Iterator[tuple[Block, npt.NDArray[Any]]]:
+        """Blocks of the rows that can be judged, with the atoms of their rows."""
+        for i, start in enumerate(range(0, self.bound.n, BLOCK)):
+            block = Block(self.bound, self.model, start, min(start + BLOCK, self.bound.n), self.keep[i])
+            yield block, block.kept(self.cohorts.codes[start : block.stop])
+
+    def collect(self, needs: list[Need]) -> ModelTally:
+        """All needs: cells, moments and extremes in one walk over the blocks, then each score and the rows."""
+        n, weight, square = np.zeros(self.n_atoms), np.zeros(self.n_atoms), np.zeros(self.n_atoms)
+        cells = _Cells(self) if Cells() in needs else None
+        moments = {need: _Moments(self, need) for need in needs if isinstance(need, Moments)}
+        extremes = {need: _Extremes(self, need) for need in needs if isinstance(need, Extremes)}
+        for block, atoms in self.blocks():
+            codes = atoms.astype(np.intp)
+            size = (
+                cells.add(block, codes)
+                if cells is not None and not self.weighted
+                else np.bincount(codes, minlength=self.n_atoms)
+            )
+            if cells is not None and self.weighted:
+                cells.add(block, codes)
+            w = block.weight
+            weight += size if w is None else np.bincount(codes, w, self.n_atoms)
+            square += size if w is None else np.bincount(codes, w * w, self.n_atoms)
+            n += size if w is None or self.importance else np.bincount(codes, w, self.n_atoms)
+            for collector in (*moments.values(), *extremes.values()):
+                collector.add(block, codes)
+        parts: dict[Need, Any] = {}
+        for need in needs:
+            if isinstance(need, Scores):
+                parts[need] = self._scores(need)
+            elif isinstance(need, Rows):
+                parts[need] = self._rows(need)
+            elif isinstance(need, Values):
+                parts[need] = self._values(need)
+            elif isinstance(need, Cells):
+                assert cells is not None
+                parts[need] = cells.tally()
+            else:
+                parts[need] = (moments[need] if isinstance(need, Moments) else extremes[need]).tally()
+        kind = self.bound.score_kind(self.model)
+        if not self.importance:
+            square = weight
+        return ModelTally(n, weight, square, parts, self.dropped, self.bound.n, kind)
+
+    def _scores(self, need: Scores) -> ScoreTally:
+        """Scores of one class against the rest (or another) as packed keys where they fit, else as columns."""
+        all_kept = all(keep is None for keep in self.keep) and need.negative is None
+        codes: list[npt.NDArray[Any]] = []
+        parts: list[tuple[Any, ...]] = []
+        keys = np.empty(self.bound.n, np.int64) if not self.weighted and self.bound.cluster is None else None
+        at = 0
+        for block, atoms in self.blocks():
+            score = (
+                block.raw_score if need.positive is None else block.number(self.model.y_score[need.positive], "y_score")
+            )
+            truth = block.y_true
+            label = truth == (1 if need.positive is None else need.positive)
+            cluster = (
+                None if self.bound.cluster is None else block.kept(self.bound.cluster[0][block.start : block.stop])
+            )
+            weight = block.weight
+            if need.negative is not None:
+                pair = label | (truth == need.negative)
+                score, label, atoms = score[pair], label[pair], atoms[pair]
+                weight = None if weight is None else weight[pair]
+                cluster = None if cluster is None else cluster[pair]
+            if keys is not None and packable(score):
+                keys[at : at + len(score)] = pack(score, label)
+                at += len(score)
+            elif keys is not None:  # out of the packed range: start again with columns
+                return self._score_columns(need)
+            else:
+                parts.append((score, label, weight, cluster))
+            codes.append(atoms)
+        if keys is None:
+            return _score_tally(codes, parts, self.n_atoms)
+        atoms = self.cohorts.codes if all_kept else np.concatenate(codes or [self.cohorts.codes[:0]])
+        return ScoreTally.of_keys(atoms, self.n_atoms, keys[:at])
+
+    def _score_columns(self, need: Scores) -> ScoreTally:
+        codes, parts = [], []
+        for block, atoms in self.blocks():
+            score = (
+                block.raw_score if need.positive is None else block.number(self.model.y_score[need.positive], "y_score")
+            )
+            label = block.y_true == (1 if need.positive is None else need.positive)
+            if need.negative is not None:
+                pair = label | (block.y_true == need.negative)
+                score, label, atoms = score[pair], label[pair], atoms[pair]
+            codes.append(atoms)
+            parts.append((score, label, None, None))
+        return _score_tally(codes, parts, self.n_atoms)
+
+    def _rows(self, need: Rows) -> RowTally:
+        """The named columns, grouped by atom."""
+        parts: dict[str, list[Any]] = {}
+        codes = []
+        labels = np.array(
+            self.bound.labels, dtype=object if any(isinstance(v, str) for v in self.bound.labels) else None
+        )
+        for block, atoms in self.blocks():
+            codes.append(atoms)
+            for name in need.names:
+                if name in ("y_true", "y_pred"):
+                    values = getattr(block, name) if name == "y_true" or self._has_prediction() else None
+                    if values is not None and self.bound.classifies:
+                        values = labels[values]
+                else:
+                    values = block.outcome(name)
+                if values is not None:
+                    parts.setdefault(name, []).append(values)
+            if "y_true" in need.names and self.model.y_score:
+                score = block.raw_score if self.bound.task == "binary" else block.raw_scores
+                parts.setdefault("y_score", []).append(score)
+            if self.weighted:
+                parts.setdefault("sample_weight", []).append(block.weight)
+        return self._grouped(codes, parts)
+
+    def _values(self, need: Values) -> RowTally:
+        """Values of row functions, grouped by atom."""
+        parts: dict[str, list[Any]] = {}
+        codes = []
+        for block, atoms in self.blocks():
+            codes.append(atoms)
+            for i, function in enumerate(need.functions):
+                parts.setdefault(f"value {i}", []).append(function(block))
+            if self.weighted:
+                parts.setdefault("sample_weight", []).append(block.weight)
+            if self.bound.cluster is not None:
+                parts.setdefault("cluster", []).append(block.kept(self.bound.cluster[0][block.start : block.stop]))
+        return self._grouped(codes, parts)
+
+    def _grouped(self, codes: list[Any], parts: dict[str, list[Any]]) -> RowTally:
+        code = np.concatenate(codes or [self.cohorts.codes[:0]])
+        order = group_order(code, self.n_atoms)
+        offsets = np.concatenate([[0], np.cumsum(np.bincount(code, minlength=self.n_atoms))]).astype(np.int64)
+        return RowTally(offsets, {name: np.concatenate(values)[order] for name, values in parts.items()})
+
+    def _has_prediction(self) -> bool:
+        return self.model.y_pred is not None or (self.bound.classifies and bool(self.model.y_score))
+
+
+def _score_tally(codes: list[Any], parts: list[tuple[Any, ...]], n_atoms: int) -> ScoreTally:
+    columns = [None if column[0] is None else np.concatenate(column) for column in zip(*parts, strict=True)]
+    if not parts:
+        return ScoreTally.of_keys(np.zeros(0, np.int8), n_atoms, np.zeros(0, np.int64))
+    return ScoreTally.collect(np.concatenate(codes), n_atoms, *columns)
+
+
+class _Cells:
+    """Collects y_true × y_pred × atom."""
+
+    def __init__(self, run: Pass) -> None:
+        self.run, self.k = run, len(run.bound.labels)
+        self.size = self.k * self.k * run.n_atoms
+        self.counts = np.zeros(self.size, np.int64 if not run.weighted else np.float64)
+        self.squares = np.zeros(self.size) if run.importance else None
+        self.entries: list[tuple[Any, ...]] = []
+
+    def add(self, block: Block, codes: npt.NDArray[np.intp]) -> Any:
+        """Add a block; returns the rows of every atom (without weights)."""
+        k, atoms = self.k, self.run.n_atoms
+        if k == 2:
+            small = block.y_true.view(np.int8) * np.int8(2)
+            small += block.y_pred.view(np.int8) if block.y_pred.dtype.itemsize == 1 else block.y_pred.astype(np.int8)
+            joint = codes * 4
+            joint += small
+        else:
+            joint = codes * (k * k)
+            joint += block.y_true.astype(np.intp) * k
+            joint += block.y_pred
+        counts = np.bincount(joint, block.weight, self.size)
+        self.counts += counts
+        if self.squares is not None:
+            assert block.weight is not None
+            self.squares += np.bincount(joint, block.weight**2, self.size)
+        if self.run.bound.cluster is not None:
+            cluster = block.kept(self.run.bound.cluster[0][block.start : block.stop])
+            atom, kind = np.divmod(joint, k * k)
+            weight = np.ones(len(joint)) if block.weight is None else block.weight
+            self.entries.append((cluster, atom, kind, weight[None, :]))
+        return None if self.run.weighted else counts.reshape(atoms, k * k).sum(axis=1)
+
+    def tally(self) -> CellTally:
+        def cube(values: Any) -> Floats:
+            return np.ascontiguousarray(
+                values.reshape(self.run.n_atoms, self.k, self.k).transpose(1, 2, 0), dtype=float
+            )
+
+        return CellTally(
+            cube(self.counts), None if self.squares is None else cube(self.squares), _clusters(self.run, self.entries)
+        )
+
+
+class _Moments:
+    """Collects the moments of one or two row functions."""
+
+    def __init__(self, run: Pass, need: Moments) -> None:
+        self.run, self.need = run, need
+        self.total = MomentTally.empty(len(need.functions), need.order, run.n_atoms)
+        self.square = self.total
+        self.entries: list[tuple[Any, ...]] = []
+        self.origin: Floats | None = None
+
+    def add(self, block: Block, codes: npt.NDArray[np.intp]) -> None:
+        values = [function(block) for function in self.need.functions]
+        self.total = self.total + MomentTally.of_block(codes, self.run.n_atoms, values, self.need.order, block.weight)
+        if self.run.importance:
+            assert block.weight is not None
+            self.square = self.square + MomentTally.of_block(
+                codes, self.run.n_atoms, values, self.need.order, block.weight**2
+            )
+        if self.run.bound.cluster is not None:
+            if self.origin is None:
+                self.origin = np.array(
+                    [
+                        np.nan_to_num(np.nanmean(v[:1000])) if len(v) and not np.isnan(v[:1000]).all() else 0.0
+                        for v in values
+                    ]
+                )
+            good = ~np.logical_or.reduce([np.isnan(v) for v in values])
+            cluster = block.kept(self.run.bound.cluster[0][block.start : block.stop])
+            weight = None if block.weight is None else block.weight[good]
+            rows = cluster_values([v[good] for v in values], self.origin, weight)
+            self.entries.append((cluster[good], codes[good], np.zeros(int(good.sum()), np.int64), rows))
+
+    def tally(self) -> MomentTally:
+        self.total.square = self.square if self.run.importance else None
+        self.total.clusters = _clusters(self.run, self.entries)
+        self.total.origin = self.origin
+        return self.total
+
+
+class _Extremes:
+    """Collects the least and greatest value of a row function."""
+
+    def __init__(self, run: Pass, need: Extremes) -> None:
+        self.need = need
+        self.low, self.high, self.undefined = (
+            np.full(run.n_atoms, np.nan),
+            np.full(run.n_atoms, np.nan),
+            np.zeros(run.n_atoms),
+        )
+
+    def add(self, block: Block, codes: npt.NDArray[np.intp]) -> None:
+        values = self.need.function(block)
+        np.fmin.at(self.low, codes, values)
+        np.fmax.at(self.high, codes, values)
+        self.undefined += np.bincount(codes, np.isnan(values), len(self.low))
+
+    def tally(self) -> ExtremeTally:
+        return ExtremeTally(self.low, self.high, self.undefined)
+
+
+def _clusters(run: Pass, entries: list[tuple[Any, ...]]) -> ClusterSums | None:
+    if run.bound.cluster is None:
+        return None
+    if not entries:
+        none = np.zeros(0, np.int64)
+        return ClusterSums(run.bound.cluster[1], none, none, none, np.zeros((1, 0)))
+    cluster, cohort, kind, values = zip(*entries, strict=True)
+    return ClusterSums.collect(
+        run.bound.cluster[1],
+        np.concatenate(cluster).astype(np.int64),
+        np.concatenate(cohort).astype(np.int64),
+        np.concatenate(kind).astype(np.int64),
+        np.concatenate(values, axis=1),
+    )

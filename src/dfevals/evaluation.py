@@ -1,0 +1,268 @@
+"""Evaluation: the rows, their roles, and one thin method per question."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from dfevals.bound import Bound, bind
+from dfevals.cohorts import Cohorts, resolve
+from dfevals.exceptions import CohortError
+from dfevals.results import MetricsResult
+from dfevals.roles import Model, Roles
+
+if TYPE_CHECKING:
+    from dfevals.analyses.card import Card
+    from dfevals.analyses.confusion import ConfusionResult
+    from dfevals.tally import Tally
+
+__all__ = ["Evaluation"]
+
+COPY_ON_WRITE = int(pd.__version__.split(".")[0]) >= 3
+
+
+class Evaluation:
+    """Rows with roles: ask it questions. Immutable; made by `df.evals(...)` or `dfevals.evaluate(...)`.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        The rows. The evaluation keeps a snapshot: later changes of the frame do not reach it.
+    roles : Roles
+        Which column plays which role.
+
+    Examples
+    --------
+    >>> import dfevals
+    >>> df = dfevals.datasets.load("adult")
+    >>> ev = df.evals(y_true="income", y_score={"gbm": "p_gbm"}, pos_label=">50K")
+    >>> ev.metrics("recall", by="sex").wide().round(2)["recall"].tolist()
+    [0.66, 0.59, 0.67]
+    """
+
+    def __init__(self, frame: pd.DataFrame, roles: Roles, *, _bound: Bound | None = None) -> None:
+        roles = roles.inferred(frame.columns) if _bound is None else roles
+        self._declared = roles
+        self._bound = bind(_snapshot(frame, roles), roles) if _bound is None else _bound
+        self._cohorts: dict[Hashable, Cohorts] = {}
+
+    # What it is
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """The rows, as a copy: changing it does not change the evaluation."""
+        return self._bound.frame.copy(deep=not COPY_ON_WRITE)
+
+    @property
+    def roles(self) -> Roles:
+        """The roles, to be passed on: `df2.evals(ev.roles)`."""
+        return self._declared
+
+    @property
+    def task(self) -> str:
+        """ "binary", "multiclass", "regression" or "outcomes"."""
+        return self._bound.task
+
+    @property
+    def labels(self) -> tuple[Any, ...]:
+        """Classes in order; in a binary task the positive label is the last."""
+        return self._bound.labels
+
+    @property
+    def pos_label(self) -> Any:
+        """The positive label of a binary task."""
+        return self._bound.pos_label
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Names of the models."""
+        return tuple(model.name for model in self._bound.models)
+
+    def __len__(self) -> int:
+        return self._bound.n
+
+    # Which rows
+
+    def where(self, condition: str | npt.ArrayLike) -> Evaluation:
+        """The evaluation of some of the rows; task, labels and thresholds stay as they are.
+
+        Parameters
+        ----------
+        condition : str or Boolean mask
+            An expression such as "age < 30 and sex == 'Female'", or one Boolean per row.
+
+        Raises
+        ------
+        ExpressionError
+            The expression is not valid; the message points at the place.
+        """
+        frame = self._bound.frame.loc[self._mask(condition)]
+        return Evaluation(frame, self._declared, _bound=self._bound.take(frame))
+
+    def worst(
+        self, n: int = 100, *, model: str | None = None, where: str | npt.ArrayLike | None = None
+    ) -> pd.DataFrame:
+        """The `n` rows with the greatest loss of a model, worst first, with the loss in a last column.
+
+        The loss is the log loss for probabilities, the distance to the threshold on the wrong side for margins, 1 for an
+        error of labels, and the absolute error in regression.
+        """
+        from dfevals.analyses.worst import worst
+
+        mask = None if where is None else self._mask(where)
+        return worst(self._bound, self._one(model), n, mask)
+
+    # Questions
+
+    def metrics(
+        self,
+        metrics: Any = None,
+        by: Any = None,
+        *,
+        models: Any = None,
+        by_class: bool = False,
+        ci: float | None = 0.95,
+        interval: str = "auto",
+        n_resamples: int = 1000,
+        random_state: Any = None,
+        relative_to: str | None = None,
+        min_n: int | None = None,
+    ) -> MetricsResult:
+        """Metrics of every model, overall and per cohort, with confidence intervals.
+
+        Parameters
+        ----------
+        metrics : name, metric, callable, or list of them, optional
+            The default set of the task when absent. `dfevals.metrics.table()` lists the names.
+        by : optional
+            Cohorts: a column, a list of columns (their intersections), `dfevals.each(...)`, `bins`, `quantiles`, `period`,
+            `top`, or {name: expression or Boolean mask}.
+        models : name or list of names, optional
+            All models when absent.
+        by_class : bool
+            One row per class in column `class` instead of averages.
+        ci : float or None
+            Level of the intervals; None leaves them out.
+        interval : str
+            "auto" takes each metric's default; others are "wilson", "clopper-pearson", "agresti-coull", "wald", "hall", "t",
+            "delta", "delong", "newcombe", "bootstrap".
+        n_resamples, random_state : int
+            Of the bootstrap.
+        relative_to : {"overall", "complement"}, optional
+            Adds columns `reference`, `difference`, `difference_low`, `difference_high`, `p_value`, `p_corrected`.
+        min_n : int, optional
+            Cohorts with fewer rows are folded into one.
+
+        Returns
+        -------
+        MetricsResult
+        """
+        from dfevals.analyses.summary import measure
+
+        return measure(
+            self._bound,
+            self._cohorts_of(by, min_n),
+            metrics,
+            models=self._some(models),
+            by_class=by_class,
+            ci=ci,
+            interval=interval,
+            n_resamples=n_resamples,
+            random_state=random_state,
+            relative_to=relative_to,
+            provenance=self._provenance(by),
+        )
+
+    def collect(
+        self, metrics: Any = None, by: Any = None, *, models: Any = None, min_n: int | None = None, **options: Any
+    ) -> Tally:
+        """One pass over the rows: the additive Tally from which `tally.metrics()` gives the same result.
+
+        Tallies of different rows add up: `ev1.collect(m, by) + ev2.collect(m, by)`.
+        """
+        from dfevals.analyses.summary import collect
+
+        return collect(self._bound, self._cohorts_of(by, min_n), metrics, self._some(models), **options)
+
+    def confusion(self, by: Any = None, *, models: Any = None, min_n: int | None = None) -> ConfusionResult:
+        """Confusion matrices: counts and shares of each true class, overall and per cohort.
+
+        Returns
+        -------
+        ConfusionResult
+            Frame columns: cohort columns, `model, y_true, y_pred, count, share, ci_low, ci_high, n, is_overall`.
+        """
+        from dfevals.analyses.confusion import confusion
+
+        return confusion(self._bound, self._cohorts_of(by, min_n), self._some(models), self._provenance(by))
+
+    # How it looks
+
+    @cached_property
+    def _card(self) -> Card:
+        from dfevals.analyses.card import card
+
+        return card(self._bound)
+
+    def _repr_html_(self) -> str:
+        return self._card.to_html()
+
+    def __repr__(self) -> str:
+        return self._card.to_text()
+
+    # Shared by the questions
+
+    def _cohorts_of(self, by: Any, min_n: int | None = None) -> Cohorts:
+        """Cohorts of a definition, kept for hashable definitions."""
+        key: Hashable = (tuple(by) if isinstance(by, list) else by, min_n)
+        try:
+            hash(key)
+        except TypeError:
+            return resolve(by, self._bound.frame, min_n=min_n)
+        if key not in self._cohorts:
+            if len(self._cohorts) >= 8:
+                self._cohorts.pop(next(iter(self._cohorts)))
+            self._cohorts[key] = resolve(by, self._bound.frame, min_n=min_n)
+        return self._cohorts[key]
+
+    def _one(self, model: str | None) -> Model:
+        return self._bound.models[0] if model is None else self._bound.model(model)
+
+    def _some(self, models: Any) -> tuple[Model, ...]:
+        if models is None:
+            return self._bound.models
+        names = [models] if isinstance(models, str) else list(models)
+        return tuple(self._bound.model(name) for name in names)
+
+    def _mask(self, condition: str | npt.ArrayLike) -> npt.NDArray[np.bool_]:
+        if isinstance(condition, str):
+            from dfevals.expressions import parse
+
+            return parse(condition).mask(self._bound.frame)
+        if isinstance(condition, pd.Series) and not condition.index.equals(self._bound.frame.index):
+            raise CohortError(
+                "The mask has another index than the frame. Align it first: mask.reindex(df.index, fill_value=False)."
+            )
+        mask = np.asarray(condition)
+        if mask.dtype != bool or mask.shape != (self._bound.n,):
+            raise CohortError(
+                f"A mask must hold one Boolean per row ({self._bound.n}); found {mask.dtype} of shape {mask.shape}."
+            )
+        return mask
+
+    def _provenance(self, by: Any) -> Any:
+        from dfevals.analyses.provenance import provenance
+
+        return lambda: provenance(self._bound, self._declared, by)
+
+
+def _snapshot(frame: pd.DataFrame, roles: Roles) -> pd.DataFrame:
+    """The frame as it is now: free with copy-on-write, else with its role and cohort columns copied."""
+    if COPY_ON_WRITE:
+        return frame.copy(deep=False)
+    return frame.copy()

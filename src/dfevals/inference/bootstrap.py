@@ -1,0 +1,108 @@
+"""Bootstrap replicates of tallies: multinomial for cells, resampled weights where rows or clusters are needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dfevals.tally import CellTally, ScoreTally
+from dfevals.tally.scores import RankSums
+
+__all__ = ["cell_replicates", "percentiles", "rank_replicates", "row_weights", "value_replicates"]
+
+Floats = npt.NDArray[np.float64]
+
+
+def percentiles(replicates: Floats, level: float) -> tuple[Floats, Floats]:
+    """Percentile interval over the first axis; undefined replicates are left out."""
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # all replicates undefined: NaN
+        low, high = np.nanquantile(replicates, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return low, high
+
+
+def cell_replicates(tally: CellTally, n_resamples: int, rng: np.random.Generator) -> Floats:
+    """Cells of resampled rows (or clusters), (K, K, replicates, cohorts).
+
+    Counts are multinomial. With importance weights rows of a cell are not told apart in the tally, so cells are drawn
+    with the cell's effective count and scaled. With clusters, clusters are drawn with replacement in each cohort.
+    """
+    if tally.clusters is not None:
+        return _cluster_cells(tally, n_resamples, rng)
+    k, cohorts = tally.n_classes, tally.n_cohorts
+    square = tally.weight if tally.square is None else tally.square
+    unit = np.divide(square, tally.weight, out=np.ones_like(square), where=tally.weight > 0)
+    counts = (tally.weight / unit).reshape(k * k, cohorts)
+    out = np.empty((k * k, n_resamples, cohorts))
+    left = np.broadcast_to(np.rint(counts.sum(axis=0)).astype(np.int64), (n_resamples, cohorts)).copy()
+    mass = counts.sum(axis=0)
+    for cell in range(k * k):
+        share = np.clip(np.divide(counts[cell], mass, out=np.zeros(cohorts), where=mass > 1e-12), 0, 1)
+        drawn = left if cell == k * k - 1 else rng.binomial(left, share)
+        out[cell] = drawn
+        left = left - drawn
+        mass = mass - counts[cell]
+    return out.reshape(k, k, n_resamples, cohorts) * unit[:, :, None, :]
+
+
+def _cluster_cells(tally: CellTally, n_resamples: int, rng: np.random.Generator) -> Floats:
+    sums, k, cohorts = tally.clusters, tally.n_classes, tally.n_cohorts
+    assert sums is not None
+    pair, inverse = np.unique(sums.cohort * len(sums.labels) + sums.cluster, return_inverse=True)
+    cohort = pair // max(len(sums.labels), 1)
+    slot = sums.kind * cohorts + sums.cohort
+    out = np.empty((n_resamples, k * k * cohorts))
+    for i in range(n_resamples):
+        weight = row_weights(cohort, cohorts, rng)
+        out[i] = np.bincount(slot, sums.values[0] * weight[inverse], k * k * cohorts)
+    return out.reshape(n_resamples, k, k, cohorts).transpose(1, 2, 0, 3)
+
+
+def row_weights(
+    cohort: npt.NDArray[Any], n_cohorts: int, rng: np.random.Generator, cluster: npt.NDArray[Any] | None = None
+) -> Floats:
+    """How often each row is drawn when rows (or clusters) are resampled within cohorts; cohorts are sorted."""
+    if cluster is not None:
+        pair, inverse = np.unique(
+            cohort.astype(np.int64) * (int(cluster.max(initial=0)) + 1) + cluster, return_inverse=True
+        )
+        of = pair // (int(cluster.max(initial=0)) + 1)
+        return row_weights(of, n_cohorts, rng)[inverse]
+    size = np.bincount(cohort, minlength=n_cohorts)
+    start = np.cumsum(size) - size
+    drawn = start[cohort] + (rng.random(len(cohort)) * size[cohort]).astype(np.int64)
+    return np.bincount(drawn, minlength=len(cohort)).astype(float)
+
+
+def rank_replicates(
+    tally: ScoreTally, function: Callable[[RankSums], Floats], n_resamples: int, rng: np.random.Generator
+) -> Floats:
+    """Values of a function of the rank sums on resampled rows (or clusters), (replicates, cohorts)."""
+    columns = tally.unpacked()
+    assert columns.score is not None
+    cohort = np.repeat(np.arange(tally.n_cohorts), np.diff(tally.offsets))
+    base = np.ones(len(cohort)) if columns.weight is None else columns.weight
+    out = np.empty((n_resamples, tally.n_cohorts))
+    for i in range(n_resamples):
+        weight = base * row_weights(cohort, tally.n_cohorts, rng, columns.cluster)
+        drawn = weight > 0
+        offsets = np.concatenate([[0], np.cumsum(np.bincount(cohort[drawn], minlength=tally.n_cohorts))])
+        assert columns.label is not None
+        out[i] = function(
+            ScoreTally(offsets, None, columns.score[drawn], columns.label[drawn], weight[drawn]).rank_sums()
+        )
+    return out
+
+
+def value_replicates(
+    resample: Callable[[int, np.random.Generator], float], n_cohorts: int, n_resamples: int, rng: np.random.Generator
+) -> Floats:
+    """Values of a callable on resampled rows, (replicates, cohorts)."""
+    return np.array([[resample(cohort, rng) for cohort in range(n_cohorts)] for _ in range(n_resamples)]).reshape(
+        n_resamples, n_cohorts
+    )

@@ -1,0 +1,204 @@
+"""What a metric returns: the quantity in a form from which value, support and interval follow.
+
+All arrays have the cohort axis last; leading axes are classes or replicates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dfevals.tally import MomentView, RankSums
+
+__all__ = ["Estimand", "Mean", "MeanOfRatios", "Rank", "Ratio", "Smooth", "SmoothMoments", "Through", "Value", "divide"]
+
+Array = npt.NDArray[Any]
+
+
+def divide(a: Array, b: Array) -> Array:
+    """a / b, and NaN (never a warning) where b is 0."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(b == 0, np.nan, a / np.where(b == 0, 1, b))
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """A share: `num` of `den`. Undefined for `reason` where the denominator is 0."""
+
+    num: Array
+    den: Array
+    reason: str = "no rows"
+
+    @property
+    def value(self) -> Array:
+        return divide(self.num, self.den)
+
+    @property
+    def support(self) -> Array:
+        return self.den
+
+    def through(self, f: Callable[[Array], Array], *, decreasing: bool = False) -> Through:
+        """The same quantity on another, monotone scale; its interval follows."""
+        return Through(self, f, decreasing)
+
+
+@dataclass(frozen=True)
+class MeanOfRatios:
+    """Unweighted mean over the first axis of independent shares; undefined ones are left out."""
+
+    num: Array
+    den: Array
+    reason: str = "no rows of any class"
+
+    @property
+    def value(self) -> Array:
+        used = self.den != 0
+        return divide(np.where(used, divide(self.num, self.den), 0).sum(axis=0), used.sum(axis=0))
+
+    @property
+    def support(self) -> Array:
+        return self.den.sum(axis=0)
+
+
+@dataclass(frozen=True)
+class Smooth:
+    """A smooth function of the cells, already evaluated; its interval is by the delta method."""
+
+    value: Array
+    support: Array
+    reason: str = "the cells leave it undefined"
+
+
+@dataclass(frozen=True)
+class Mean:
+    """Mean of a number of a row; of zeros and ones if `proportion`."""
+
+    moments: MomentView
+    reason: str = "no rows"
+    proportion: bool = False
+
+    @property
+    def value(self) -> Array:
+        return self.moments.mean[0]
+
+    @property
+    def support(self) -> Array:
+        return self.moments.n
+
+    def through(self, f: Callable[[Array], Array], *, decreasing: bool = False) -> Through:
+        """The same quantity on another, monotone scale; its interval follows."""
+        return Through(self, f, decreasing)
+
+
+@dataclass(frozen=True)
+class SmoothMoments:
+    """A smooth function of means and central second moments of one or two numbers of a row.
+
+    `function(means, second)` takes the list of means and the dict of central second moments by exponents.
+    `scale` is the transform on which the interval is symmetric: "identity", "log", "log1m", "fisher".
+    """
+
+    moments: MomentView
+    function: Callable[[list[Array], dict[tuple[int, ...], Array]], Array]
+    scale: str = "identity"
+    reason: str = "no variation"
+
+    def inputs(self) -> tuple[list[Array], dict[tuple[int, ...], Array]]:
+        """Means and second central moments, one array per cohort each."""
+        size = len(self.moments.tally.mean)
+        seconds = [(2,)] if size == 1 else [(2, 0), (1, 1), (0, 2)]
+        return list(self.moments.mean), {e: self.moments.central(*e) for e in seconds}
+
+    @property
+    def value(self) -> Array:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return self.function(*self.inputs())
+
+    @property
+    def support(self) -> Array:
+        return self.moments.n
+
+
+@dataclass(frozen=True)
+class Rank:
+    """A ranking quantity from the sums over tie blocks: "roc_auc", "average_precision", "ks", or a share of pairs."""
+
+    kind: str
+    sums: RankSums
+
+    @property
+    def value(self) -> Array:
+        s = self.sums
+        pairs = s.pos * s.neg
+        if self.kind == "roc_auc":
+            return divide(s.concordant + 0.5 * s.tied, pairs)
+        if self.kind == "average_precision":
+            return divide(s.precision, s.pos)
+        if self.kind == "ks":
+            return np.where(pairs > 0, s.ks, np.nan)
+        if self.kind == "concordant":
+            return divide(s.concordant, pairs)
+        if self.kind == "tied":
+            return divide(s.tied, pairs)
+        return divide(pairs - s.concordant - s.tied, pairs)
+
+    @property
+    def support(self) -> Array:
+        return self.sums.n_pos if self.kind == "average_precision" else self.sums.n_pos + self.sums.n_neg
+
+    @property
+    def reason(self) -> str:
+        return "no positives" if self.kind == "average_precision" else "only one class"
+
+    def through(self, f: Callable[[Array], Array], *, decreasing: bool = False) -> Through:
+        """The same quantity on another, monotone scale; its interval follows."""
+        return Through(self, f, decreasing)
+
+
+@dataclass(frozen=True)
+class Value:
+    """A number computed from rows: bounds come from `bounds(level)` if there is a formula, or from resampling rows.
+
+    `resample(cohort, rng)` is the value on rows drawn with replacement; `reasons` says per cohort why it is NaN.
+    """
+
+    value: Array
+    support: Array
+    reason: str = "not defined on these rows"
+    reasons: tuple[str, ...] = ()
+    bounds: Callable[[float], tuple[Array, Array]] | None = None
+    method: str = ""
+    resample: Callable[[int, np.random.Generator], float] | None = None
+
+
+@dataclass(frozen=True)
+class Through:
+    """A monotone function of another estimand."""
+
+    base: Ratio | Mean | Rank | MeanOfRatios | SmoothMoments | Smooth | Value | Through
+    f: Callable[[Array], Array]
+    decreasing: bool = False
+
+    @property
+    def value(self) -> Array:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return self.f(self.base.value)
+
+    @property
+    def support(self) -> Array:
+        return self.base.support
+
+    @property
+    def reason(self) -> str:
+        return self.base.reason
+
+    def through(self, f: Callable[[Array], Array], *, decreasing: bool = False) -> Through:
+        """The same quantity on another, monotone scale; its interval follows."""
+        return Through(self, f, decreasing)
+
+
+Estimand = Ratio | MeanOfRatios | Smooth | Mean | SmoothMoments | Rank | Value | Through

@@ -1,0 +1,164 @@
+"""From metrics as asked for to the needs of the pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import permutations
+from typing import Any
+
+from dfevals.exceptions import MetricError
+from dfevals.metrics.operations import OUTCOME
+from dfevals.metrics.registry import Metric, Request, find, resolve
+from dfevals.needs import Extremes, Moments, Need, RowFunction, Rows, Scores
+
+__all__ = ["DEFAULTS", "needs_of", "pairs_of", "plan"]
+
+DEFAULTS = {
+    "binary": (
+        "accuracy",
+        "balanced_accuracy",
+        "precision",
+        "recall",
+        "f1",
+        "roc_auc",
+        "average_precision",
+        "log_loss",
+        "brier",
+    ),
+    "multiclass": ("accuracy", "balanced_accuracy", "f1", "mcc", "roc_auc_ovr", "log_loss", "brier"),
+    "regression": ("mae", "rmse", "r2", "mean_error", "median_ae"),
+    "outcomes": ("mean", "pass_rate", "fail_rate", "evaluation_error_rate"),
+}
+
+
+def plan(items: Any, task: str, provided: Iterable[str], outcomes: Sequence[Any] = ()) -> tuple[Request, ...]:
+    """Requests for the metrics asked for (or the default set), each bound to its outcome.
+
+    Parameters
+    ----------
+    items : names, metrics, callables, or None for the default set
+    task : str
+    provided : iterable of str
+        What every model has: "pred", "score", "probability", "interval". Default metrics that need more are left out.
+    outcomes : sequence of Outcome
+        Declared outcome columns.
+    """
+    given = set(provided)
+    if items is not None:
+        items = [items] if isinstance(items, str) or not isinstance(items, Iterable) else items
+        requests: tuple[Request, ...] = tuple(
+            r for item in items for r in _outcome_requests(item, outcomes) or resolve(item, task)
+        )
+        if not requests:
+            raise MetricError("The list of metrics is empty.")
+        for request in requests:
+            _check_provided(request, given)
+        return tuple({request.label: request for request in requests}.values())
+    default = [find(name) for name in DEFAULTS[task]] if task != "outcomes" else []
+    chosen = [request for request in default if set(request.metric.requires) <= given]
+    for outcome in outcomes:
+        names = ["pass_rate"] if outcome.kind == "pass" or outcome.pass_at is not None else []
+        names = [*names, "mean"] if outcome.kind == "score" else names
+        for name in [*names, "evaluation_error_rate"]:
+            label = name if len(outcomes) == 1 and task == "outcomes" else f"{outcome.column}_{name}"
+            chosen.append(_bound_to(replace(find(name), label=label), outcome.column))
+    if not chosen:
+        raise MetricError("There is nothing to measure: no predictions, scores or outcomes are declared.")
+    return tuple(chosen)
+
+
+def _outcome_requests(item: Any, outcomes: Sequence[Any]) -> list[Request]:
+    """Requests on outcome columns: `fail_rate` for the only (or every) outcome, `toxicity_mean` for one of them."""
+    if isinstance(item, str):
+        for outcome in sorted(outcomes, key=lambda o: -len(o.column)):
+            if item.startswith(f"{outcome.column}_"):
+                try:
+                    request = find(item[len(outcome.column) + 1 :])
+                except MetricError:
+                    continue
+                if "outcomes" in request.metric.tasks:
+                    return [_bound_to(replace(request, label=item), outcome.column)]
+        if (
+            item.endswith(tuple(f"_{name}" for name in ("pass_rate", "fail_rate", "evaluation_error_rate")))
+            and outcomes
+        ):
+            return []
+    try:
+        request = find(item)
+    except MetricError:
+        return []
+    if "outcomes" not in request.metric.tasks:
+        return []
+    if not outcomes:
+        raise MetricError(
+            f"{request.label!r} is a metric of outcomes, and none are declared. Pass outcomes=['column']."
+        )
+    if len(outcomes) == 1:
+        return [_bound_to(request, outcomes[0].column)]
+    usable = [
+        o
+        for o in outcomes
+        if not (request.metric.base in ("pass_rate", "fail_rate") and o.kind == "score" and o.pass_at is None)
+    ]
+    if not usable:
+        raise MetricError(
+            f"{request.label!r} needs verdicts, but every outcome is a score. Say from where one passes: Outcome(column, pass_at=0.5)."
+        )
+    return [_bound_to(replace(request, label=f"{o.column}_{request.label}"), o.column) for o in usable]
+
+
+def _bound_to(request: Request, column: str) -> Request:
+    """A template of an outcome metric for one column."""
+    record = request.metric
+    needs = tuple(_filled(need, column) for need in record.needs)
+    function = record.function
+    if any(isinstance(need, Rows) for need in record.needs):
+
+        def function(rows: Any, *, _of: Any = record.function, **parameters: Any) -> Any:
+            renamed = replace(
+                rows, columns={OUTCOME if name == column else name: v for name, v in rows.columns.items()}
+            )
+            return _of(renamed, **parameters)
+
+    return replace(request, metric=replace(record, needs=needs, function=function), outcome=column)
+
+
+def _filled(need: Any, column: str) -> Any:
+    def filled(function: RowFunction) -> RowFunction:
+        parameters = tuple((key, column if value == OUTCOME else value) for key, value in function.parameters)
+        return RowFunction(function.name, function.function, (column,), parameters)
+
+    if isinstance(need, Moments):
+        return replace(need, functions=tuple(filled(f) for f in need.functions))
+    if isinstance(need, Extremes):
+        return replace(need, function=filled(need.function))
+    return Rows(tuple(column if name == OUTCOME else name for name in need.names))
+
+
+def _check_provided(request: Request, given: set[str]) -> None:
+    wanted = {
+        "pred": "predictions: pass y_pred=, or y_score= to cut at the threshold",
+        "score": "scores: pass y_score=",
+        "probability": "probabilities, but the scores lie outside [0, 1] or there are none: pass y_score= with probabilities",
+        "interval": "a predicted interval: pass y_lower= and y_upper=",
+    }
+    for need in request.metric.requires:
+        if need not in given:
+            raise MetricError(f"{request.label!r} needs {wanted[need]}.")
+
+
+def pairs_of(n_classes: int) -> list[tuple[int, int]]:
+    """Ordered pairs of classes for one against one."""
+    return list(permutations(range(n_classes), 2))
+
+
+def needs_of(record: Metric, n_classes: int, task: str) -> tuple[tuple[Need, ...], ...]:
+    """Groups of needs, one group per estimand: several for metrics that are averaged over classes or pairs."""
+    if Scores in record.needs:
+        if task == "binary":
+            return ((Scores(),),)
+        if "ovo" in record.name:
+            return tuple((Scores(i, j),) for i, j in pairs_of(n_classes))
+        return tuple((Scores(k),) for k in range(n_classes))
+    return (tuple(need() if isinstance(need, type) else need for need in record.needs),)

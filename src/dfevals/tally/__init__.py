@@ -1,0 +1,19 @@
+"""The additive table that one pass collects: counts, moments and sorted scores per cohort."""
+
+from dfevals.tally.cells import CellTally, CellView
+from dfevals.tally.moments import MomentTally, MomentView
+from dfevals.tally.scores import RankSums, ScoreTally
+from dfevals.tally.table import ExtremeTally, ModelTally, RowTally, Tally
+
+__all__ = [
+    "CellTally",
+    "CellView",
+    "ExtremeTally",
+    "ModelTally",
+    "MomentTally",
+    "MomentView",
+    "RankSums",
+    "RowTally",
+    "ScoreTally",
+    "Tally",
+]

@@ -1,0 +1,146 @@
+"""Counts per y_true × y_pred × cohort, and the one view of them that every confusion metric reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from dfevals.tally.clusters import ClusterSums
+
+__all__ = ["CellTally", "CellView"]
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class CellView:
+    """tp, fp, fn, tn of one class against the rest, in the shape the question asks for.
+
+    `kind` is "binary" (the second label is positive; arrays have the shape of the cohorts), "classes" (a leading
+    class axis) or "micro" (summed over classes). `matrix` has shape (K, K, ..., cohorts).
+    """
+
+    matrix: Array
+    kind: Literal["binary", "classes", "micro"] = "binary"
+
+    @property
+    def n(self) -> Array:
+        """Weight of all rows."""
+        return self.matrix.sum(axis=(0, 1))
+
+    @property
+    def tp(self) -> Array:
+        if self.kind == "binary":
+            return self.matrix[1, 1]
+        diagonal = np.moveaxis(np.diagonal(self.matrix), -1, 0)
+        return diagonal.sum(axis=0) if self.kind == "micro" else diagonal
+
+    @property
+    def fp(self) -> Array:
+        if self.kind == "binary":
+            return self.matrix[0, 1]
+        return self._fold(self.matrix.sum(axis=0)) - self.tp
+
+    @property
+    def fn(self) -> Array:
+        if self.kind == "binary":
+            return self.matrix[1, 0]
+        return self._fold(self.matrix.sum(axis=1)) - self.tp
+
+    @property
+    def tn(self) -> Array:
+        if self.kind == "binary":
+            return self.matrix[0, 0]
+        classes = len(self.matrix) if self.kind == "micro" else 1
+        return self.n * classes - self.tp - self.fp - self.fn
+
+    @property
+    def correct(self) -> Array:
+        """Weight of the rows on the diagonal."""
+        return np.diagonal(self.matrix).sum(axis=-1)
+
+    @property
+    def true_totals(self) -> Array:
+        """Weight of each true class, (K, ..., cohorts)."""
+        return self.matrix.sum(axis=1)
+
+    @property
+    def pred_totals(self) -> Array:
+        """Weight of each predicted class, (K, ..., cohorts)."""
+        return self.matrix.sum(axis=0)
+
+    def _fold(self, totals: Array) -> Array:
+        return totals.sum(axis=0) if self.kind == "micro" else totals
+
+
+@dataclass
+class CellTally:
+    """Weights of the cells of every cohort: `weight` (K, K, cohorts), `square` Σw² where rows are weighted."""
+
+    weight: npt.NDArray[np.float64]
+    square: npt.NDArray[np.float64] | None = None
+    clusters: ClusterSums | None = None
+
+    @property
+    def n_classes(self) -> int:
+        return self.weight.shape[0]
+
+    @property
+    def n_cohorts(self) -> int:
+        return self.weight.shape[2]
+
+    def regroup(self, cohort_of: npt.NDArray[np.int64], n_cohorts: int) -> CellTally:
+        """Cells of other, disjoint cohorts: cohort i goes to `cohort_of[i]`, or nowhere if negative."""
+        return CellTally(
+            _moved(self.weight, cohort_of, n_cohorts),
+            None if self.square is None else _moved(self.square, cohort_of, n_cohorts),
+            None if self.clusters is None else self.clusters.regroup(cohort_of),
+        )
+
+    def relabel(self, place: npt.NDArray[np.int64], n_classes: int) -> CellTally:
+        """The same cells when class i is class `place[i]` of `n_classes`."""
+        at = np.ix_(place, place)
+
+        def spread(cells: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+            out = np.zeros((n_classes, n_classes, cells.shape[2]))
+            out[at] = cells
+            return out
+
+        clusters = self.clusters
+        if clusters is not None:
+            true, pred = np.divmod(clusters.kind, self.n_classes)
+            clusters = ClusterSums(
+                clusters.labels,
+                clusters.cluster,
+                clusters.cohort,
+                place[true] * n_classes + place[pred],
+                clusters.values,
+            )
+        return CellTally(spread(self.weight), None if self.square is None else spread(self.square), clusters)
+
+    def __add__(self, other: CellTally) -> CellTally:
+        """Cells of both; cohorts and classes must be matched before."""
+        square = None
+        if self.square is not None or other.square is not None:
+            square = (self.weight if self.square is None else self.square) + (
+                other.weight if other.square is None else other.square
+            )
+        clusters = None
+        if self.clusters is not None and other.clusters is not None:
+            clusters = self.clusters.merge(other.clusters)
+        return CellTally(self.weight + other.weight, square, clusters)
+
+
+def _moved(cells: npt.NDArray[np.float64], cohort_of: npt.NDArray[np.int64], n_cohorts: int) -> npt.NDArray[np.float64]:
+    out = np.zeros((*cells.shape[:2], n_cohorts))
+    keep = cohort_of >= 0
+    if n_cohorts == 1:
+        out[..., 0] = cells[..., keep].sum(axis=-1)
+        return out
+    for true in range(cells.shape[0]):
+        for pred in range(cells.shape[1]):
+            out[true, pred] = np.bincount(cohort_of[keep], cells[true, pred, keep], n_cohorts)
+    return out

@@ -1,0 +1,95 @@
+"""Sums per cluster of dependent rows: what cluster-robust variances need, additive like every tally."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["ClusterSums"]
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass
+class ClusterSums:
+    """Sparse sums: entry e adds `values[:, e]` to column `kind[e]` of cluster `cluster[e]` in cohort `cohort[e]`.
+
+    For cells `kind` is the cell (y_true · K + y_pred) and there is one value, the weight. For moments all entries
+    have kind 0 and the values are the sums of the monomials.
+    """
+
+    labels: npt.NDArray[Any]  # (clusters,) identity of each cluster, for merging
+    cluster: Ints
+    cohort: Ints
+    kind: Ints
+    values: npt.NDArray[np.float64]  # (values, entries)
+
+    @classmethod
+    def collect(
+        cls, labels: npt.NDArray[Any], cluster: Ints, cohort: Ints, kind: Ints, values: npt.NDArray[np.float64]
+    ) -> ClusterSums:
+        """Add up rows that share cluster, cohort and kind."""
+        return cls(labels, cluster, cohort, kind, values)._summed()
+
+    def _summed(self) -> ClusterSums:
+        if len(self.cluster) == 0:
+            return self
+        width_kind, width_cohort = int(self.kind.max()) + 1, int(self.cohort.max()) + 1
+        joint = (self.cluster * width_cohort + self.cohort) * width_kind + self.kind
+        unique, inverse = np.unique(joint, return_inverse=True)
+        values = np.stack([np.bincount(inverse, row, len(unique)) for row in self.values])
+        rest, kind = np.divmod(unique, width_kind)
+        cluster, cohort = np.divmod(rest, width_cohort)
+        return ClusterSums(self.labels, cluster, cohort, kind, values)
+
+    def regroup(self, cohort_of: Ints) -> ClusterSums:
+        """Entries of cohort i go to `cohort_of[i]`, or nowhere if negative."""
+        cohort = cohort_of[self.cohort]
+        keep = cohort >= 0
+        return ClusterSums(
+            self.labels, self.cluster[keep], cohort[keep], self.kind[keep], self.values[:, keep]
+        )._summed()
+
+    def merge(self, other: ClusterSums, kind_of: Ints | None = None, kind_of_other: Ints | None = None) -> ClusterSums:
+        """Entries of both; clusters are matched by label, cohorts must be matched before."""
+        labels, index = np.unique(np.concatenate([self.labels, other.labels]), return_inverse=True)
+        mine, theirs = index[: len(self.labels)], index[len(self.labels) :]
+        return ClusterSums(
+            labels,
+            np.concatenate([mine[self.cluster], theirs[other.cluster]]),
+            np.concatenate([self.cohort, other.cohort]),
+            np.concatenate(
+                [
+                    self.kind if kind_of is None else kind_of[self.kind],
+                    other.kind if kind_of_other is None else kind_of_other[other.kind],
+                ]
+            ),
+            np.concatenate([self.values, other.values], axis=1),
+        )._summed()
+
+    def count(self, n_cohorts: int) -> npt.NDArray[np.int64]:
+        """Clusters in each cohort."""
+        pairs = np.unique(self.cluster * n_cohorts + self.cohort)
+        return np.bincount(pairs % n_cohorts, minlength=n_cohorts)
+
+    def variance(self, gradient: npt.NDArray[np.float64], n_cohorts: int) -> npt.NDArray[np.float64]:
+        """Liang–Zeger variance of Σ gradient · values per cohort, with the factor G / (G − 1).
+
+        Parameters
+        ----------
+        gradient : ndarray (kinds, values, cohorts)
+
+        Returns
+        -------
+        ndarray (cohorts,)
+            NaN where a cohort has fewer than two clusters.
+        """
+        part = (gradient[self.kind, :, self.cohort].T * self.values).sum(axis=0)
+        pair, inverse = np.unique(self.cluster * n_cohorts + self.cohort, return_inverse=True)
+        per_cluster = np.bincount(inverse, part, len(pair))
+        total = np.bincount(pair % n_cohorts, per_cluster**2, n_cohorts)
+        clusters = np.bincount(pair % n_cohorts, minlength=n_cohorts).astype(float)
+        return np.where(clusters > 1, total * clusters / np.maximum(clusters - 1, 1), np.nan)

@@ -1,0 +1,232 @@
+"""One model's tallies of every need, and the Tally of all models: what a pass returns and what adds up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dfevals.exceptions import DataError
+from dfevals.needs import Need, Scores
+from dfevals.tally.cells import CellTally
+from dfevals.tally.moments import MomentTally
+from dfevals.tally.scores import ScoreTally
+
+if TYPE_CHECKING:
+    from dfevals.cohorts import Cohorts
+
+__all__ = ["ExtremeTally", "ModelTally", "RowTally", "Tally"]
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass
+class ExtremeTally:
+    """Least and greatest value per cohort; NaN without rows."""
+
+    low: Floats
+    high: Floats
+    undefined: Floats
+
+    @property
+    def n_cohorts(self) -> int:
+        return len(self.low)
+
+    def __add__(self, other: ExtremeTally) -> ExtremeTally:
+        return ExtremeTally(
+            np.fmin(self.low, other.low), np.fmax(self.high, other.high), self.undefined + other.undefined
+        )
+
+    def regroup(self, cohort_of: Ints, n_cohorts: int) -> ExtremeTally:
+        """Extremes of other, disjoint cohorts."""
+        keep = cohort_of >= 0
+        low, high = np.full(n_cohorts, np.nan), np.full(n_cohorts, np.nan)
+        np.fmin.at(low, cohort_of[keep], self.low[keep])
+        np.fmax.at(high, cohort_of[keep], self.high[keep])
+        return ExtremeTally(low, high, np.bincount(cohort_of[keep], self.undefined[keep], n_cohorts))
+
+
+@dataclass
+class RowTally:
+    """The rows themselves, grouped by cohort: columns of equal length and the offsets of the cohorts."""
+
+    offsets: Ints
+    columns: dict[str, npt.NDArray[Any]]
+
+    @property
+    def n_cohorts(self) -> int:
+        return len(self.offsets) - 1
+
+    def rows(self, cohort: int) -> dict[str, npt.NDArray[Any]]:
+        """Columns of one cohort."""
+        part = slice(self.offsets[cohort], self.offsets[cohort + 1])
+        return {name: values[part] for name, values in self.columns.items()}
+
+    def regroup(self, cohort_of: Ints, n_cohorts: int) -> RowTally:
+        """Rows of other, disjoint cohorts."""
+        code = np.repeat(cohort_of, np.diff(self.offsets))
+        order = np.argsort(code, kind="stable")
+        order = order[np.searchsorted(code[order], 0) :]
+        offsets = np.searchsorted(code[order], np.arange(n_cohorts + 1))
+        return RowTally(offsets, {name: values[order] for name, values in self.columns.items()})
+
+    def merge(self, other: RowTally, place: Ints, place_other: Ints, n_cohorts: int) -> RowTally:
+        """Rows of both."""
+        both = RowTally(
+            np.concatenate([self.offsets[:-1], other.offsets + self.offsets[-1]]),
+            {name: np.concatenate([self.columns[name], other.columns[name]]) for name in self.columns},
+        )
+        return both.regroup(np.concatenate([place, place_other]), n_cohorts)
+
+
+NeedTally = CellTally | MomentTally | ExtremeTally | ScoreTally | RowTally
+
+
+@dataclass
+class ModelTally:
+    """What one pass collected for one model.
+
+    `n` rows (or their weight, for frequency weights) and `weight` Σw, `weight_sq` Σw² per cohort; `parts` the
+    tally of every need; `dropped` rows left out, by reason.
+    """
+
+    n: Floats
+    weight: Floats
+    weight_sq: Floats
+    parts: dict[Need, NeedTally]
+    dropped: dict[str, int] = field(default_factory=dict)
+    rows_read: int = 0
+    score_kind: str | None = None
+
+    def regroup(self, cohort_of: Ints, n_cohorts: int) -> ModelTally:
+        """The tallies of other, disjoint cohorts: cohort i goes to `cohort_of[i]`, or nowhere if negative."""
+        keep = cohort_of >= 0
+
+        def add(values: Floats) -> Floats:
+            return np.bincount(cohort_of[keep], values[keep], n_cohorts)
+
+        parts = {need: part.regroup(cohort_of, n_cohorts) for need, part in self.parts.items()}
+        return ModelTally(
+            add(self.n), add(self.weight), add(self.weight_sq), parts, self.dropped, self.rows_read, self.score_kind
+        )
+
+    def merge(self, other: ModelTally, place: Ints, place_other: Ints, n_cohorts: int, relabel: Relabel) -> ModelTally:
+        """Both, when cohort i of self is `place[i]` of the union."""
+        if self.parts.keys() != other.parts.keys():
+            raise DataError("These tallies were collected for different metrics. Collect both with the same list.")
+        mine, theirs = (t._placed(p, n_cohorts) for t, p in ((self, place), (other, place_other)))
+        parts: dict[Need, NeedTally] = {}
+        for need, part in self.parts.items():
+            second = other.parts[need]
+            if isinstance(part, ScoreTally | RowTally):
+                parts[need] = part.merge(second, place, place_other, n_cohorts)  # type: ignore[arg-type]
+                continue
+            a, b = part.regroup(place, n_cohorts), second.regroup(place_other, n_cohorts)
+            if isinstance(a, CellTally) and isinstance(b, CellTally):
+                a, b = relabel(a, b)
+            parts[need] = a + b  # type: ignore[operator]
+        dropped = {
+            key: self.dropped.get(key, 0) + other.dropped.get(key, 0) for key in {**self.dropped, **other.dropped}
+        }
+        return ModelTally(
+            *(a + b for a, b in zip(mine, theirs, strict=True)),
+            parts,
+            dropped,
+            self.rows_read + other.rows_read,
+            self.score_kind,
+        )
+
+    def _placed(self, place: Ints, n_cohorts: int) -> list[Floats]:
+        return [np.bincount(place, values, n_cohorts) for values in (self.n, self.weight, self.weight_sq)]
+
+
+Relabel = Callable[[CellTally, CellTally], tuple[CellTally, CellTally]]
+
+
+@dataclass
+class Tally:
+    """Additive summary of a frame: everything that metrics, intervals and plots need, without the rows.
+
+    `tally(A ∪ B) == tally(A) + tally(B)` for disjoint sets of rows. Made by `ev.collect(metrics, by=)`.
+    """
+
+    cohorts: Cohorts
+    models: dict[str, ModelTally]
+    task: str
+    labels: tuple[Any, ...]
+    requests: tuple[Any, ...]
+    context: dict[str, Any] = field(default_factory=dict)
+
+    def __add__(self, other: Tally) -> Tally:
+        """Tally of the rows of both; class labels and cohorts are united.
+
+        Raises
+        ------
+        DataError
+            The two were collected for different models, tasks or cohort definitions.
+        """
+        if not isinstance(other, Tally):
+            return NotImplemented
+        for what, a, b in (
+            ("tasks", self.task, other.task),
+            ("models", sorted(self.models), sorted(other.models)),
+            ("cohort columns", self.cohorts.names, other.cohorts.names),
+            ("metrics", [str(r) for r in self.requests], [str(r) for r in other.requests]),
+            ("weights", self.context.get("weight_kind"), other.context.get("weight_kind")),
+            ("positive labels", self.context.get("pos_label"), other.context.get("pos_label")),
+        ):
+            if a != b:
+                raise DataError(f"Tallies of different {what} cannot be added: {a!r} and {b!r}.")
+        cohorts, place, place_other = self.cohorts.unite(other.cohorts)
+        labels, relabel = _united_labels(self.labels, other.labels, self.models)
+        models = {
+            name: part.merge(other.models[name], place, place_other, cohorts.n_atoms, relabel)
+            for name, part in self.models.items()
+        }
+        return Tally(cohorts, models, self.task, labels, self.requests, self.context)
+
+    def metrics(self, metrics: Any = None, **options: Any) -> Any:
+        """The same MetricsResult as `ev.metrics` gives for these rows.
+
+        Parameters
+        ----------
+        metrics : list of str or Metric, optional
+            A subset of the metrics that were collected; all of them when absent.
+        **options
+            `ci`, `interval`, `n_resamples`, `random_state`, `by_class`, `relative_to` as in `ev.metrics`.
+        """
+        from dfevals.analyses.summary import summarise
+
+        return summarise(self, metrics, **options)
+
+    def __repr__(self) -> str:
+        rows = int(sum(part.n.sum() for part in self.models.values()) / max(len(self.models), 1))
+        return (
+            f"Tally({self.task}, {len(self.models)} model{'s' * (len(self.models) != 1)}, "
+            f"{self.cohorts.n_cohorts} cohorts, {rows:,} rows)"
+        )
+
+
+def _united_labels(
+    mine: Sequence[Any], theirs: Sequence[Any], models: dict[str, ModelTally]
+) -> tuple[tuple[Any, ...], Relabel]:
+    """Union of the labels and the function that brings cells of both onto it."""
+    if tuple(mine) == tuple(theirs):
+        return tuple(mine), lambda a, b: (a, b)
+    if any(isinstance(need, Scores) for part in models.values() for need in part.parts):
+        raise DataError(
+            f"The parts have different labels, {list(mine)!r} and {list(theirs)!r}, and ranking metrics depend on them. "
+            "Pass labels=[...] when you make both evaluations."
+        )
+    both = list(dict.fromkeys([*mine, *theirs]))
+    if len(mine) > 2 or len(theirs) > 2:
+        import contextlib
+
+        with contextlib.suppress(TypeError):
+            both = sorted(both)
+    place = [np.array([both.index(label) for label in labels]) for labels in (mine, theirs)]
+    return tuple(both), lambda a, b: (a.relabel(place[0], len(both)), b.relabel(place[1], len(both)))
