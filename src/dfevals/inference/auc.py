@@ -16,6 +16,8 @@ __all__ = ["AUCTest", "delong", "delong_by_group", "delong_unpaired", "newcombe_
 Floats = NDArray[np.float64]
 Ints = NDArray[np.signedinteger]
 
+FEW_ROWS = 10
+FEW_NOTE = "fewer than 10 rows of one class: p is approximate"
 ENOUGH_INVERSIONS = 5
 """DeLong's variance is trusted alone from min(m, n)·min(A, 1−A) = 5 on."""
 
@@ -109,7 +111,7 @@ def delong_by_group(
     Examples
     --------
     >>> delong_by_group([0, 0, 0, 0, 1, 1], [0, 0, 1, 1, 1, 1], [1, 2, 3, 4, 1, 2], [1, 3, 2, 4, 1, 2]).note.tolist()
-    ['', 'one class']
+    ['fewer than 10 rows of one class: p is approximate', 'one class']
 
     References
     ----------
@@ -144,6 +146,7 @@ def delong_by_group(
             **_class_notes(layout.n_pos, layout.n_neg),
             alike=((se == 0) & (difference == 0), "both scores rank all pairs alike"),
             flat=(se == 0, "no variation: the difference is the same for every row"),
+            few=(np.minimum(layout.n_pos, layout.n_neg) < FEW_ROWS, FEW_NOTE),
         ),
     )
 
@@ -190,6 +193,8 @@ def delong_unpaired(
         low, high = max(difference - half, -1.0), min(difference + half, 1.0)
     p_value = float(2 * stdtr(df, -abs(statistic)))
     note = a.note or b.note or ("" if variance > 0 else "no variation in either sample")
+    if not note and min(a.n_pos, a.n_neg, b.n_pos, b.n_neg) < FEW_ROWS:
+        note = FEW_NOTE
     return AUCTest(
         estimate=difference,
         ci_low=low,
