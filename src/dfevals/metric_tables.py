@@ -43,7 +43,8 @@ def metrics_table(
         return plain_table(frame, title=title, notes=notes)
     detail = _detail(frame, grid, level, dropped or {})
     for lay_out, height in _layouts(grid):
-        shown = _Shown(frame, grid, flags, better or {}, max(max_rows // height, 1))
+        fits = len(grid) * height <= 1.25 * max_rows  # a line that says "1 more" is no shorter than the row
+        shown = _Shown(frame, grid, flags, better or {}, len(grid) if fits else max(max_rows // height, 1))
         table = render.Table(
             lay_out(shown),
             title=title,

@@ -62,6 +62,12 @@ def test_colours_run_from_none_to_all() -> None:
     np.testing.assert_allclose(np.asarray(mesh.get_array())[0], np.array([1, 2, 3]) / 6)
 
 
+def test_colours_can_show_counts() -> None:
+    mesh = confusion.draw(frame_of(3), normalize=False).collections[0]
+    assert mesh.get_clim() == (0, 9)
+    np.testing.assert_allclose(np.asarray(mesh.get_array())[0], [1, 2, 3])
+
+
 def test_a_class_without_rows_shows_counts_of_none() -> None:
     frame = BINARY.assign(count=[0, 0, 5, 15], share=[np.nan, np.nan, 0.25, 0.75])
     ax = confusion.draw(frame, pos_label=">50K")
@@ -72,22 +78,24 @@ def test_a_class_without_rows_shows_counts_of_none() -> None:
 def test_several_cohorts_make_panels_with_the_same_classes() -> None:
     cohorts = [BINARY.assign(sex=name) for name in ("(overall)", "F", "M")]
     frame = pd.concat([*cohorts, BINARY.iloc[:2].assign(sex="X")])
-    axes = confusion.draw_panels(frame, cohort_columns=["sex"], pos_label=">50K", title="By sex")
+    axes = confusion.draw(frame, cohort_columns=["sex"], pos_label=">50K", title="By sex")
     assert [ax.get_title(loc="left") for ax in axes] == ["(overall)", "F", "M", "X"]
     assert all(len(ax.get_xticks()) == 2 for ax in axes)
     assert len(axes[0].figure.axes) == 4
     assert axes[0].figure.get_suptitle() == "By sex · share of the true class"
     assert plots.alt_text(axes[0].figure).count("Confusion matrix of") == 4
-    few = confusion.draw_panels(frame, cohort_columns=["sex"], limit=2, title="By sex")
+    few = confusion.draw(frame, cohort_columns=["sex"], limit=2, title="By sex")
     assert len(few) == 2
     assert "first 2 of 4" in few[0].figure.get_suptitle()
-    with pytest.raises(DataError, match="draw_panels"):
+    with pytest.raises(DataError, match="cohort_columns="):
         confusion.draw(frame)
+    with pytest.raises(DataError, match="one matrix, but the frame has 4"):
+        confusion.draw(frame, axes[0], cohort_columns=["sex"])
 
 
 def test_models_make_panels_too() -> None:
     frame = pd.concat([BINARY.assign(model=name) for name in ("gbm", "logistic")])
-    assert [ax.get_title(loc="left") for ax in confusion.draw_panels(frame)] == ["gbm", "logistic"]
+    assert [ax.get_title(loc="left") for ax in confusion.draw(frame)] == ["gbm", "logistic"]
 
 
 def test_alt_text_names_the_commonest_error() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ from dfevals.plots import labels as write
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["draw", "draw_panels", "size"]
+__all__ = ["draw", "size"]
 
 _CROWDED = 9
 _LIGHT = ("#FFFFFF", "#D6E6F4", "#6AAED6", "#08519C")
@@ -26,136 +26,125 @@ def draw(
     frame: pd.DataFrame,
     ax: Axes | None = None,
     *,
+    cohort_columns: Sequence[str] = (),
     labels: Sequence[Hashable] | None = None,
     pos_label: Hashable | None = None,
+    normalize: bool = True,
     title: str = "",
     share_label: str = "share of the true class",
     colorbar: bool = True,
+    limit: int = 12,
     dark: bool | None = None,
-) -> Axes:
-    """Draw one confusion matrix.
+) -> Axes | np.ndarray:
+    """Draw a confusion matrix, or one per cohort and model with the same classes.
 
     Parameters
     ----------
     frame : DataFrame
-        `y_true, y_pred, count, share`, one row per cell of one cohort and model.
+        `y_true, y_pred, count, share`, one row per cell; optionally cohort columns and `model`.
     ax : Axes, optional
-        Default: a new figure, as large as the classes need.
+        For a single matrix; default a new figure, as large as the classes need.
+    cohort_columns : sequence of str
+        Columns that name the cohorts.
     labels : sequence, optional
         Order of the classes; default that of the frame.
     pos_label : optional
         The positive class of two: its cells are then named TP, FP, FN, TN.
+    normalize : bool
+        Colours show shares; otherwise counts. Both are written in the cells.
     title : str
     share_label : str
         What `share` is a share of.
     colorbar : bool
-        Whether the colours are explained.
+        Whether the colours of a single matrix are explained.
+    limit : int
+        Matrices drawn at most; the heading says how many are left out.
     dark : bool, optional
         See `dfevals.plots.theme`.
 
     Returns
     -------
-    Axes
+    Axes, or array of Axes where there are several matrices
         True classes down, predicted classes across; each cell holds its count and share.
 
     Raises
     ------
     DataError
-        If a cell is given twice (several cohorts or models).
-    """
-    import seaborn as sns
-    from matplotlib.patches import Rectangle
-
-    if frame.duplicated(["y_true", "y_pred"]).any():
-        raise DataError("One matrix shows one cohort of one model; draw_panels draws one per cohort.")
-    classes = list(labels) if labels is not None else list(dict.fromkeys([*frame["y_true"], *frame["y_pred"]]))
-    count, share = (_spread(frame, classes, name) for name in ("count", "share"))
-    crowded = len(classes) >= _CROWDED
-    names = _names(classes, pos_label)
-    with style.theme(dark):
-        ax = panels.single(ax, size(len(classes), colorbar=colorbar))
-        sns.heatmap(
-            pd.DataFrame(share),
-            ax=ax,
-            annot=_texts(count, share, names, crowded),
-            fmt="",
-            annot_kws={"fontsize": 6.5 if crowded else 9.5, "linespacing": 1.2},
-            mask=np.isnan(share),
-            cmap=_colors(ax),
-            vmin=0,
-            vmax=1,
-            square=True,
-            linewidths=0.6,
-            linecolor=style.GRID[style.is_dark(ax)],
-            cbar=colorbar,
-            cbar_kws={"label": share_label, "shrink": 0.8, "aspect": 30, "format": lambda tick, _: write.percent(tick)},
-        )
-        style.readable(ax)
-        _write_undefined(ax, count, share, names, 6.5 if crowded else 9.5)
-        for at in range(len(classes)):
-            ax.add_patch(
-                Rectangle(
-                    (at, at), 1, 1, fill=False, edgecolor=style.ink(ax)[1], linewidth=1, gid="diagonal", clip_on=False
-                )
-            )
-        _label(ax, classes)
-        ax.set_title(style.plain(title, 60))
-    style.describe(ax, _words(classes, count, share, title, share_label))
-    return ax
-
-
-def draw_panels(
-    frame: pd.DataFrame,
-    *,
-    cohort_columns: Sequence[str] = (),
-    labels: Sequence[Hashable] | None = None,
-    pos_label: Hashable | None = None,
-    title: str = "",
-    share_label: str = "share of the true class",
-    limit: int = 12,
-    dark: bool | None = None,
-) -> np.ndarray:
-    """Draw one confusion matrix per cohort (and model), with the same classes and colours.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        As for `draw`, with cohort columns and optionally `model`.
-    cohort_columns : sequence of str
-    limit : int
-        Matrices drawn at most; the heading says how many are left out.
-    labels, pos_label, title, share_label, dark
-        As for `draw`.
-
-    Returns
-    -------
-    array of Axes
+        If a cell is given twice, or several matrices are to go into one `ax`.
     """
     keys = [*cohort_columns, *(["model"] if "model" in frame and frame["model"].nunique() > 1 else [])]
-    groups = pd.Series(forest.names(frame, keys), index=frame.index)
+    groups = np.array(forest.names(frame, keys), dtype=object)
     titles = list(dict.fromkeys(groups))
-    shown = titles[: max(limit, 1)]
     classes = list(labels) if labels is not None else list(dict.fromkeys([*frame["y_true"], *frame["y_pred"]]))
-    if len(titles) > len(shown):
-        title = f"{title} (first {len(shown)} of {len(titles)})".strip()
-    heading = " · ".join(filter(None, [title, share_label]))
+    options: dict[str, Any] = {"names": _names(classes, pos_label), "normalize": normalize, "share_label": share_label}
+    if len(titles) <= 1:
+        with style.theme(dark):
+            ax = panels.single(ax, size(len(classes), colorbar=colorbar))
+            return _draw_one(frame, ax, classes, title=title, colorbar=colorbar, **options)
+    if ax is not None:
+        raise DataError(f"ax= holds one matrix, but the frame has {len(titles)}: {', '.join(titles[:4])}, …")
+    shown = titles[: max(limit, 1)]
+    left_out = f"first {len(shown)} of {len(titles)}" if len(shown) < len(titles) else ""
+    heading = " · ".join(filter(None, [title, share_label, left_out]))
     with style.theme(dark):
         axes = panels.small_multiples(shown, size(len(classes), colorbar=False), title=heading)
-    for ax, name in zip(axes, shown, strict=True):
-        part = frame[(groups == name).to_numpy()]
-        draw(
-            part,
-            ax,
-            labels=classes,
-            pos_label=pos_label,
-            title=name,
-            share_label=share_label,
-            colorbar=False,
-            dark=dark,
-        )
-        ax.set_xlabel(ax.get_xlabel() if ax.get_subplotspec().is_last_row() else "")
-        ax.set_ylabel(ax.get_ylabel() if ax.get_subplotspec().is_first_col() else "")
+        for panel, name in zip(axes, shown, strict=True):
+            _draw_one(frame[groups == name], panel, classes, title=name, colorbar=False, **options)
+            panel.set_xlabel(panel.get_xlabel() if panel.get_subplotspec().is_last_row() else "")
+            panel.set_ylabel(panel.get_ylabel() if panel.get_subplotspec().is_first_col() else "")
     return axes
+
+
+def _draw_one(
+    frame: pd.DataFrame,
+    ax: Axes,
+    classes: Sequence[Hashable],
+    *,
+    names: np.ndarray,
+    normalize: bool,
+    title: str,
+    share_label: str,
+    colorbar: bool,
+) -> Axes:
+    import seaborn as sns
+    from matplotlib.patches import Rectangle
+    from matplotlib.ticker import FuncFormatter
+
+    if frame.duplicated(["y_true", "y_pred"]).any():
+        raise DataError("A cell of the matrix is given twice: name the columns of the cohorts with cohort_columns=.")
+    count, share = (_spread(frame, classes, name) for name in ("count", "share"))
+    crowded = len(classes) >= _CROWDED
+    write_tick = write.percent if normalize else write.count
+    sns.heatmap(
+        pd.DataFrame(share if normalize else count),
+        ax=ax,
+        annot=_texts(count, share, names, crowded),
+        fmt="",
+        annot_kws={"fontsize": 6.5 if crowded else 9.5, "linespacing": 1.2},
+        mask=np.isnan(share),
+        cmap=_colors(ax),
+        vmin=0,
+        vmax=1 if normalize else max(float(np.nanmax(count, initial=0)), 1),
+        square=True,
+        linewidths=0.6,
+        linecolor=style.GRID[style.is_dark(ax)],
+        cbar=colorbar,
+        cbar_kws={
+            "label": share_label if normalize else "rows",
+            "shrink": 0.8,
+            "aspect": 30,
+            "format": FuncFormatter(lambda tick, _: write_tick(tick)),
+        },
+    )
+    style.readable(ax)
+    _write_undefined(ax, count, share, names, 6.5 if crowded else 9.5)
+    for at in range(len(classes)):
+        edge: dict[str, Any] = {"edgecolor": style.ink(ax)[1], "linewidth": 1, "clip_on": False, "gid": "diagonal"}
+        ax.add_patch(Rectangle((at, at), 1, 1, fill=False, **edge))
+    _label(ax, classes)
+    ax.set_title(style.plain(title, 60))
+    style.describe(ax, _words(classes, count, share, title, share_label))
+    return ax
 
 
 def size(classes: int, *, colorbar: bool = True) -> tuple[float, float]:
