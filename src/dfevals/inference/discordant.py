@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from dfevals.exceptions import DataError, check_choice
 from dfevals.inference.levels import check_level, normal_quantile
-from dfevals.inference.proportions import clopper_pearson, wilson
+from dfevals.inference.proportions import wilson
 from dfevals.inference.records import Estimate, HypothesisTest, as_counts, as_given, label_where
 
 __all__ = ["cochrans_q", "mcnemar", "paired_difference"]
@@ -38,8 +38,8 @@ def mcnemar(
     -------
     HypothesisTest
         Without `n`, `estimate` is (b − c) / (b + c) in [−1, 1], the share of discordant pairs that favour the first
-        model less that of the second, with the score interval (Clopper–Pearson for "exact"), and the record's `n` is
-        b + c. `statistic` is min(b, c) for "mid-p" and "exact", else chi². Without discordant pairs p is 1.
+        model less that of the second, with the score interval for every method, and the record's `n` is b + c.
+        `statistic` is min(b, c) for "mid-p" and "exact", else chi². Without discordant pairs p is 1.
 
     Raises
     ------
@@ -67,7 +67,7 @@ def mcnemar(
     statistic, p_value = _MCNEMAR[method](first, second)
     none, missing = discordant == 0, np.isnan(discordant)
     if n is None:
-        interval = (clopper_pearson if method == "exact" else wilson)(first, discordant, level)
+        interval = wilson(first, discordant, level)
         estimate, low, high = (2 * np.asarray(v) - 1 for v in (interval.estimate, interval.ci_low, interval.ci_high))
         rows: ArrayLike = np.add(b, c)
     else:
@@ -117,11 +117,11 @@ def _chi2_cc(first: Floats, second: Floats) -> tuple[Floats, Floats]:
 
 
 def _chi2_of(distance: Floats, discordant: Floats) -> tuple[Floats, Floats]:
-    from scipy.special import chdtrc
+    from scipy.special import ndtr
 
     with np.errstate(divide="ignore", invalid="ignore"):
-        statistic = np.where(discordant > 0, distance**2 / discordant, np.nan)
-    return statistic, chdtrc(1, statistic)
+        root = np.where(discordant > 0, distance / np.sqrt(discordant), np.nan)
+    return root**2, 2 * ndtr(-root)  # chi² with one degree of freedom, many times faster than its own tail
 
 
 _MCNEMAR: dict[str, Callable[[Floats, Floats], tuple[Floats, Floats]]] = {

@@ -92,7 +92,9 @@ class Estimate:
             return value != ""
         if isinstance(value, np.ndarray) and value.dtype.kind == "U":
             return bool((value != "").any())
-        return name in ("estimate", "p_value") or (value is not None and not np.all(np.isnan(value)))
+        if name in ("estimate", "p_value"):
+            return True
+        return bool(value) if isinstance(value, list) else value is not None and not np.all(np.isnan(value))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
