@@ -398,7 +398,7 @@ def _task(
         if _per_class(roles, frame) and count < 2:
             task = "multiclass"
         return task, f"y_true has {count} text label{'s' * (count != 1)}"
-    values = pd.unique(truth.dropna())
+    values = _distinct(truth)
     numbers = np.asarray(values, dtype=float)
     if (numbers[np.isfinite(numbers)] % 1 != 0).any():
         return "regression", "y_true has fractions"
@@ -436,6 +436,19 @@ def _task(
     return "regression", f"y_true holds {len(values)} whole numbers"
 
 
+def _distinct(series: pd.Series) -> Any:
+    """Values that occur, without missing ones; whole numbers of a small range are counted instead of hashed."""
+    if isinstance(series.dtype, np.dtype) and series.dtype.kind in "iu" and len(series):
+        values = series.to_numpy()
+        low, high = int(values.min()), int(values.max())
+        if high - low < 1 << 16:
+            present = np.zeros(high - low + 1, bool)
+            for start in range(0, len(values), BLOCK):
+                present[values[start : start + BLOCK].astype(np.int64) - low] = True
+            return np.flatnonzero(present) + low
+    return pd.unique(series.dropna())
+
+
 def _all_numbers(series: pd.Series) -> bool:
     return all(isinstance(v, int | float | np.number) and not isinstance(v, bool) for v in series.dropna().to_numpy())
 
@@ -443,7 +456,7 @@ def _all_numbers(series: pd.Series) -> bool:
 def _same_values(frame: pd.DataFrame, preds: Sequence[str], known: Floats) -> bool:
     """Whether predictions hold no number far outside the labels'."""
     for name in preds:
-        predicted = np.asarray(pd.unique(column(frame, name, "y_pred").dropna()), dtype=float)
+        predicted = np.asarray(_distinct(column(frame, name, "y_pred")), dtype=float)
         if len(predicted) > MANY_CLASSES or not np.isin(predicted, known).mean() >= 0.5:
             return False
     return True
@@ -543,7 +556,7 @@ def _found_labels(series: pd.Series, role: str) -> list[Any]:
         used = np.unique(series.cat.codes.to_numpy())
         return [_tidy(value) for value in dtype.categories[used[used >= 0]]]
     try:
-        values = pd.unique(series.dropna())
+        values = _distinct(series)
     except TypeError:
         raise DataError(
             f"{role} column {series.name!r} holds unhashable values, such as lists; labels are needed."

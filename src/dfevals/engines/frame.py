@@ -60,21 +60,16 @@ class Pass:
         cells = _Cells(self) if Cells() in needs else None
         moments = {need: _Moments(self, need) for need in needs if isinstance(need, Moments)}
         extremes = {need: _Extremes(self, need) for need in needs if isinstance(need, Extremes)}
+        collectors = [*([cells] if cells is not None else []), *moments.values(), *extremes.values()]
         for block, atoms in self.blocks():
             codes = atoms.astype(np.intp)
-            size = (
-                cells.add(block, codes)
-                if cells is not None and not self.weighted
-                else np.bincount(codes, minlength=self.n_atoms)
-            )
-            if cells is not None and self.weighted:
-                cells.add(block, codes)
+            size = np.bincount(codes, minlength=self.n_atoms)
             w = block.weight
             weight += size if w is None else np.bincount(codes, w, self.n_atoms)
             square += size if w is None else np.bincount(codes, w * w, self.n_atoms)
             n += size if w is None or self.importance else np.bincount(codes, w, self.n_atoms)
-            for collector in (*moments.values(), *extremes.values()):
-                collector.add(block, codes)
+            for collector in collectors:
+                collector.add(block, codes, size)
         parts: dict[Need, Any] = {}
         for need in needs:
             if isinstance(need, Scores):
@@ -208,9 +203,8 @@ class _Cells:
         self.squares = np.zeros(self.size) if run.importance else None
         self.entries: list[tuple[Any, ...]] = []
 
-    def add(self, block: Block, codes: npt.NDArray[np.intp]) -> Any:
-        """Add a block; returns the rows of every atom (without weights)."""
-        k, atoms = self.k, self.run.n_atoms
+    def add(self, block: Block, codes: npt.NDArray[np.intp], size: npt.NDArray[np.intp]) -> None:
+        k = self.k
         if k == 2:
             small = block.y_true.view(np.int8) * np.int8(2)
             small += block.y_pred.view(np.int8) if block.y_pred.dtype.itemsize == 1 else block.y_pred.astype(np.int8)
@@ -220,8 +214,7 @@ class _Cells:
             joint = codes * (k * k)
             joint += block.y_true.astype(np.intp) * k
             joint += block.y_pred
-        counts = np.bincount(joint, block.weight, self.size)
-        self.counts += counts
+        self.counts += np.bincount(joint, block.weight, self.size)
         if self.squares is not None:
             assert block.weight is not None
             self.squares += np.bincount(joint, block.weight**2, self.size)
@@ -230,7 +223,6 @@ class _Cells:
             atom, kind = np.divmod(joint, k * k)
             weight = np.ones(len(joint)) if block.weight is None else block.weight
             self.entries.append((cluster, atom, kind, weight[None, :]))
-        return None if self.run.weighted else counts.reshape(atoms, k * k).sum(axis=1)
 
     def tally(self) -> CellTally:
         def cube(values: Any) -> Floats:
@@ -253,9 +245,11 @@ class _Moments:
         self.entries: list[tuple[Any, ...]] = []
         self.origin: Floats | None = None
 
-    def add(self, block: Block, codes: npt.NDArray[np.intp]) -> None:
+    def add(self, block: Block, codes: npt.NDArray[np.intp], size: npt.NDArray[np.intp]) -> None:
         values = [function(block) for function in self.need.functions]
-        self.total = self.total + MomentTally.of_block(codes, self.run.n_atoms, values, self.need.order, block.weight)
+        self.total = self.total + MomentTally.of_block(
+            codes, self.run.n_atoms, values, self.need.order, block.weight, size
+        )
         if self.run.importance:
             assert block.weight is not None
             self.square = self.square + MomentTally.of_block(
@@ -293,7 +287,7 @@ class _Extremes:
             np.zeros(run.n_atoms),
         )
 
-    def add(self, block: Block, codes: npt.NDArray[np.intp]) -> None:
+    def add(self, block: Block, codes: npt.NDArray[np.intp], size: npt.NDArray[np.intp]) -> None:
         values = self.need.function(block)
         np.fmin.at(self.low, codes, values)
         np.fmax.at(self.high, codes, values)

@@ -26,7 +26,7 @@ def _own(rows: RowBlock) -> Array:
 
 
 def _log_loss(rows: RowBlock) -> Array:
-    if rows.scores.shape[1] > 2:
+    if rows.n_score > 2:
         p = _own(rows)
     else:
         score = rows.score
@@ -37,7 +37,7 @@ def _log_loss(rows: RowBlock) -> Array:
 
 
 def _brier(rows: RowBlock) -> Array:
-    if rows.scores.shape[1] > 2:
+    if rows.n_score > 2:
         return np.einsum("ij,ij->i", rows.scores, rows.scores) - 2 * _own(rows) + 1
     error = rows.score - rows.y_true
     return np.multiply(error, error, out=error)

@@ -57,10 +57,18 @@ class MomentTally:
 
     @classmethod
     def of_block(
-        cls, codes: npt.NDArray[np.intp], n_cohorts: int, values: list[Floats], order: int, weight: Floats | None
+        cls,
+        codes: npt.NDArray[np.intp],
+        n_cohorts: int,
+        values: list[Floats],
+        order: int,
+        weight: Floats | None,
+        rows: Floats | None = None,
     ) -> MomentTally:
-        """Moments of one block of rows; rows with a NaN number are counted and left out."""
-        rows = None
+        """Moments of one block of rows; rows with a NaN number are counted and left out.
+
+        `rows` are the rows of every cohort, if they were counted before.
+        """
         bad = np.isnan(sum(float(value.sum()) for value in values))
         undefined = np.zeros(n_cohorts)
         if bad:
@@ -68,7 +76,9 @@ class MomentTally:
             undefined = np.bincount(codes[missing], minlength=n_cohorts).astype(float)
             codes, values = codes[~missing], [value[~missing] for value in values]
             weight = None if weight is None else weight[~missing]
-        rows = np.bincount(codes, minlength=n_cohorts).astype(float)
+        if bad or rows is None:
+            rows = np.bincount(codes, minlength=n_cohorts)
+        rows = rows.astype(float)
         n = rows if weight is None else np.bincount(codes, weight, n_cohorts)
         safe = np.where(n == 0, 1, n)
         means = [np.bincount(codes, v if weight is None else v * weight, n_cohorts) / safe for v in values]

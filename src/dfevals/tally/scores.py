@@ -7,6 +7,7 @@ are columns. Sums over tie blocks (rows of equal score) are all that the ranking
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -200,20 +201,28 @@ class ScoreTally:
 
     def totals(self) -> tuple[Floats, Floats, Floats, Floats, Floats, Floats]:
         """Weight, squared weight and rows of positives and negatives per cohort."""
-        label = self._labels()
-        cohort = np.repeat(np.arange(self.n_cohorts), np.diff(self.offsets))
         n = np.diff(self.offsets).astype(float)
-        n_pos = np.bincount(cohort, weights=label, minlength=self.n_cohorts)
+        label = self._labels()
+        n_pos = self._sums_of(label)
         if self.weight is None:
             return n_pos, n - n_pos, n_pos, n - n_pos, n_pos, n - n_pos
-        side = cohort * 2 + label
-        w = np.bincount(side, weights=self.weight, minlength=2 * self.n_cohorts)
-        w2 = np.bincount(side, weights=self.weight**2, minlength=2 * self.n_cohorts)
-        return w[1::2], w[::2], w2[1::2], w2[::2], n_pos, n - n_pos
+        w, w2 = self.weight, self.weight * self.weight
+        sums = [self._sums_of(x * side) for x in (w, w2) for side in (label, ~label)]
+        return sums[0], sums[1], sums[2], sums[3], n_pos, n - n_pos
+
+    def _sums_of(self, values: npt.NDArray[Any]) -> Floats:
+        """Sum of a column over every cohort."""
+        out = np.zeros(self.n_cohorts)
+        filled = np.flatnonzero(np.diff(self.offsets))
+        if len(filled):
+            kind = np.int64 if values.dtype.kind in "bi" else np.float64
+            out[filled] = np.add.reduceat(values, self.offsets[:-1][filled], dtype=kind)
+        return out
 
     def _labels(self) -> npt.NDArray[np.bool_]:
         if self.keys is not None:
-            return (self.keys & 1).astype(bool)
+            low = 0 if sys.byteorder == "little" else 7
+            return (self.keys.view(np.uint8)[low::8] & 1).view(bool)
         assert self.label is not None
         return self.label
 
