@@ -32,6 +32,13 @@ def test_unpaired_delong_equals_proc(score):
     np.testing.assert_allclose(found, ASAH["results"][f"unpaired men women {score}"], rtol=1e-10)
 
 
+def test_unpaired_delong_of_a_perfect_and_a_missing_sample():
+    perfect = ([0, 0, 1, 1], [1, 2, 3, 4])
+    assert inference.delong_unpaired(*perfect, *perfect).note == "no variation in either sample"
+    one = inference.delong_unpaired(*perfect, [1, 1], [1, 2])
+    assert (np.isnan(one.p_value), one.note) == (True, "one class")
+
+
 @pytest.mark.parametrize("score", ["s100b", "ndka", "wfns"])
 def test_delong_interval_equals_proc(score):
     record = inference.roc_auc_interval(DATA["poor"], DATA[score], method="delong")

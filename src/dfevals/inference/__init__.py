@@ -4,7 +4,15 @@ Nothing here knows frames, cohorts or models. SciPy is imported inside the funct
 """
 
 from dfevals.inference.agreement import cohen_kappa, fleiss_kappa, krippendorff_alpha
-from dfevals.inference.auc import AUCTest, delong, delong_by_group, delong_unpaired, newcombe_auc, roc_auc_interval
+from dfevals.inference.auc import (
+    AUCTest,
+    delong,
+    delong_by_group,
+    delong_unpaired,
+    delong_unpaired_from_variances,
+    newcombe_auc,
+    roc_auc_interval,
+)
 from dfevals.inference.blocks import FriedmanTest, NemenyiTest, RepeatedAnova, anova_repeated, friedman, nemenyi
 from dfevals.inference.discordant import cochrans_q, mcnemar, paired_difference
 from dfevals.inference.effects import cliffs_delta, cohens_h, cohens_h_interval, discordant_odds_ratio
@@ -62,6 +70,7 @@ __all__ = [
     "delong",
     "delong_by_group",
     "delong_unpaired",
+    "delong_unpaired_from_variances",
     "design_effect",
     "discordant_odds_ratio",
     "five_by_two_cv_ftest",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,7 +11,15 @@ from dfevals.exceptions import DataError, check_choice
 from dfevals.inference.levels import check_level, normal_quantile, t_quantile
 from dfevals.inference.records import Estimate, FloatOrArray, HypothesisTest, as_counts, as_given, label_where
 
-__all__ = ["AUCTest", "delong", "delong_by_group", "delong_unpaired", "newcombe_auc", "roc_auc_interval"]
+__all__ = [
+    "AUCTest",
+    "delong",
+    "delong_by_group",
+    "delong_unpaired",
+    "delong_unpaired_from_variances",
+    "newcombe_auc",
+    "roc_auc_interval",
+]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.signedinteger]
@@ -180,34 +188,71 @@ def delong_unpaired(
     ----------
     DeLong, DeLong & Clarke-Pearson (1988), Biometrics 44; Robin et al. (2011), "pROC", BMC Bioinformatics 12.
     """
+    a, b = _SampleAUC.of(y_a, score_a), _SampleAUC.of(y_b, score_b)
+    test = delong_unpaired_from_variances(a.auc, a.variance, a.n, b.auc, b.variance, b.n, level)
+    few = min(a.n_pos, a.n_neg, b.n_pos, b.n_neg) < FEW_ROWS
+    return replace(test, note=a.note or b.note or test.note or (FEW_NOTE if few else ""))
+
+
+def delong_unpaired_from_variances(
+    auc_a: ArrayLike,
+    variance_a: ArrayLike,
+    n_a: ArrayLike,
+    auc_b: ArrayLike,
+    variance_b: ArrayLike,
+    n_b: ArrayLike,
+    level: float = 0.95,
+) -> AUCTest:
+    """DeLong's unpaired comparison from the areas and their DeLong variances, vectorised over cohorts.
+
+    Parameters
+    ----------
+    auc_a, auc_b : float or array
+        The two areas.
+    variance_a, variance_b : float or array
+        DeLong's variances of the areas.
+    n_a, n_b : float or array
+        Rows of the two samples.
+    level : float
+        Confidence level.
+
+    Returns
+    -------
+    AUCTest
+        As `delong_unpaired`.
+
+    Examples
+    --------
+    >>> delong_unpaired_from_variances([0.8, 0.7], 0.001, 200, 0.7, 0.001, 300).p_value.round(4)
+    array([0.0258, 1.    ])
+    """
     from scipy.special import stdtr
 
     check_level(level)
-    a, b = _SampleAUC.of(y_a, score_a), _SampleAUC.of(y_b, score_b)
-    difference, variance = a.auc - b.auc, a.variance + b.variance
-    statistic = df = low = high = float("nan")
-    if variance > 0:
-        df = variance**2 / (a.variance**2 / (a.n - 1) + b.variance**2 / (b.n - 1))
-        statistic = difference / np.sqrt(variance)
-        half = float(t_quantile(level, df)) * np.sqrt(variance)
-        low, high = max(difference - half, -1.0), min(difference + half, 1.0)
-    p_value = float(2 * stdtr(df, -abs(statistic)))
-    note = a.note or b.note or ("" if variance > 0 else "no variation in either sample")
-    if not note and min(a.n_pos, a.n_neg, b.n_pos, b.n_neg) < FEW_ROWS:
-        note = FEW_NOTE
+    first, v1, rows1, second, v2, rows2 = as_counts(auc_a, variance_a, n_a, auc_b, variance_b, n_b)
+    difference, variance = first - second, v1 + v2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        df = np.where(variance > 0, variance**2 / (v1**2 / (rows1 - 1) + v2**2 / (rows2 - 1)), np.nan)
+        se = np.sqrt(np.where(variance > 0, variance, np.nan))
+        statistic = difference / se
+        half = t_quantile(level, df) * se
     return AUCTest(
-        estimate=difference,
-        ci_low=low,
-        ci_high=high,
-        statistic=statistic,
-        p_value=p_value,
-        df=df,
-        auc_a=a.auc,
-        auc_b=b.auc,
+        estimate=as_given(difference),
+        ci_low=as_given(np.maximum(difference - half, -1)),
+        ci_high=as_given(np.minimum(difference + half, 1)),
+        statistic=as_given(statistic),
+        p_value=as_given(2 * stdtr(df, -np.abs(statistic))),
+        df=as_given(df),
+        auc_a=as_given(first),
+        auc_b=as_given(second),
         level=level,
         method="DeLong, unpaired",
-        n=a.n + b.n,
-        note=note,
+        n=as_given(rows1 + rows2),
+        note=label_where(
+            difference.shape,
+            flat=(variance == 0, "no variation in either sample"),
+            undefined=(np.isnan(difference + variance), "an AUC or its variance is undefined"),
+        ),
     )
 
 
