@@ -429,7 +429,8 @@ def _logit_bounds(value: Floats, se: Floats, q: Floats | float) -> tuple[Floats,
     inner = np.clip(value, 1e-12, 1 - 1e-12)
     centre = np.log(inner / (1 - inner))
     half = q * se / (inner * (1 - inner))
-    return 1 / (1 + np.exp(-(centre - half))), 1 / (1 + np.exp(-(centre + half)))
+    with np.errstate(over="ignore"):  # a bound that far out is 0 or 1
+        return 1 / (1 + np.exp(-(centre - half))), 1 / (1 + np.exp(-(centre + half)))
 
 
 def delong_variance(estimand: Rank) -> tuple[Floats, Floats, Floats]:
