@@ -37,6 +37,7 @@ MISSING = "<NA>"
 ALL = "(all)"
 OVERALL = "(overall)"
 _DENSE = 1 << 21
+_WHOLE = 1 << 21  # rows up to which a column is factorised at once: the codes are then 16 MB at most
 
 Array = np.ndarray[Any, Any]
 
@@ -92,7 +93,9 @@ def factorise(series: pd.Series, limit: int | None = None) -> Levels:
         return _of_categories(series)
     array = as_blocks(series)
     try:
-        codes, values, missing = _distinct((array[a:b] for a, b in spans(len(array))), len(array), limit)
+        size = len(array) if len(array) <= _WHOLE else BLOCK  # each block hashes the values it meets anew
+        blocks = (array[a : a + size] for a in range(0, len(array), max(size, 1)))
+        codes, values, missing = _distinct(blocks, len(array), limit)
     except TypeError as error:
         raise CohortError(
             f"Column {series.name!r} holds cells that cannot be grouped ({error}). "

@@ -46,13 +46,19 @@ class Estimates:
     method: str
     masks: list[tuple[npt.NDArray[np.bool_], str]] = field(default_factory=list)
 
-    def notes(self) -> npt.NDArray[np.object_]:
-        """Reasons and warnings as text, per number."""
-        out = np.full(self.value.shape, "", dtype=object)
-        for mask, text in self.masks:
-            if mask.any():
-                out[mask] = [f"{old}; {text}" if old else text for old in out[mask]]
-        return out
+    def notes(self, texts: dict[str, int]) -> npt.NDArray[np.int64]:
+        """Codes of the reasons and warnings of every number; new texts are added to `texts`."""
+        bits = np.zeros(self.value.shape, np.int64)
+        for i, (mask, _) in enumerate(self.masks):
+            bits |= mask.astype(np.int64) << i
+        if not bits.any():
+            return bits
+        patterns, place = np.unique(bits, return_inverse=True)
+        codes = []
+        for pattern in patterns:
+            said = dict.fromkeys(text for i, (_, text) in enumerate(self.masks) if pattern >> i & 1)
+            codes.append(texts.setdefault("; ".join(said), len(texts)))
+        return np.array(codes, np.int64)[place.reshape(bits.shape)]
 
 
 class Part:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -19,12 +19,12 @@ from dfevals.inference.intervals import METHODS
 from dfevals.inference.levels import check_level, normal_quantile
 from dfevals.metrics.planning import needs_of, plan
 from dfevals.metrics.registry import Request, find
-from dfevals.needs import Moments, Need, Scores
+from dfevals.needs import Cells, Extremes, Moments, Need, Scores
 from dfevals.results import MetricsResult
 from dfevals.roles import Model
 from dfevals.tally import ModelTally, Tally
 
-__all__ = ["collect", "frame_of", "measure", "provided", "summarise", "views_of"]
+__all__ = ["collect", "measure", "provided", "summarise", "views_of"]
 
 Floats = npt.NDArray[np.float64]
 OVERALL = "(overall)"
@@ -121,7 +121,7 @@ def measure(
         for model in chosen:
             yield model.name, run_pass(bound, model, cohorts, wanted)
 
-    return _result(tallies(), cohorts, requests, bound.task, bound.labels, opts, relative_to, provenance)
+    return _result(tallies(), _Run(cohorts, requests, bound.task, bound.labels, opts, relative_to), provenance)
 
 
 def summarise(tally: Tally, metrics: Any = None, *, relative_to: str | None = None, **options: Any) -> MetricsResult:
@@ -132,9 +132,8 @@ def summarise(tally: Tally, metrics: Any = None, *, relative_to: str | None = No
         items = [metrics] if isinstance(metrics, str) or not isinstance(metrics, Iterable) else metrics
         known = {request.label: request for request in requests}
         requests = tuple(known[str(item)] if str(item) in known else find(item) for item in items)
-    return _result(
-        iter(tally.models.items()), tally.cohorts, requests, tally.task, tally.labels, opts, relative_to, None
-    )
+    run = _Run(tally.cohorts, requests, tally.task, tally.labels, opts, relative_to)
+    return _result(iter(tally.models.items()), run, None)
 
 
 def _options(
@@ -154,16 +153,29 @@ def _options(
     return Options(ci, interval, int(n_resamples), random_state, by_class)
 
 
-def _result(
-    tallies: Iterator[tuple[str, ModelTally]],
-    cohorts: Cohorts,
-    requests: tuple[Request, ...],
-    task: str,
-    labels: tuple[Any, ...],
-    options: Options,
-    relative_to: str | None,
-    provenance: Any,
-) -> MetricsResult:
+@dataclass(frozen=True)
+class _Run:
+    """What is asked of every model's tally; `texts` numbers the notes that were met."""
+
+    cohorts: Cohorts
+    requests: tuple[Request, ...]
+    task: str
+    labels: tuple[Any, ...]
+    options: Options
+    relative_to: str | None
+    texts: dict[str, int] = field(default_factory=lambda: {"": 0})
+
+    def estimate(self, request: Request, part: Part, options: Options | None = None) -> Estimates:
+        """One metric under one view."""
+        return estimate(request, part, options or self.options, self.labels, self.task)
+
+    def needs(self, request: Request) -> list[Need]:
+        """What a metric needs."""
+        return [need for group in needs_of(request.metric, len(self.labels), self.task) for need in group]
+
+
+def _result(tallies: Iterator[tuple[str, ModelTally]], run: _Run, provenance: Any) -> MetricsResult:
+    cohorts, options, relative_to = run.cohorts, run.options, run.relative_to
     if relative_to is not None:
         check_choice("relative_to", relative_to, ("overall", "complement"), MetricError)
         if options.ci is None:
@@ -172,13 +184,13 @@ def _result(
     dropped: dict[str, dict[str, int]] = {}
     for name, tally in tallies:
         dropped[name] = tally.dropped
-        blocks += _model_blocks(name, tally, cohorts, requests, task, labels, options, relative_to)
-    frame = frame_of(blocks, cohorts, labels if options.by_class else None)
+        blocks += _model_blocks(name, tally, run)
+    frame = _frame_of(blocks, run)
     flags = np.concatenate([block.flags for block in blocks]) if blocks else None
     notes = list(cohorts.notes)
     if options.by_class:
         notes.append(
-            "Metrics of the whole matrix have no value per class." if any(r.metric.whole for r in requests) else ""
+            "Metrics of the whole matrix have no value per class." if any(r.metric.whole for r in run.requests) else ""
         )
     if options.interval == "bootstrap":
         notes.append(f"Percentile bootstrap, {options.n_resamples:,} resamples, random_state={options.random_state!r}.")
@@ -196,7 +208,7 @@ def _result(
         flags=flags,
         level=options.ci,
         dropped={name: sum(reasons.values()) for name, reasons in dropped.items()},
-        better={r.label: r.better for r in requests if r.better in ("higher", "lower")},
+        better={r.label: r.better for r in run.requests if r.better in ("higher", "lower")},
     )
 
 
@@ -213,123 +225,94 @@ class _Block:
     n: Floats
     support: Floats
     method: str
-    note: npt.NDArray[np.object_]
+    note: npt.NDArray[np.int64]
     flags: npt.NDArray[np.object_]
     extra: dict[str, Any]
 
 
-def _model_blocks(
-    name: str,
-    tally: ModelTally,
-    cohorts: Cohorts,
-    requests: tuple[Request, ...],
-    task: str,
-    labels: tuple[Any, ...],
-    options: Options,
-    relative_to: str | None,
-) -> list[_Block]:
-    size = cohorts.n_cohorts + 1
-    n = np.zeros(size)
-    found: list[list[tuple[npt.NDArray[np.int64], Estimates, Estimates | None]]] = [[] for _ in requests]
-    views = views_of(cohorts)
+def _model_blocks(name: str, tally: ModelTally, run: _Run) -> list[_Block]:
+    n = np.zeros(run.cohorts.n_cohorts + 1)
+    pieces: list[list[_Piece]] = [[] for _ in run.requests]
+    views = views_of(run.cohorts)
     whole = Part(tally, views[-1].positions, 1)
+    rows = float(tally.n.sum())
     for view in views:
         if not len(view.cohorts):
             continue
         overall = view is views[-1]
         part = whole if overall else Part(tally, view.positions, len(view.cohorts))
         n[view.cohorts] = part.rows(tally.n)
-        other = None if overall or options.ci is None else Complement(part, whole)
-        for i, request in enumerate(requests):
-            mine = estimate(request, part, options, labels, task)
-            theirs = None
-            if other is not None and _compares(request, other, relative_to, float(tally.n.sum()), task, labels):
-                theirs = estimate(request, other, replace(options, interval="auto"), labels, task)
-            found[i].append((view.cohorts, mine, theirs))
+        rest = None if overall or run.options.ci is None else Complement(part, whole)
+        for found, request in zip(pieces, run.requests, strict=True):
+            others = None
+            if rest is not None and _compares(run, request, rest, rows):
+                others = run.estimate(request, rest, replace(run.options, interval="auto"))
+            found.append(_Piece(view.cohorts, run.estimate(request, part), others))
+    return [
+        block
+        for request, found in zip(run.requests, pieces, strict=True)
+        for block in _blocks(name, request, found, n, run)
+    ]
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """Estimates of the cohorts of one view, and of the rows outside each of them."""
+
+    at: npt.NDArray[np.int64]
+    mine: Estimates
+    others: Estimates | None
+
+
+def _compares(run: _Run, request: Request, rest: Complement, rows: float) -> bool:
+    """Whether the complement of every cohort can be had: always for cells and moments, within reason for scores."""
+    needed = run.needs(request)
+    if all(isinstance(need, Cells | Moments) for need in needed):
+        return True
+    if run.relative_to is not None and not any(isinstance(need, Extremes) for need in needed):
+        return True
+    scores = all(isinstance(need, Scores) for need in needed)
+    return scores and rows * rest.n_cohorts * len(needed) <= AFFORDABLE
+
+
+def _blocks(name: str, request: Request, pieces: list[_Piece], n: Floats, run: _Run) -> list[_Block]:
+    by_class = pieces[0].mine.value.ndim == 2
+    shape = (len(run.labels) if by_class else 1, len(n))
+    arrays = {key: np.full(shape, np.nan) for key in ("value", "low", "high", "support")}
+    rest = {key: np.full(shape, np.nan) for key in ("value", "low", "high")}
+    note = np.zeros(shape, np.int64)
+    for piece in pieces:
+        for key, out in arrays.items():
+            out[:, piece.at] = getattr(piece.mine, key)
+        note[:, piece.at] = piece.mine.notes(run.texts)
+        for key, out in rest.items():
+            if piece.others is not None:
+                out[:, piece.at] = getattr(piece.others, key)
+    few = np.array(["too few" in text for text in run.texts], bool)[note]
+    method = next((piece.mine.method for piece in pieces if piece.mine.method), "")
     blocks = []
-    for request, pieces in zip(requests, found, strict=True):
-        blocks += _blocks(name, request, pieces, size, n, labels, options, relative_to, cohorts.n_cohorts)
+    for row in range(shape[0]):
+        mine = {key: values[row] for key, values in arrays.items()}
+        compared = _compared(mine, {key: values[row] for key, values in rest.items()}, few[row], run)
+        label = run.labels[row] if by_class else None
+        flags = compared.pop("flags")
+        blocks.append(
+            _Block(name, request.label, label, **mine, n=n, method=method, note=note[row], flags=flags, extra=compared)
+        )
     return blocks
 
 
-def _compares(
-    request: Request, other: Complement, relative_to: str | None, n: float, task: str, labels: tuple[Any, ...]
-) -> bool:
-    """Whether the complement of every cohort can be had: always for cells and moments, within reason for scores."""
-    group = needs_of(request.metric, len(labels), task)
-    if all(isinstance(need, Moments) or type(need).__name__ == "Cells" for needs_ in group for need in needs_):
-        return True
-    scores = all(isinstance(need, Scores) for needs_ in group for need in needs_)
-    if relative_to is not None and (scores or not any(type(need).__name__ == "Extremes" for g in group for need in g)):
-        return True
-    return scores and n * other.n_cohorts * len(group) <= AFFORDABLE
-
-
-def _blocks(
-    name: str,
-    request: Request,
-    pieces: list[tuple[npt.NDArray[np.int64], Estimates, Estimates | None]],
-    size: int,
-    n: Floats,
-    labels: tuple[Any, ...],
-    options: Options,
-    relative_to: str | None,
-    n_cohorts: int,
-) -> list[_Block]:
-    by_class = pieces[0][1].value.ndim == 2
-    rows = len(labels) if by_class else 1
-    arrays = {key: np.full((rows, size), np.nan) for key in ("value", "low", "high", "support")}
-    rest = {key: np.full((rows, size), np.nan) for key in ("value", "low", "high")}
-    note = np.full((rows, size), "", dtype=object)
-    method = ""
-    for at, mine, theirs in pieces:
-        for key, out in arrays.items():
-            out[:, at] = getattr(mine, key)
-        note[:, at] = mine.notes()
-        method = method or mine.method
-        if theirs is not None:
-            for key, out in rest.items():
-                out[:, at] = getattr(theirs, key)
-    out = []
-    for row in range(rows):
-        piece = {key: values[row] for key, values in arrays.items()}
-        other = {key: values[row] for key, values in rest.items()}
-        few = np.array(["too few" in text for text in note[row]], bool)
-        compared = _compared(piece, other, options, few, n_cohorts, relative_to)
-        out.append(
-            _Block(
-                name,
-                request.label,
-                labels[row] if by_class else None,
-                piece["value"],
-                piece["low"],
-                piece["high"],
-                n,
-                piece["support"],
-                method,
-                note[row],
-                compared.pop("flags"),
-                compared,
-            )
-        )
-    return out
-
-
 def _compared(
-    mine: Mapping[str, Floats],
-    rest: Mapping[str, Floats],
-    options: Options,
-    few: npt.NDArray[np.bool_],
-    n_cohorts: int,
-    relative_to: str | None,
+    mine: Mapping[str, Floats], rest: Mapping[str, Floats], few: npt.NDArray[np.bool_], run: _Run
 ) -> dict[str, Any]:
     """Flags of the cohorts that differ from the rest (Holm over the cohorts of a metric), and the asked differences.
 
     The interval of the difference of two independent estimates follows from their intervals (MOVER: Zou and Donner
     2008; Newcombe's hybrid score interval for shares); the test asks at which level it would touch zero.
     """
-    flags = np.where(few, "too few", "").astype(object)
-    if options.ci is None or n_cohorts == 0:
+    options, relative_to = run.options, run.relative_to
+    flags = np.array(["", "too few"], dtype=object)[few.astype(np.intp)]
+    if options.ci is None or run.cohorts.n_cohorts == 0:
         return {"flags": flags}
     from dfevals.inference.multiple import holm
 
@@ -373,10 +356,10 @@ def _two_sided(z: Floats) -> Floats:
     return np.asarray(2 * ndtr(-z))
 
 
-def frame_of(blocks: list[_Block], cohorts: Cohorts, classes: tuple[Any, ...] | None) -> pd.DataFrame:
+def _frame_of(blocks: list[_Block], run: _Run) -> pd.DataFrame:
     """The tidy frame; text columns are taken from short arrays of texts."""
+    cohorts, repeats = run.cohorts, len(blocks)
     size = cohorts.n_cohorts + 1
-    repeats = len(blocks)
     columns: dict[str, Any] = {}
     place = np.tile(np.arange(size), repeats)
     for name, labels in zip(cohorts.names, cohorts.labels, strict=True):
@@ -384,7 +367,7 @@ def frame_of(blocks: list[_Block], cohorts: Cohorts, classes: tuple[Any, ...] | 
     of_block = np.repeat(np.arange(repeats), size)
     columns["model"] = _texts([block.model for block in blocks], of_block)
     columns["metric"] = _texts([block.metric for block in blocks], of_block)
-    if classes is not None:
+    if run.options.by_class:
         columns["class"] = pd.Series([block.label for block in blocks], dtype=object).array.take(of_block)
     for key, attribute in (("value", "value"), ("ci_low", "low"), ("ci_high", "high")):
         columns[key] = np.concatenate([getattr(block, attribute) for block in blocks])
@@ -394,11 +377,7 @@ def frame_of(blocks: list[_Block], cohorts: Cohorts, classes: tuple[Any, ...] | 
     whole = np.isfinite(support).all() and (support % 1 == 0).all()
     columns["support"] = support.astype(np.int64) if whole else support
     columns["method"] = _texts([block.method for block in blocks], of_block)
-    notes = np.concatenate([block.note for block in blocks])
-    unique, codes = (
-        np.unique(notes.astype(str), return_inverse=True) if len(notes) else (np.array([""]), np.zeros(0, int))
-    )
-    columns["note"] = _texts(unique.tolist(), codes)
+    columns["note"] = _texts(list(run.texts), np.concatenate([block.note for block in blocks]))
     columns["is_overall"] = place == 0
     for key in blocks[0].extra if blocks else ():
         columns[key] = np.concatenate([block.extra[key] for block in blocks])

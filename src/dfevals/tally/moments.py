@@ -121,16 +121,21 @@ class MomentTally:
         if not delta.any():
             return self.central
         index = {e: i for i, e in enumerate(exponents(len(self.mean), self.order))}
-        out = np.zeros_like(self.central)
+        powers = [[None, d] for d in delta]  # delta to the power of 0 (unused), 1, 2, ...
+        for row, d in zip(powers, delta, strict=True):
+            for _ in range(2, self.order + 1):
+                row.append(row[-1] * d)
+        out = self.central.copy()
         for e, i in index.items():
             for lower in product(*(range(k + 1) for k in e)):
-                degree = sum(lower)
-                if degree == 1:
+                if sum(lower) == 1 or lower == e:
                     continue  # central first moments are zero
-                factor = np.ones_like(self.n)
-                for k, low, d in zip(e, lower, delta, strict=True):
-                    factor = factor * comb(k, low) * d ** (k - low)
-                out[i] += factor * (self.n if degree == 0 else self.central[index[lower]])
+                term = self.n if sum(lower) == 0 else self.central[index[lower]]
+                for k, low, power in zip(e, lower, powers, strict=True):
+                    if k > low:
+                        factor = power[k - low]
+                        term = term * (factor if comb(k, low) == 1 else comb(k, low) * factor)
+                out[i] += term
         return out
 
     def regroup(self, cohort_of: npt.NDArray[np.int64], n_cohorts: int) -> MomentTally:
