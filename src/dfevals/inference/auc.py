@@ -9,6 +9,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from dfevals.exceptions import DataError, check_choice
 from dfevals.inference.levels import check_level, normal_quantile, t_quantile
+from dfevals.inference.placements import (
+    GroupedRows,
+    SampleAUC,
+    class_notes,
+    complete_rows,
+    complete_rows_with_groups,
+)
 from dfevals.inference.records import Estimate, FloatOrArray, HypothesisTest, as_counts, as_given, label_where
 
 __all__ = [
@@ -22,7 +29,6 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float64]
-Ints = NDArray[np.signedinteger]
 
 FEW_ROWS = 10
 FEW_NOTE = "fewer than 10 rows of one class: p is approximate"
@@ -79,7 +85,7 @@ def delong(y_true: ArrayLike, score_a: ArrayLike, score_b: ArrayLike, level: flo
     DeLong, DeLong & Clarke-Pearson (1988), "Comparing the areas under two or more correlated receiver operating
     characteristic curves", Biometrics 44.
     """
-    labels, (first, second) = _complete_rows(y_true, score_a, score_b)
+    labels, (first, second) = complete_rows(y_true, score_a, score_b)
     one_group = np.zeros(labels.size, dtype=np.int8)
     many = delong_by_group(one_group, labels, first, second, n_groups=1, level=level)
     return AUCTest(
@@ -126,10 +132,10 @@ def delong_by_group(
     Sun & Xu (2014), "Fast implementation of DeLong's algorithm", IEEE Signal Processing Letters 21.
     """
     codes = np.asarray(groups)
-    labels, scores, codes = _complete_rows_with_groups(codes, y_true, score_a, score_b)
+    labels, scores, codes = complete_rows_with_groups(codes, y_true, score_a, score_b)
     total = int(codes.max(initial=-1)) + 1 if n_groups is None else n_groups
     z = normal_quantile(level)
-    layout = _Layout.of(codes, labels, total)
+    layout = GroupedRows.of(codes, labels, total)
     first, second = (layout.placements(score) for score in scores)
     auc_a, auc_b = layout.mean_of_positives(first), layout.mean_of_positives(second)
     difference = auc_a - auc_b
@@ -151,7 +157,7 @@ def delong_by_group(
         n=layout.rows,
         note=label_where(
             (total,),
-            **_class_notes(layout.n_pos, layout.n_neg),
+            **class_notes(layout.n_pos, layout.n_neg),
             alike=((se == 0) & (difference == 0), "both scores rank all pairs alike"),
             flat=(se == 0, "no variation: the difference is the same for every row"),
             few=(np.minimum(layout.n_pos, layout.n_neg) < FEW_ROWS, FEW_NOTE),
@@ -188,7 +194,7 @@ def delong_unpaired(
     ----------
     DeLong, DeLong & Clarke-Pearson (1988), Biometrics 44; Robin et al. (2011), "pROC", BMC Bioinformatics 12.
     """
-    a, b = _SampleAUC.of(y_a, score_a), _SampleAUC.of(y_b, score_b)
+    a, b = SampleAUC.of(y_a, score_a), SampleAUC.of(y_b, score_b)
     test = delong_unpaired_from_variances(a.auc, a.variance, a.n, b.auc, b.variance, b.n, level)
     few = min(a.n_pos, a.n_neg, b.n_pos, b.n_neg) < FEW_ROWS
     return replace(test, note=a.note or b.note or test.note or (FEW_NOTE if few else ""))
@@ -290,7 +296,7 @@ def roc_auc_interval(y_true: ArrayLike, y_score: ArrayLike, method: str = "auto"
     """
     check_choice("method", method, ("auto", "delong", "delong-logit", "newcombe"), DataError)
     check_level(level)
-    sample = _SampleAUC.of(y_true, y_score)
+    sample = SampleAUC.of(y_true, y_score)
     low, high, name = _one_interval(sample, method, level)
     note = sample.note if np.isnan(low) else ""
     if np.isnan(low) and not note:
@@ -298,7 +304,7 @@ def roc_auc_interval(y_true: ArrayLike, y_score: ArrayLike, method: str = "auto"
     return Estimate(estimate=sample.auc, ci_low=low, ci_high=high, level=level, method=name, n=sample.n, note=note)
 
 
-def _one_interval(sample: _SampleAUC, method: str, level: float) -> tuple[float, float, str]:
+def _one_interval(sample: SampleAUC, method: str, level: float) -> tuple[float, float, str]:
     """Bounds and the name of the method that gave them."""
     newcombe = newcombe_auc(sample.auc, sample.n_pos, sample.n_neg, level)
     if method == "newcombe":
@@ -366,7 +372,7 @@ def newcombe_auc(auc: ArrayLike, n_pos: ArrayLike, n_neg: ArrayLike, level: floa
         level=level,
         method="Newcombe method 5",
         n=as_given(np.broadcast_to(np.add(n_pos, n_neg), area.shape)),
-        note=label_where(area.shape, **_class_notes(m, n, least=1), missing=(empty, "missing AUC")),
+        note=label_where(area.shape, **class_notes(m, n, least=1), missing=(empty, "missing AUC")),
     )
 
 
@@ -380,141 +386,6 @@ def _newcombe_bound(area: Floats, m: Floats, n: Floats, z: float, end: Floats) -
         within = np.abs(area - theta) <= z * np.sqrt(variance)
         inside, outside = np.where(within, theta, inside), np.where(within, outside, theta)
     return (inside + outside) / 2
-
-
-@dataclass(frozen=True)
-class _Layout:
-    """Rows put in order of their group, with the class sizes of each group."""
-
-    order: Ints
-    codes: Ints  # group of each row, ascending
-    labels: NDArray[np.bool_]
-    edges: Ints  # shape (groups + 1,)
-    n_pos: Floats
-    n_neg: Floats
-
-    @classmethod
-    def of(cls, codes: Ints, labels: NDArray[np.bool_], groups: int) -> _Layout:
-        order = np.argsort(codes.astype(np.int16) if groups < 2**15 else codes, kind="stable")
-        rows = np.bincount(codes, minlength=groups).astype(np.float64)
-        n_pos = np.bincount(codes, weights=labels, minlength=groups).astype(np.float64)
-        edges = np.concatenate([[0.0], np.cumsum(rows)]).astype(np.intp)
-        return cls(order, codes[order], labels[order], edges, n_pos, rows - n_pos)
-
-    @property
-    def rows(self) -> Ints:
-        return np.diff(self.edges)
-
-    def placements(self, score: Floats) -> Floats:
-        """For each row the share of the other class that it beats (a positive) or loses to (a negative)."""
-        values = score[self.order]
-        by_score = np.empty(values.size, dtype=np.intp)
-        for start, stop in zip(self.edges[:-1], self.edges[1:], strict=True):
-            by_score[start:stop] = np.argsort(values[start:stop]) + start
-        values, labels = values[by_score], self.labels[by_score]
-        opens = np.ones(values.size, dtype=bool)  # the first row of each block of ties
-        opens[1:] = (values[1:] != values[:-1]) | (self.codes[1:] != self.codes[:-1])
-        block = np.cumsum(opens) - 1
-        start = np.flatnonzero(opens)
-        pos_before = np.concatenate([[0], np.cumsum(labels)])
-        pos_in_block = np.diff(np.append(pos_before[start], pos_before[-1]))
-        rows_in_block = np.diff(np.append(start, values.size))
-        group = self.codes[start]
-        pos_below = pos_before[start] - pos_before[self.edges[group]]
-        neg_below = start - self.edges[group] - pos_below
-        with np.errstate(divide="ignore", invalid="ignore"):
-            of_positive = (neg_below + (rows_in_block - pos_in_block) / 2) / self.n_neg[group]
-            of_negative = 1 - (pos_below + pos_in_block / 2) / self.n_pos[group]
-        placed = np.empty(values.size)
-        placed[by_score] = np.where(labels, of_positive[block], of_negative[block])
-        return placed
-
-    def mean_of_positives(self, placed: Floats) -> Floats:
-        """The AUC of each group from its placements; NaN with one class."""
-        total = np.bincount(self.codes, weights=np.where(self.labels, placed, 0.0), minlength=self.n_pos.size)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.where(self.n_neg > 0, total / self.n_pos, np.nan)
-
-    def variance_terms(self, placed: Floats) -> tuple[Floats, Floats]:
-        """Variance of the mean placement of the positives and of the negatives of each group."""
-        groups = self.n_pos.size
-        cell = 2 * self.codes + self.labels
-        sizes = np.stack([self.n_neg, self.n_pos], axis=1).ravel()
-        with np.errstate(divide="ignore", invalid="ignore"):
-            mean = np.bincount(cell, weights=placed, minlength=2 * groups) / sizes
-            squares = np.bincount(cell, weights=(placed - mean[cell]) ** 2, minlength=2 * groups)
-            terms = np.where(sizes > 1, squares / (sizes - 1) / sizes, np.nan)
-        terms[terms < 1e-30] = 0.0  # rounding of constant placements
-        return terms[1::2], terms[0::2]
-
-
-@dataclass(frozen=True)
-class _SampleAUC:
-    """AUC of one sample with DeLong's variance."""
-
-    auc: float
-    variance: float
-    n_pos: int
-    n_neg: int
-    note: str
-
-    @classmethod
-    def of(cls, y_true: ArrayLike, score: ArrayLike) -> _SampleAUC:
-        labels, (values,) = _complete_rows(y_true, score)
-        layout = _Layout.of(np.zeros(labels.size, dtype=np.intp), labels, 1)
-        placed = layout.placements(values)
-        note = label_where((), **{k: (m[0], text) for k, (m, text) in _class_notes(layout.n_pos, layout.n_neg).items()})
-        auc = layout.mean_of_positives(placed)[0]
-        of_positives, of_negatives = layout.variance_terms(placed)
-        return cls(
-            float(auc), float(of_positives[0] + of_negatives[0]), int(layout.n_pos[0]), int(layout.n_neg[0]), note
-        )
-
-    @property
-    def n(self) -> int:
-        return self.n_pos + self.n_neg
-
-
-def _class_notes(n_pos: Floats, n_neg: Floats, least: int = 2) -> dict[str, tuple[NDArray[np.bool_], str]]:
-    """Why an AUC or its variance is undefined."""
-    smaller = np.minimum(n_pos, n_neg)
-    notes = {
-        "empty": (np.maximum(n_pos, n_neg) == 0, "no rows"),
-        "one_class": (smaller == 0, "one class"),
-    }
-    if least > 1:
-        notes["single"] = (smaller < least, "a single row of one class")
-    return notes
-
-
-def _complete_rows(y_true: ArrayLike, *scores: ArrayLike) -> tuple[NDArray[np.bool_], list[Floats]]:
-    """Labels as Booleans and scores as floats, without the rows where any of them is missing."""
-    labels, values, _ = _complete_rows_with_groups(None, y_true, *scores)
-    return labels, values
-
-
-def _complete_rows_with_groups(
-    groups: NDArray[np.integer] | None, y_true: ArrayLike, *scores: ArrayLike
-) -> tuple[NDArray[np.bool_], list[Floats], NDArray[np.intp]]:
-    labels = np.asarray(y_true)
-    values = [np.asarray(score, dtype=np.float64) for score in scores]
-    codes = np.zeros(labels.shape, dtype=np.intp) if groups is None else groups
-    lengths = [array.shape for array in (labels, codes, *values)]
-    if len(set(lengths)) > 1 or labels.ndim != 1:
-        raise DataError(f"labels and scores must be one-dimensional and of equal length; found shapes {lengths}.")
-    keep = codes >= 0
-    for score in values:
-        keep &= ~np.isnan(score)
-    if labels.dtype != bool:
-        numbers = np.asarray(labels, dtype=np.float64)
-        keep &= ~np.isnan(numbers)
-        wrong = numbers[keep & (numbers != 0) & (numbers != 1)]
-        if wrong.size:
-            raise DataError(f"y_true must be Boolean or 0/1, with 1 for the positive class; found {wrong[0]:g}.")
-        labels = numbers == 1
-    if keep.all():
-        return labels, values, codes.astype(np.intp, copy=False)
-    return labels[keep], [score[keep] for score in values], codes[keep].astype(np.intp, copy=False)
 
 
 def _normal_p(statistic: Floats) -> Floats:
