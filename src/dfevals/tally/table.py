@@ -14,6 +14,7 @@ from dfevals.needs import Need, Scores
 from dfevals.tally.cells import CellTally
 from dfevals.tally.moments import MomentTally
 from dfevals.tally.scores import ScoreTally
+from dfevals.tally.union import unite
 
 if TYPE_CHECKING:
     from dfevals.cohorts import Cohorts
@@ -56,6 +57,7 @@ class RowTally:
 
     offsets: Ints
     columns: dict[str, npt.NDArray[Any]]
+    frequency: bool = False  # the column sample_weight is a number of equal rows
 
     @property
     def n_cohorts(self) -> int:
@@ -72,13 +74,14 @@ class RowTally:
         order = np.argsort(code, kind="stable")
         order = order[np.searchsorted(code[order], 0) :]
         offsets = np.searchsorted(code[order], np.arange(n_cohorts + 1))
-        return RowTally(offsets, {name: values[order] for name, values in self.columns.items()})
+        return RowTally(offsets, {name: values[order] for name, values in self.columns.items()}, self.frequency)
 
     def merge(self, other: RowTally, place: Ints, place_other: Ints, n_cohorts: int) -> RowTally:
         """Rows of both."""
         both = RowTally(
             np.concatenate([self.offsets[:-1], other.offsets + self.offsets[-1]]),
             {name: np.concatenate([self.columns[name], other.columns[name]]) for name in self.columns},
+            self.frequency,
         )
         return both.regroup(np.concatenate([place, place_other]), n_cohorts)
 
@@ -181,7 +184,7 @@ class Tally:
         ):
             if a != b:
                 raise DataError(f"Tallies of different {what} cannot be added: {a!r} and {b!r}.")
-        cohorts, place, place_other = self.cohorts.unite(other.cohorts)
+        cohorts, place, place_other = unite(self.cohorts, other.cohorts)
         labels, relabel = _united_labels(self.labels, other.labels, self.models)
         models = {
             name: part.merge(other.models[name], place, place_other, cohorts.n_atoms, relabel)

@@ -1,0 +1,94 @@
+"""Union of the cohorts of two tallies: what must be matched before their numbers add up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dfevals.cohorts import Cohorts, View
+
+__all__ = ["unite"]
+
+Ints = npt.NDArray[np.int64]
+Key = tuple[str, ...]
+
+
+def unite(a: Cohorts, b: Cohorts) -> tuple[Cohorts, Ints, Ints]:
+    """Cohorts of both, and the place of every atom of each among the atoms of the union.
+
+    Two cohorts are the same when their texts are; two atoms when they belong to the same cohorts. The union has no codes:
+    it stands for rows that are no longer at hand.
+    """
+    keys_a, keys_b = _keys(a), _keys(b)
+    cohorts = _ordered(keys_a, keys_b)
+    index = {key: i for i, key in enumerate(cohorts)}
+    labels = tuple(np.array(column, dtype=object) for column in zip(*cohorts, strict=True)) or tuple(
+        np.array([], dtype=object) for _ in a.names
+    )
+    notes = tuple(dict.fromkeys((*a.notes, *b.notes)))
+    expressions = {**dict(zip(keys_b, b.expressions, strict=True)), **dict(zip(keys_a, a.expressions, strict=True))}
+
+    def write(i: int) -> str:
+        return expressions[cohorts[i]]
+
+    if a.views is None and b.views is None:
+        place = [np.array([index[key] for key in keys], np.int64) for keys in (keys_a, keys_b)]
+        return Cohorts(a.names, labels, np.zeros(0, np.int8), len(cohorts), None, notes, write), place[0], place[1]
+    members = [_members(x, keys) for x, keys in ((a, keys_a), (b, keys_b))]
+    atoms = {members_of: i for i, members_of in enumerate(dict.fromkeys([*members[0], *members[1]]))}
+    views = tuple(
+        View(
+            np.array([index[key] for key in group], np.int64),
+            np.array([next((j for j, key in enumerate(group) if key in of), -1) for of in atoms], np.int64),
+        )
+        for group in _groups(a, b, keys_a, keys_b)
+    )
+    place = [np.array([atoms[of] for of in found], np.int64) for found in members]
+    return Cohorts(a.names, labels, np.zeros(0, np.int8), len(atoms), views, notes, write), place[0], place[1]
+
+
+def _keys(cohorts: Cohorts) -> list[Key]:
+    """Texts of every cohort."""
+    return [tuple(str(text) for text in row) for row in zip(*cohorts.labels, strict=True)]
+
+
+def _members(cohorts: Cohorts, keys: list[Key]) -> list[frozenset[Key]]:
+    """For every atom the cohorts that hold it."""
+    found: list[set[Key]] = [set() for _ in range(cohorts.n_atoms)]
+    for key, atoms in zip(keys, cohorts.atoms, strict=True):
+        for atom in atoms:
+            found[atom].add(key)
+    return [frozenset(of) for of in found]
+
+
+def _groups(a: Cohorts, b: Cohorts, keys_a: list[Key], keys_b: list[Key]) -> list[list[Key]]:
+    """Cohorts that do not overlap, view by view; one by one where the two are not divided alike."""
+    if a.views is not None and b.views is not None and len(a.views) == len(b.views):
+        return [
+            list(dict.fromkeys([*(keys_a[i] for i in one.cohorts), *(keys_b[i] for i in other.cohorts)]))
+            for one, other in zip(a.views, b.views, strict=True)
+        ]
+    return [[key] for key in dict.fromkeys([*keys_a, *keys_b])]
+
+
+def _ordered(first: list[Key], second: list[Key]) -> list[Key]:
+    """Both lists in one order: sorted if both are (as numbers or as text), else the second's news at the end."""
+    union = list(dict.fromkeys([*first, *second]))
+    for rank in (_numeric, _textual):
+        ranks = [[rank(key) for key in keys] for keys in (first, second)]
+        if all(None not in r and r == sorted(r) for r in ranks):  # type: ignore[type-var]
+            return sorted(union, key=rank)  # type: ignore[arg-type]
+    return union
+
+
+def _numeric(key: Key) -> Any:
+    try:
+        return tuple((text == "<NA>", 0.0 if text == "<NA>" else float(text)) for text in key)
+    except ValueError:
+        return None
+
+
+def _textual(key: Key) -> Any:
+    return tuple((text == "<NA>", text) for text in key)
