@@ -306,8 +306,8 @@ def roc_auc_interval(y_true: ArrayLike, y_score: ArrayLike, method: str = "auto"
 
 def _one_interval(sample: SampleAUC, method: str, level: float) -> tuple[float, float, str]:
     """Bounds and the name of the method that gave them."""
-    newcombe = newcombe_auc(sample.auc, sample.n_pos, sample.n_neg, level)
     if method == "newcombe":
+        newcombe = newcombe_auc(sample.auc, sample.n_pos, sample.n_neg, level)
         return newcombe.ci_low, newcombe.ci_high, newcombe.method
     z, se, auc = normal_quantile(level), np.sqrt(sample.variance), sample.auc
     if method == "delong":
@@ -318,6 +318,7 @@ def _one_interval(sample: SampleAUC, method: str, level: float) -> tuple[float, 
     few = min(sample.n_pos, sample.n_neg) * min(auc, 1 - auc) < ENOUGH_INVERSIONS
     if method == "delong-logit" or not few:
         return low, high, "DeLong on the logit"
+    newcombe = newcombe_auc(auc, sample.n_pos, sample.n_neg, level)
     both = "DeLong on the logit with Newcombe method 5"
     return float(np.fmin(low, newcombe.ci_low)), float(np.fmax(high, newcombe.ci_high)), both
 
