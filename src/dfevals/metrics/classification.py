@@ -271,7 +271,8 @@ def youden_j(cells: CellView) -> Any:
         np.stack([cells.tp, cells.tn]), np.stack([cells.tp + cells.fn, cells.tn + cells.fp]), "only one class"
     )
     both = (pair.den != 0).all(axis=0)
-    return Through(MeanOfRatios(pair.num, np.where(both, pair.den, 0), "only one class"), lambda mean: 2 * mean - 1)
+    known = MeanOfRatios(np.where(both, pair.num, 0), np.where(both, pair.den, 0), "only one class")
+    return Through(known, lambda mean: 2 * mean - 1)
 
 
 @cells_metric(
