@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dfevals.exceptions import MetricError
-from dfevals.inference.bootstrap import cell_replicates, percentiles, rank_replicates, row_weights, value_replicates
+from dfevals.inference.bootstrap import cell_replicates, percentiles, rank_replicates, resampled, value_replicates
 from dfevals.inference.delta import FourCells, average_gradient, cell_variance, four_gradients
 from dfevals.inference.intervals import Bounds, CellContext, _few_cells, _transforms, interval
 from dfevals.inference.levels import normal_quantile, t_quantile
@@ -269,11 +269,14 @@ def _moment_replicates(record: Any, part: Part, need: Moments, options: Options,
     cohort = np.repeat(np.arange(rows.n_cohorts), np.diff(rows.offsets))
     values = [rows.columns[f"value {i}"] for i in range(len(need.functions))]
     base = rows.columns.get("sample_weight", np.ones(len(cohort)))
+    cluster = rows.columns.get("cluster")
+    cluster = None if cluster is None else np.unique(cluster, return_inverse=True)[1]
+    whole = rows_of(rows) if not rows.frequency else np.bincount(cohort, base, rows.n_cohorts).astype(float)
     out = np.empty((options.n_resamples, rows.n_cohorts))
     for i in range(options.n_resamples):
-        weight = base * row_weights(cohort, rows.n_cohorts, rng, rows.columns.get("cluster"))
+        weight = resampled(cohort, rows.n_cohorts, rng, base, cluster, rows.frequency)
         moments = MomentTally.of_block(cohort, rows.n_cohorts, values, 2, weight)
-        out[i] = record(replace(moments, rows=rows_of(rows)).view()).value
+        out[i] = record(replace(moments, rows=whole).view()).value
     return out
 
 

@@ -119,7 +119,7 @@ class Pass:
                 parts.append((score, label, weight, cluster))
             codes.append(atoms)
         if keys is None:
-            return _score_tally(codes, parts, self.n_atoms)
+            return self._score_tally(codes, parts)
         atoms = self.cohorts.codes if all_kept else np.concatenate(codes or [self.cohorts.codes[:0]])
         return ScoreTally.of_keys(atoms, self.n_atoms, keys[:at])
 
@@ -135,7 +135,7 @@ class Pass:
                 score, label, atoms = score[pair], label[pair], atoms[pair]
             codes.append(atoms)
             parts.append((score, label, None, None))
-        return _score_tally(codes, parts, self.n_atoms)
+        return self._score_tally(codes, parts)
 
     def _rows(self, need: Rows) -> RowTally:
         """The named columns, grouped by atom."""
@@ -173,24 +173,27 @@ class Pass:
             if self.weighted:
                 parts.setdefault("sample_weight", []).append(block.weight)
             if self.bound.cluster is not None:
-                parts.setdefault("cluster", []).append(block.kept(self.bound.cluster[0][block.start : block.stop]))
+                codes_, names = self.bound.cluster  # by name, so that parts can be merged
+                parts.setdefault("cluster", []).append(names[block.kept(codes_[block.start : block.stop])])
         return self._grouped(codes, parts)
 
     def _grouped(self, codes: list[Any], parts: dict[str, list[Any]]) -> RowTally:
         code = np.concatenate(codes or [self.cohorts.codes[:0]])
         order = group_order(code, self.n_atoms)
         offsets = np.concatenate([[0], np.cumsum(np.bincount(code, minlength=self.n_atoms))]).astype(np.int64)
-        return RowTally(offsets, {name: np.concatenate(values)[order] for name, values in parts.items()})
+        columns = {name: np.concatenate(values)[order] for name, values in parts.items()}
+        return RowTally(offsets, columns, self.weighted and not self.importance)
 
     def _has_prediction(self) -> bool:
         return self.model.y_pred is not None or (self.bound.classifies and bool(self.model.y_score))
 
-
-def _score_tally(codes: list[Any], parts: list[tuple[Any, ...]], n_atoms: int) -> ScoreTally:
-    columns = [None if column[0] is None else np.concatenate(column) for column in zip(*parts, strict=True)]
-    if not parts:
-        return ScoreTally.of_keys(np.zeros(0, np.int8), n_atoms, np.zeros(0, np.int64))
-    return ScoreTally.collect(np.concatenate(codes), n_atoms, *columns)
+    def _score_tally(self, codes: list[Any], parts: list[tuple[Any, ...]]) -> ScoreTally:
+        columns = [None if column[0] is None else np.concatenate(column) for column in zip(*parts, strict=True)]
+        if not parts:
+            return ScoreTally.of_keys(np.zeros(0, np.int8), self.n_atoms, np.zeros(0, np.int64))
+        names = None if self.bound.cluster is None else self.bound.cluster[1]
+        frequency = self.weighted and not self.importance
+        return ScoreTally.collect(np.concatenate(codes), self.n_atoms, *columns, names, frequency)
 
 
 class _Cells:
@@ -271,6 +274,8 @@ class _Moments:
 
     def tally(self) -> MomentTally:
         self.total.square = self.square if self.run.importance else None
+        if self.run.weighted and not self.run.importance:
+            self.total.rows = self.total.n
         self.total.clusters = _clusters(self.run, self.entries)
         self.total.origin = self.origin
         return self.total

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from dfevals.tally import CellTally, ScoreTally
 from dfevals.tally.scores import RankSums
 
-__all__ = ["cell_replicates", "percentiles", "rank_replicates", "row_weights", "value_replicates"]
+__all__ = ["cell_replicates", "percentiles", "rank_replicates", "resampled", "row_weights", "value_replicates"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -79,6 +79,27 @@ def row_weights(
     return np.bincount(drawn, minlength=len(cohort)).astype(float)
 
 
+def resampled(
+    cohort: npt.NDArray[Any],
+    n_cohorts: int,
+    rng: np.random.Generator,
+    weight: Floats,
+    cluster: npt.NDArray[Any] | None = None,
+    frequency: bool = False,
+) -> Floats:
+    """Weights of the rows in one resample of rows or clusters; with frequency weights each equal row is drawn alone."""
+    if not frequency or cluster is not None:
+        return weight * row_weights(cohort, n_cohorts, rng, cluster)
+    out = np.zeros(len(cohort))
+    bounds = np.searchsorted(cohort, np.arange(n_cohorts + 1))
+    for start, stop in zip(bounds[:-1], bounds[1:], strict=True):
+        part = weight[start:stop]
+        total = part.sum()
+        if total > 0:
+            out[start:stop] = rng.multinomial(int(total), part / total)
+    return out
+
+
 def rank_replicates(
     tally: ScoreTally, function: Callable[[RankSums], Floats], n_resamples: int, rng: np.random.Generator
 ) -> Floats:
@@ -89,7 +110,7 @@ def rank_replicates(
     base = np.ones(len(cohort)) if columns.weight is None else columns.weight
     out = np.empty((n_resamples, tally.n_cohorts))
     for i in range(n_resamples):
-        weight = base * row_weights(cohort, tally.n_cohorts, rng, columns.cluster)
+        weight = resampled(cohort, tally.n_cohorts, rng, base, columns.cluster, columns.frequency)
         drawn = weight > 0
         offsets = np.concatenate([[0], np.cumsum(np.bincount(cohort[drawn], minlength=tally.n_cohorts))])
         assert columns.label is not None

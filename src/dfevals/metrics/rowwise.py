@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,9 @@ def on_rows(f: Callable[..., Any]) -> Callable[[RowTally], Value]:
     second = "y_score" if len(parameters) > 1 and parameters[1] in SCORE_NAMES else "y_pred"
     weighted = "sample_weight" in parameters
 
-    def call(columns: dict[str, Array]) -> tuple[float, str]:
+    def call(columns: dict[str, Array], frequency: bool = False) -> tuple[float, str]:
+        if frequency:
+            columns = _repeated(columns, weighted)
         if len(columns["y_true"]) == 0:
             return np.nan, "no rows"
         if second not in columns:
@@ -46,16 +49,16 @@ def on_rows(f: Callable[..., Any]) -> Callable[[RowTally], Value]:
             return np.nan, f"{type(error).__name__}: {error}"[:200]
 
     def estimate(rows: RowTally) -> Value:
-        every = [call(rows.rows(i)) for i in range(rows.n_cohorts)]
+        every = [call(rows.rows(i), rows.frequency) for i in range(rows.n_cohorts)]
 
         def resample(cohort: int, rng: np.random.Generator) -> float:
-            columns = rows.rows(cohort)
+            columns = _repeated(rows.rows(cohort), False) if rows.frequency else rows.rows(cohort)
             draw = rng.integers(0, max(len(columns["y_true"]), 1), len(columns["y_true"]))
             return call({name: values[draw] for name, values in columns.items()})[0]
 
         return Value(
             np.array([value for value, _ in every]),
-            np.diff(rows.offsets).astype(float),
+            _counts(rows),
             reasons=tuple(reason for _, reason in every),
             method="none",
             resample=resample,
@@ -65,57 +68,124 @@ def on_rows(f: Callable[..., Any]) -> Callable[[RowTally], Value]:
     return estimate
 
 
+def _repeated(columns: dict[str, Array], weighted: bool) -> dict[str, Array]:
+    """Rows with a frequency weight as often as it says, or (for a function that takes weights) those that occur."""
+    count = np.asarray(columns["sample_weight"], np.int64)
+    if weighted:
+        return {name: values[count > 0] for name, values in columns.items()}
+    return {name: np.repeat(values, count, axis=0) for name, values in columns.items() if name != "sample_weight"}
+
+
+def _counts(rows: RowTally) -> Array:
+    """Rows of every cohort, counted as often as frequency weights say."""
+    sizes = np.diff(rows.offsets)
+    if not rows.frequency:
+        return sizes.astype(float)
+    cohort = np.repeat(np.arange(rows.n_cohorts), sizes)
+    return np.bincount(cohort, rows.columns["sample_weight"], rows.n_cohorts)
+
+
 def order_statistic(rows: RowTally, value: Callable[[dict[str, Array]], Array], q: float) -> Value:
     """Quantile `q` of a number of the rows, with the order-statistic interval (Hahn and Meeker 1991, 5.2).
 
     The interval needs no assumption about the distribution; its bounds are two of the values. Where no pair of
     order statistics reaches the level, the bound is the extreme value and the coverage is less.
     """
-    parts = []
-    for i in range(rows.n_cohorts):
-        columns = rows.rows(i)
-        x = np.asarray(value(columns), float)
-        keep = ~np.isnan(x)
-        weight = columns.get("sample_weight")
-        order = np.argsort(x[keep], kind="stable")
-        parts.append((x[keep][order], None if weight is None else weight[keep][order]))
-    weighted = any(weight is not None for _, weight in parts)
-    values = np.array(
-        [np.nan if len(x) == 0 else np.quantile(x, q) if w is None else weighted_quantile(x, w, q) for x, w in parts]
-    )
+    parts = [_Sorted.of(value(columns), columns.get("sample_weight"), rows.frequency) for columns in _each(rows)]
+    weighted = any(part.weight is not None and not part.frequency for part in parts)
 
     def bounds(level: float) -> tuple[Array, Array]:
         from scipy.special import ndtri
 
-        low, high = np.full(len(parts), np.nan), np.full(len(parts), np.nan)
         z = float(ndtri((1 + level) / 2))
-        for i, (x, w) in enumerate(parts):
-            n = len(x) if w is None else float(w.sum() ** 2 / (w**2).sum()) if len(w) else 0
-            if len(x) < 2:
-                continue
-            half = z * np.sqrt(n * q * (1 - q))
-            lo, hi = (np.floor(n * q - half) - (n < 0)) / n, (np.ceil(n * q + half) + 1) / n
-            if w is None:
-                low[i], high[i] = x[max(int(round(lo * n)) - 1, 0)], x[min(int(round(hi * n)) - 1, len(x) - 1)]
-            else:
-                low[i], high[i] = (weighted_quantile(x, w, float(np.clip(edge, 0, 1))) for edge in (lo, hi))
-        return low, high
-
-    def resample(cohort: int, rng: np.random.Generator) -> float:
-        x, w = parts[cohort]
-        if len(x) == 0:
-            return np.nan
-        draw = np.sort(rng.integers(0, len(x), len(x)))
-        return float(np.quantile(x[draw], q)) if w is None else weighted_quantile(x[draw], w[draw], q)
+        found = np.array([part.bounds(q, z) for part in parts]).reshape(-1, 2)
+        return found[:, 0], found[:, 1]
 
     return Value(
-        values,
-        np.array([len(x) for x, _ in parts], float),
+        np.array([part.quantile(q) for part in parts]),
+        np.array([part.size for part in parts], float),
         "no values",
         bounds=bounds,
         method="order statistics" + (" at the effective n" if weighted else ""),
-        resample=resample,
+        resample=lambda cohort, rng: parts[cohort].resampled(rng).quantile(q),
     )
+
+
+def _each(rows: RowTally) -> Iterator[dict[str, Array]]:
+    return (rows.rows(i) for i in range(rows.n_cohorts))
+
+
+@dataclass(frozen=True)
+class _Sorted:
+    """Values in ascending order, perhaps with weights; with frequency weights, values that stand for several rows."""
+
+    x: Array
+    weight: Array | None
+    frequency: bool
+
+    @classmethod
+    def of(cls, values: Array, weight: Array | None, frequency: bool) -> _Sorted:
+        """Known values, sorted."""
+        x = np.asarray(values, float)
+        keep = ~np.isnan(x)
+        if frequency and weight is not None:
+            keep &= weight > 0
+        order = np.argsort(x[keep], kind="stable")
+        return cls(x[keep][order], None if weight is None else weight[keep][order], frequency)
+
+    @property
+    def size(self) -> float:
+        """Number of rows."""
+        return float(self.weight.sum()) if self.frequency and self.weight is not None else float(len(self.x))
+
+    def ranked(self, rank: float) -> float:
+        """The value of a rank from 0 (cut to the ranks there are)."""
+        rank = min(max(rank, 0), self.size - 1)
+        if self.weight is None:
+            return float(self.x[int(rank)])
+        return float(self.x[np.searchsorted(np.cumsum(self.weight), rank, "right")])
+
+    def quantile(self, q: float) -> float:
+        """Interpolated between ranks; the averaged inverse of the distribution function with importance weights."""
+        if len(self.x) == 0:
+            return np.nan
+        if self.weight is None:
+            return float(np.quantile(self.x, q))
+        if not self.frequency:
+            return weighted_quantile(self.x, self.weight, q)
+        rank = (self.size - 1) * q
+        below = self.ranked(np.floor(rank))
+        return below + (self.ranked(np.floor(rank) + 1) - below) * (rank % 1)
+
+    def bounds(self, q: float, z: float) -> tuple[float, float]:
+        """Order statistics between which the quantile lies."""
+        n = self.size
+        if n < 2:
+            return np.nan, np.nan
+        exact = self.weight is None or self.frequency
+        if not exact:
+            assert self.weight is not None
+            squares = float((self.weight**2).sum())
+            n = float(self.weight.sum() ** 2 / squares) if squares > 0 else 0.0
+        half = z * np.sqrt(n * q * (1 - q))
+        low, high = np.floor(n * q - half), np.ceil(n * q + half) + 1
+        if exact:
+            return self.ranked(low - 1), self.ranked(high - 1)
+        if n == 0:
+            return np.nan, np.nan
+        assert self.weight is not None
+        edges = (float(np.clip(edge / n, 0, 1)) for edge in (low, high))
+        return tuple(weighted_quantile(self.x, self.weight, edge) for edge in edges)  # type: ignore[return-value]
+
+    def resampled(self, rng: np.random.Generator) -> _Sorted:
+        """As many rows drawn with replacement."""
+        if len(self.x) == 0:
+            return self
+        if self.frequency and self.weight is not None:
+            weight = rng.multinomial(int(self.size), self.weight / self.size).astype(float)
+            return _Sorted(self.x[weight > 0], weight[weight > 0], True)
+        draw = np.sort(rng.integers(0, len(self.x), len(self.x)))
+        return _Sorted(self.x[draw], None if self.weight is None else self.weight[draw], False)
 
 
 def weighted_quantile(x: Array, weight: Array, q: float) -> float:

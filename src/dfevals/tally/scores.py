@@ -86,6 +86,8 @@ class ScoreTally:
     label: npt.NDArray[np.bool_] | None = None
     weight: Floats | None = None
     cluster: npt.NDArray[np.int32] | None = None
+    cluster_labels: npt.NDArray[Any] | None = None  # identity of each cluster, for merging
+    frequency: bool = False  # a weight is a number of equal rows
     _sums: dict[Any, RankSums] = field(default_factory=dict, repr=False)
 
     @property
@@ -101,6 +103,8 @@ class ScoreTally:
         label: npt.NDArray[np.bool_],
         weight: Floats | None = None,
         cluster: npt.NDArray[np.int32] | None = None,
+        cluster_labels: npt.NDArray[Any] | None = None,
+        frequency: bool = False,
     ) -> ScoreTally:
         """Group and sort rows (arrays of equal length; no missing values)."""
         if weight is None and cluster is None and packable(score):
@@ -108,9 +112,8 @@ class ScoreTally:
         offsets = np.zeros(n_cohorts + 1, np.int64)
         np.cumsum(np.bincount(codes, minlength=n_cohorts), out=offsets[1:])
         order = group_order(codes, n_cohorts)
-        tally = cls(
-            offsets, None, *[None if array is None else array[order] for array in (score, label, weight, cluster)]
-        )  # type: ignore[arg-type]
+        columns = [None if array is None else array[order] for array in (score, label, weight, cluster)]
+        tally = cls(offsets, None, *columns, cluster_labels, frequency)  # type: ignore[arg-type]
         tally.sort()
         return tally
 
@@ -165,13 +168,16 @@ class ScoreTally:
                 parts.append(array[pieces[0]].copy())
             else:
                 parts.append(np.concatenate([array[piece] for piece in pieces] or [array[:0]]))
-        merged = ScoreTally(new, *parts)
+        merged = ScoreTally(new, *parts, self.cluster_labels, self.frequency)
         merged.sort("stable" if len(counts) * 64 < self.offsets[-1] else "quicksort")
         return merged
 
     def merge(self, other: ScoreTally, place: Ints, place_other: Ints, n_cohorts: int) -> ScoreTally:
         """Rows of both; `place[i]` is where segment i of self goes."""
         a, b = self, other
+        if a.offsets[-1] == 0 or b.offsets[-1] == 0:  # no rows on one side: the other's form stays
+            filled, at = (b, place_other) if a.offsets[-1] == 0 else (a, place)
+            return filled.regroup(at, n_cohorts)
         if (a.keys is None) != (b.keys is None):
             a, b = a.unpacked(), b.unpacked()
         if (a.weight is None) != (b.weight is None):
@@ -181,13 +187,20 @@ class ScoreTally:
         for name in ("keys", "score", "label", "weight", "cluster"):
             left, right = getattr(a, name), getattr(b, name)
             joined.append(None if left is None or right is None else np.concatenate([left, right]))
-        return ScoreTally(offsets, *joined).regroup(np.concatenate([place, place_other]), n_cohorts)
+        labels = None
+        if a.cluster_labels is not None and b.cluster_labels is not None and joined[-1] is not None:
+            labels, code = np.unique(np.concatenate([a.cluster_labels, b.cluster_labels]), return_inverse=True)
+            joined[-1] = code[joined[-1] + np.repeat([0, len(a.cluster_labels)], [a.offsets[-1], b.offsets[-1]])]
+        both = ScoreTally(offsets, *joined, labels, a.frequency or b.frequency)
+        return both.regroup(np.concatenate([place, place_other]), n_cohorts)
 
     def _with_weight(self) -> ScoreTally:
         if self.weight is not None:
             return self
         assert self.score is not None
-        return ScoreTally(self.offsets, None, self.score, self.label, np.ones(len(self.score)), self.cluster)
+        return ScoreTally(
+            self.offsets, None, self.score, self.label, np.ones(len(self.score)), self.cluster, self.cluster_labels
+        )
 
     def rank_sums(self) -> RankSums:
         """Sums over the tie blocks of every cohort (cached)."""
@@ -206,6 +219,9 @@ class ScoreTally:
         n_pos = self._sums_of(label)
         if self.weight is None:
             return n_pos, n - n_pos, n_pos, n - n_pos, n_pos, n - n_pos
+        if self.frequency:
+            pos, neg = (self._sums_of(self.weight * side) for side in (label, ~label))
+            return pos, neg, pos, neg, pos, neg
         w, w2 = self.weight, self.weight * self.weight
         sums = [self._sums_of(x * side) for x in (w, w2) for side in (label, ~label)]
         return sums[0], sums[1], sums[2], sums[3], n_pos, n - n_pos
@@ -372,7 +388,7 @@ def _tie_blocks(tally: ScoreTally, piece: tuple[int, int, int, int], carry: tupl
     if last == first + 1:
         pos_below += carry[0]
         neg_below += carry[1]
-    if weight is None:
+    if weight is None or tally.frequency:
         return TieBlocks(cohort, score[at], pos, neg, pos_below, neg_below, pos, neg)
     squares = [np.add.reduceat(weight * side, at) for side in sides]
     return TieBlocks(cohort, score[at], pos, neg, pos_below, neg_below, *squares)
