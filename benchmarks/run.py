@@ -1,0 +1,62 @@
+"""`make bench`: dfevals beside its peers in one process on the same frames, as ratios of CPU time.
+
+Every other module of this folder with a `run` function is a group; `python benchmarks/run.py GROUP ...` runs some.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import warnings
+from pathlib import Path
+
+import cohort_metrics
+import harness
+import imports
+
+PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
+HEAD = """# Benchmarks
+
+Made by `make bench`: every row runs dfevals and its peer one after the other in one process, on the same frame. Figures are CPU seconds
+(user and system); ratios are what counts, because machines differ. dfevals' figure includes roles, validation, cohorts, intervals and
+the tidy frame; the peers compute values only.
+
+"""
+
+
+def groups(rows: int) -> dict[str, object]:
+    """Groups of benchmarks by name."""
+    found = {
+        "imports": imports.run,
+        "cohorts": lambda: cohort_metrics.run(rows),
+        "memory": lambda: cohort_metrics.memory(10 * rows),
+    }
+    for name, module in (("comparing", "comparing"), ("curves", "curves"), ("calibration", "calibration_curves")):
+        if (Path(__file__).parent / f"{module}.py").exists():
+            found[name] = lambda module=module: __import__(module).run(rows)
+    return found
+
+
+def main() -> None:
+    """Run the groups, print the tables, and write the page when all were run at full size."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("groups", nargs="*", help="groups to run; all of them when absent")
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    options = parser.parse_args()
+    warnings.simplefilter("ignore")
+    every = groups(options.rows)
+    parts = []
+    for name in options.groups or every:
+        table = harness.markdown(every[name]())
+        print(f"\n## {name}\n\n{table}", flush=True)
+        parts.append(f"## {name.capitalize()}\n\n{table}\n")
+    if not options.groups and options.rows == 1_000_000:
+        import dfevals
+
+        where = f"Measured with dfevals {dfevals.__version__}, Python {platform.python_version()}, {platform.machine()}.\n\n"
+        PAGE.write_text(HEAD + where + "\n".join(parts), encoding="utf-8")
+        print(f"\nWritten to {PAGE}")
+
+
+if __name__ == "__main__":
+    main()
