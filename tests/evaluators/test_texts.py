@@ -158,13 +158,13 @@ def test_pii_kinds_and_check_digits() -> None:
     assert text[slice(*found.spans[0])] == "ann@mail.org"
     for fine in [
         "4111 1111 1111 1112",
-        "DE88 3704 0044 0532 0130 00",
         "000-12-3456",
         "127.0.0.1",
         "in 1984 and 2001",
         "1.2.3",
     ]:
         assert check.evaluate(response=fine).score == 0.0, fine
+    assert ev.PII(kinds=["iban"]).evaluate(response="DE88 3704 0044 0532 0130 00").score == 0.0
     assert ev.PII(kinds=["email"]).evaluate(response=text).score == 1.0
     with pytest.raises(DataError, match="Did you mean 'email'"):
         ev.PII(kinds=["emial"])

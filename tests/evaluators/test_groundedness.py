@@ -1,0 +1,169 @@
+"""Support by a context: sentences, contradictions, spans, relevance, and the shipped coefficients."""
+
+from __future__ import annotations
+
+import json
+import re
+from importlib import resources
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import dfevals.evaluators as ev
+from dfevals.evaluators.support import FEATURES, ContextIndex, load_model, model_from, overlap_features
+from dfevals.evaluators.tokens import sentences, tokens
+from dfevals.exceptions import DataError
+
+CONTEXT = (
+    "Paris is the capital of France and its largest city. The Eiffel Tower, completed in 1889, is 330 metres tall. "
+    "It was not designed by Gustave Eiffel himself. Dr. A. B. Roe wrote about it on 2014-09-25."
+)
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        "Paris is the capital of France.",
+        "The Eiffel Tower is 330 metres tall.",
+        "The capital of France is Paris, which is its largest city.",
+        "Dr. Roe wrote about it on September 25, 2014.",
+        "Paris",
+        "330 metres",
+    ],
+)
+def test_what_the_context_says_is_supported(response: str) -> None:
+    found = ev.Groundedness().evaluate(response=response, context=CONTEXT)
+    assert found.passed
+    assert found.score > 0.5
+    assert found.spans == ()
+
+
+@pytest.mark.parametrize(
+    ("response", "named"),
+    [
+        ("The Eiffel Tower is 300 metres tall.", "300 (context: 330)"),
+        ("The Eiffel Tower was completed in 1789.", "1789 (context: 1889)"),
+        ("London is the capital of France.", "London (context: Paris)"),
+        ("It was designed by Gustave Eiffel himself.", "a negation differs"),
+        ("The Colosseum in Rome seats 50,000.", "not in the context"),
+        ("Lyon", "unsupported"),
+    ],
+)
+def test_what_the_context_contradicts_or_lacks_is_named(response: str, named: str) -> None:
+    found = ev.Groundedness().evaluate(response=response, context=CONTEXT)
+    assert found.passed is False
+    assert named in found.reason
+    assert found.spans == ((0, len(response)),)
+
+
+def test_spans_are_the_unsupported_sentences() -> None:
+    response = "Paris is the capital of France. Pigs flew to the moon in 1969! The Eiffel Tower is 330 metres tall."
+    found = ev.Groundedness().evaluate(response=response, context=[CONTEXT])
+    assert found.spans is not None
+    assert [response[a:b] for a, b in found.spans] == ["Pigs flew to the moon in 1969!"]
+    assert found.reason.startswith("1 of 3 sentences unsupported")
+    out = ev.annotate(pd.DataFrame({"response": [response], "context": [CONTEXT]}), ev.Groundedness(), progress=False)
+    assert json.loads(str(out.frame["groundedness_spans"].iloc[0])) == [list(found.spans[0])]
+
+
+def test_more_support_never_hurts_a_sentence() -> None:
+    claim = "Ann Roe founded Acme in Paris in 1880."
+    parts = ["Acme makes anvils.", "Ann Roe lives in Paris.", "Acme was founded by Ann Roe in Paris in 1880."]
+    scores = [ev.Groundedness().evaluate(response=claim, context=parts[: n + 1]).score for n in range(3)]
+    assert scores == sorted(scores)
+    assert scores[0] < 0.5 < scores[2]
+
+
+def test_hallucination_score_is_the_complement() -> None:
+    roles = {"response": "Paris is the capital of Spain.", "context": CONTEXT}
+    grounded, hallucinated = ev.Groundedness().evaluate(**roles), ev.HallucinationScore().evaluate(**roles)
+    assert hallucinated.score == pytest.approx(1 - grounded.score)
+    assert hallucinated.passed is grounded.passed
+
+
+@pytest.mark.parametrize("context", ["", "  ", [], ["", " "], None, 3, float("nan"), [None]])
+def test_a_context_that_is_none_is_an_error(context: object) -> None:
+    assert ev.Groundedness().evaluate(response="Paris.", context=context).error
+
+
+@pytest.mark.parametrize("response", ["", "  ", "...", "🙂"])
+def test_a_response_without_words_is_an_error(response: str) -> None:
+    assert "no words" in str(ev.Groundedness().evaluate(response=response, context=CONTEXT).error)
+
+
+def test_contexts_may_be_lists_records_arrays_and_json() -> None:
+    expected = ev.Groundedness().evaluate(response="Acme makes anvils.", context=["Acme makes anvils.", "Pigs eat."])
+    for context in (
+        np.array(["Acme makes anvils.", "Pigs eat."], dtype=object),
+        '["Acme makes anvils.", "Pigs eat."]',
+        [{"text": "Acme makes anvils."}, {"page_content": "Pigs eat."}],
+    ):
+        assert ev.Groundedness().evaluate(response="Acme makes anvils.", context=context) == expected
+
+
+def test_other_models_can_be_passed_in() -> None:
+    roles = {"response": "Felines are pets.", "context": "Cats live with people."}
+    assert ev.Groundedness().evaluate(**roles).passed is False
+    assert ev.Groundedness(nli=lambda premise, hypothesis: {"entailment": 0.97}).evaluate(**roles).score == 0.97
+    same = ev.Groundedness(embed=lambda texts: np.ones((len(texts), 3))).evaluate(**roles)
+    assert same.score == pytest.approx((1 + ev.Groundedness().evaluate(**roles).score) / 2)
+    assert "nli must return" in str(ev.Groundedness(nli=lambda p, h: "yes").evaluate(**roles).error)
+    assert "one vector per text" in str(ev.Groundedness(embed=lambda texts: np.ones(3)).evaluate(**roles).error)
+    with pytest.raises(DataError, match="embed must be a function"):
+        ev.Groundedness(embed="model")
+
+
+def test_context_recall_and_relevance() -> None:
+    assert ev.ContextRecall().evaluate(reference=["Lyon is big.", "Paris is the capital."], context=CONTEXT).passed
+    assert ev.ContextRecall().evaluate(reference="Rome has seven hills.", context=CONTEXT).passed is False
+    check = ev.ContextRelevance()
+    assert check.evaluate(prompt="How tall is the Eiffel Tower?", context=CONTEXT).passed
+    assert check.evaluate(prompt="Who composed the opera Carmen?", context=CONTEXT).passed is False
+    assert "no content words" in str(check.evaluate(prompt="what?", context=CONTEXT).error)
+
+
+def test_answer_relevancy() -> None:
+    check = ev.AnswerRelevancy()
+    assert check.evaluate(prompt="When was the tower built?", response="In 1889").passed
+    assert check.evaluate(prompt="Who wrote Faust?", response="Goethe").passed
+    assert check.evaluate(prompt="Is Mars red?", response="Yes.").passed
+    assert check.evaluate(prompt="How do vaccines work?", response="My favourite colour is blue today.").passed is False
+    open_, refused = (
+        check.evaluate(prompt="Explain how vaccines train immunity", response=text).score
+        for text in ("Vaccines train immunity.", "I'm sorry, but I cannot explain how vaccines train immunity.")
+    )
+    assert refused < open_
+
+
+def test_sentences_and_tokens() -> None:
+    text = "Dr. A. B. Roe met J. Doe. They left at 5 p.m. Nobody saw.\nEnd"
+    assert [text[a:b] for a, b in sentences(text)][-1] == "End"
+    assert text[slice(*sentences(text)[0])] == "Dr. A. B. Roe met J. Doe."
+    assert {token.key for token in tokens("in 2018–19 and 1,250")} >= {"2018", "2019", "1250"}
+    assert sentences("") == []
+
+
+def test_the_shipped_coefficients_fit_the_features_and_the_documented_figures() -> None:
+    raw = json.loads(resources.files("dfevals.evaluators").joinpath("models/groundedness.json").read_text("utf-8"))
+    assert tuple(raw["features"]) == FEATURES
+    index = ContextIndex([CONTEXT])
+    values, _ = overlap_features(tokens("Paris is the capital."), index, load_model().weight)
+    assert len(values) == len(FEATURES)
+    with pytest.raises(ValueError, match="other features"):
+        model_from({**raw, "features": ["x"]})
+    figures = raw["measured"]
+    assert figures["wice_supported"][0] >= 0.80
+    assert figures["wice_not_supported"][0] >= 0.955
+    rivals = [v for k, v in figures.items() if k.startswith("halueval_") and k != "halueval_questions"]
+    assert figures["halueval"][1] > max(rivals)
+    written = re.sub(r"\s+", " ", ev.Groundedness.__doc__ or "")
+    for name in ("wice_supported", "wice_not_supported"):
+        value, low, high = (f"{number:.3f}".lstrip("0") for number in figures[name])
+        assert f"{value} [{low}, {high}]" in written
+
+
+def test_no_texts_are_shipped() -> None:
+    weights = load_model().weights
+    assert all(" " not in key for key in weights)
+    assert len(weights) < 5000
