@@ -49,7 +49,10 @@ class RankSums:
     `place_pos`, `place_neg`: sums over the rows of a class of squared weight times squared placement value (the
     weight of the other class on the wrong side, ties half), for DeLong's variance; `place_pos_1`, `place_neg_1` the
     same with the placement value itself.
-    `precision`: sum of precision over the positives (average precision times `pos`).
+    `precision`: sum of precision over the positives (average precision times `pos`). Average precision moves by
+    (own precision + `slope_pos` below or at it − average precision) / `pos` with a positive row, and by −(`slope_neg`
+    below or at it) / `pos` with a negative row; `ap_pos_1`, `ap_pos` and `ap_neg` are sums over the rows of squared
+    weight times these moves and their squares, for its variance.
     `ks`: greatest distance of the two score distributions; `ks_score`: the score where it is reached; `ks_pos`,
     `ks_neg`: the share of each class up to there.
     """
@@ -65,6 +68,11 @@ class RankSums:
     place_pos: Floats
     place_neg: Floats
     precision: Floats
+    slope_pos: Floats
+    slope_neg: Floats
+    ap_pos_1: Floats
+    ap_pos: Floats
+    ap_neg: Floats
     place_pos_1: Floats
     place_neg_1: Floats
     ks: Floats
@@ -72,6 +80,7 @@ class RankSums:
     ks_pos: Floats
     ks_neg: Floats
     clustered: Floats | None = None  # cluster-robust variance of the AUC
+    clustered_ap: Floats | None = None  # cluster-robust variance of average precision
     n_clusters: Floats | None = None
     notes: tuple[str, ...] = ()
 
@@ -249,6 +258,7 @@ class ScoreTally:
         assert self.score is not None
         assert self.label is not None
         variance, clusters = np.full(self.n_cohorts, np.nan), np.zeros(self.n_cohorts)
+        variance_ap = np.full(self.n_cohorts, np.nan)
         for i in range(self.n_cohorts):
             rows = slice(self.offsets[i], self.offsets[i + 1])
             label, weight = self.label[rows], np.ones(1) if self.weight is None else self.weight[rows]
@@ -268,7 +278,13 @@ class ScoreTally:
             influence = w * np.where(label, (below_neg - auc) / total_pos, (above_pos - auc) / total_neg)
             per_cluster = np.bincount(inverse, influence)
             variance[i] = (per_cluster**2).sum() * len(ids) / (len(ids) - 1)
-        sums.clustered, sums.n_clusters = variance, clusters
+            left, wrong = total_pos - cum_pos[first], total_neg - cum_neg[first]
+            slopes = w * label / (left + wrong) ** 2
+            up, down = (np.cumsum(slopes * side)[last - 1] for side in (wrong, left))
+            ap = sums.precision[i] / total_pos
+            moves = w * np.where(label, left / (left + wrong) + up - ap, -down) / total_pos
+            variance_ap[i] = (np.bincount(inverse, moves) ** 2).sum() * len(ids) / (len(ids) - 1)
+        sums.clustered, sums.n_clusters, sums.clustered_ap = variance, clusters, variance_ap
         return sums
 
 
@@ -397,7 +413,10 @@ def _tie_blocks(tally: ScoreTally, piece: tuple[int, int, int, int], carry: tupl
 def _rank_sums(tally: ScoreTally) -> RankSums:
     pos, neg, pos_sq, neg_sq, n_pos, n_neg = tally.totals()
     n = tally.n_cohorts
-    names = ("concordant", "tied", "place_pos", "place_neg", "precision", "place_pos_1", "place_neg_1", "ks")
+    names = (
+        *("concordant", "tied", "place_pos", "place_neg", "precision", "place_pos_1", "place_neg_1", "ks"),
+        *("slope_pos", "slope_neg", "ap_pos_1", "ap_pos", "ap_neg"),
+    )
     zeros, unknown = (
         {name: np.zeros(n) for name in names},
         {f"ks_{name}": np.full(n, np.nan) for name in ("score", "pos", "neg")},
@@ -430,8 +449,20 @@ def _add_blocks(sums: RankSums, piece: TieBlocks) -> None:
     place = piece.neg_below + 0.5 * piece.neg
     left = sums.pos[c] - piece.pos_below
     above = left - 0.5 * piece.pos
-    gained = piece.pos * left / (left + sums.neg[c] - piece.neg_below)
+    wrong = sums.neg[c] - piece.neg_below
+    rows = left + wrong
+    gained = piece.pos * left / rows
+    first = np.flatnonzero(np.diff(c, prepend=-1))
+    some = piece.pos > 0
+    up, down = (
+        _running(total, c, first, np.where(some, piece.pos * share / (rows * rows), 0.0))
+        for total, share in ((sums.slope_pos, wrong), (sums.slope_neg, left))
+    )
+    move = np.where(some, left / rows, 0.0) + up
     for total, values in (
+        (sums.ap_pos_1, piece.pos_sq * move),
+        (sums.ap_pos, piece.pos_sq * move * move),
+        (sums.ap_neg, piece.neg_sq * down * down),
         (sums.concordant, piece.pos * piece.neg_below),
         (sums.tied, piece.pos * piece.neg),
         (sums.place_pos, piece.pos_sq * place * place),
@@ -443,6 +474,18 @@ def _add_blocks(sums: RankSums, piece: TieBlocks) -> None:
         total[lo:hi] += np.bincount(c - lo, values, hi - lo)
     pos_share, neg_share = (piece.pos_below + piece.pos) / sums.pos[c], (piece.neg_below + piece.neg) / sums.neg[c]
     _keep_greatest(sums, piece.score, pos_share, neg_share, c)
+
+
+def _running(total: Floats, cohort: Ints, starts: Ints, values: Floats) -> Floats:
+    """Running sums of `values` within each cohort on top of its `total`, which grows by them."""
+    into = cohort[starts]
+    out = np.cumsum(values)
+    sizes = np.diff(np.append(starts, len(values)))
+    ends = starts + sizes - 1
+    base = total[into] - np.where(starts > 0, out[starts - 1], 0.0)
+    out += np.repeat(base, sizes)
+    total[into] = out[ends]
+    return out
 
 
 def _add_untied(
@@ -466,6 +509,8 @@ def _add_untied(
     if last == first + 1:  # perhaps a part of a cohort: negatives above the last positive of the part count too
         tail = stop - start - len(at) - (at[-1] + 1 - len(at) if len(at) else 0)
         above = sums.pos[first] - carry[0] - len(at)
+        if len(at) == 0:
+            sums.ap_neg[first] += tail * sums.slope_neg[first] ** 2
         sums.place_neg[first] += tail * above**2
         sums.place_neg_1[first] += tail * above
     if len(at) == 0:
@@ -489,7 +534,22 @@ def _add_untied(
     sums.place_neg_1[into] += np.add.reduceat(gap * left, starts)
     sums.place_pos[into] += np.add.reduceat(neg_below * neg_below, starts)
     sums.place_neg[into] += np.add.reduceat(gap * left * left, starts)
-    sums.precision[into] += np.add.reduceat(left / (left + neg - neg_below), starts)
+    wrong = neg - neg_below
+    rows = left + wrong
+    precision, rate = left / rows, 1 / rows
+    sums.precision[into] += np.add.reduceat(precision, starts)
+    under = sums.slope_neg[into]
+    up = _running(sums.slope_pos, cohort, starts, (1 - precision) * rate)
+    down = _running(sums.slope_neg, cohort, starts, precision * rate)
+    up += precision
+    sums.ap_pos_1[into] += np.add.reduceat(up, starts)
+    sums.ap_pos[into] += np.add.reduceat(up * up, starts)
+    ends = np.append(starts[1:], len(at)) - 1
+    tails = np.diff(segment)[filled] - counts[filled] - (at[ends] - segment[:-1][filled] - inside[ends])
+    sums.ap_neg[into] += tails * down[ends] ** 2
+    down[1:] = down[:-1]  # negatives in the gap below a positive lie above the positives before it
+    down[starts] = under
+    sums.ap_neg[into] += np.add.reduceat(gap * down * down, starts)
     share = neg_below / neg
     before, after = pos_below / pos, (pos_below + 1) / pos
     is_before = np.abs(before - share) > np.abs(after - share)
