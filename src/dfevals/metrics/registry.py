@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar, overload
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,7 @@ __all__ = ["AVERAGES", "Metric", "Parametric", "Request", "find", "metric", "nam
 
 AVERAGES = ("macro", "micro", "weighted")
 LABEL_TASKS = ("binary", "multiclass")
+_F = TypeVar("_F", bound=Callable[..., Any])
 
 _RECORDS: dict[str, Metric] = {}
 _ALIASES: dict[str, str] = {}
@@ -109,8 +110,13 @@ class Request:
         return {"higher": "lower", "lower": "higher"}.get(self.metric.better, self.metric.better)
 
 
+@overload
+def metric(function: _F, /, **described: Any) -> _F: ...
+@overload
+def metric(function: None = None, /, **described: Any) -> Callable[[_F], _F]: ...
 def metric(
     function: Callable[..., Any] | None = None,
+    /,
     *,
     name: str | None = None,
     needs: Any = None,

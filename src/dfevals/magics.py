@@ -1,0 +1,374 @@
+"""The notebook's door: `%evals` and `%%evals`, their help and their completion."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import inspect
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import pandas as pd
+from IPython.core.error import UsageError
+
+from dfevals import cohorts, metrics
+from dfevals.accessor import evaluate
+from dfevals.evaluation import Evaluation
+from dfevals.exceptions import DfevalsError, did_you_mean
+
+__all__ = ["COMMANDS", "Command", "complete", "evals", "load", "unload"]
+
+
+@dataclass(frozen=True)
+class Command:
+    """One question that `%evals` can ask: a method of Evaluation, whose parameters become options."""
+
+    name: str
+    help: str
+    prints: bool = True
+
+    @property
+    def parameters(self) -> frozenset[str]:
+        """Parameters of the method."""
+        return frozenset(inspect.signature(getattr(Evaluation, self.name)).parameters)
+
+
+_QUESTIONS = (
+    Command("metrics", "Metrics overall and per cohort, with intervals"),
+    Command("confusion", "Confusion matrices, overall and per cohort"),
+    Command("worst", "The rows with the greatest loss"),
+    Command("compare", "Tests of the difference between models"),
+    Command("calibration", "Predicted probability against observed rate"),
+    Command("gains", "Gains and lift by score"),
+    Command("roc", "ROC curves"),
+    Command("pr", "Precision-recall curves"),
+    Command("residuals", "Errors of a regression"),
+    Command("slices", "Search for cohorts that fail"),
+    Command("fairness", "Differences between groups"),
+    Command("gate", "Answer of a release gate"),
+    Command("explore", "The explorer"),
+)
+COMMANDS = {command.name: command for command in _QUESTIONS if hasattr(Evaluation, command.name)}
+
+_WORDS: dict[str, Any] = {"nargs": "+", "metavar": "NAME"}
+_ROLES: dict[str, dict[str, Any]] = {
+    "y_true": {"metavar": "COLUMN", "help": "what happened"},
+    "y_score": {"nargs": "+", "metavar": "COLUMN", "help": "scores: a column, or model=column for each model"},
+    "y_pred": {"nargs": "+", "metavar": "COLUMN", "help": "predictions: a column, or model=column for each model"},
+    "pos_label": {"metavar": "LABEL", "help": "the positive label of a binary task"},
+    "threshold": {"type": float, "help": "scores from here on are predicted positive"},
+    "sample_weight": {"metavar": "COLUMN", "help": "weight of every row"},
+    "cluster": {"metavar": "COLUMN", "help": "rows with the same value are not independent"},
+    "fold": {"metavar": "COLUMN", "help": "fold of out-of-fold predictions"},
+    "time": {"metavar": "COLUMN", "help": "when"},
+    "task": {"help": "binary, multiclass or regression, where it is not inferred right"},
+}
+_OPTIONS: dict[str, dict[str, Any]] = {
+    "metrics": {**_WORDS, "help": "names of metrics; the default set of the task when absent"},
+    "by": {"nargs": "+", "metavar": "COHORTS", "help": "columns (their intersections), or 'bins(age, [30, 50])' …"},
+    "models": {**_WORDS, "help": "which models; all when absent"},
+    "model": {"metavar": "NAME", "help": "which model; the first when absent"},
+    "a": {"metavar": "NAME", "help": "first model of the comparison"},
+    "b": {"metavar": "NAME", "help": "second model of the comparison"},
+    "n": {"type": int, "help": "how many rows"},
+    "by_class": {"action": "store_true", "help": "one row per class"},
+    "ci": {"type": float, "metavar": "LEVEL", "help": "level of the intervals, such as 0.9"},
+    "interval": {"metavar": "METHOD", "help": "method of the intervals, such as wilson or bootstrap"},
+    "n_resamples": {"type": int, "help": "of the bootstrap"},
+    "random_state": {"type": int, "help": "seed of the bootstrap"},
+    "relative_to": {"choices": ["overall", "complement"], "help": "add the difference to all or to the other rows"},
+    "min_n": {"type": int, "help": "fold cohorts with fewer rows into one"},
+    "baseline": {"metavar": "NAME", "help": "the model to compare with"},
+    "bins": {"type": int, "help": "number of bins"},
+}
+_COLUMN_OPTIONS = {"by", "y_true", "y_score", "y_pred", "sample_weight", "cluster", "fold", "time"}
+_DEFINITIONS: dict[str, Callable[..., Any]] = {
+    "bins": cohorts.bins,
+    "quantiles": cohorts.quantiles,
+    "period": cohorts.period,
+    "top": cohorts.top,
+}
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that answers with a short message instead of leaving the kernel."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{self.prog}: {message}. Help: {self.prog} --help")
+
+
+def _parser(command: Command) -> _Parser:
+    parser = _Parser(
+        prog=f"%evals {command.name}", description=command.help + ".", add_help=False, allow_abbrev=False, usage=None
+    )
+    parser.add_argument("source", metavar="rows", help="name of a DataFrame or of an evaluation (ev = df.evals(…))")
+    mine = parser.add_argument_group("options")
+    for name, settings in _OPTIONS.items():
+        if name in command.parameters:
+            mine.add_argument(_flag(name), default=argparse.SUPPRESS, **settings)
+    if command.prints:
+        mine.add_argument("--where", metavar="EXPRESSION", help="only these rows, such as 'age < 30'")
+        mine.add_argument("--each", action="store_true", help="cohorts of each column instead of intersections")
+        mine.add_argument("--plot", action="store_true", help="draw the result instead of showing its table")
+    roles = parser.add_argument_group("roles (or set them once: df.evals.set_roles(…))")
+    for name, settings in _ROLES.items():
+        roles.add_argument(_flag(name), default=argparse.SUPPRESS, **settings)
+    return parser
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def evals(shell: Any, line: str, cell: str | None = None) -> Any:
+    """Answer one line of `%evals`, or one cell of `%%evals`.
+
+    Parameters
+    ----------
+    shell : InteractiveShell
+        Where the names of frames and evaluations are looked up.
+    line : str
+        Such as "metrics df --by sex".
+    cell : str, optional
+        Lines `name: expression`, one cohort each.
+
+    Returns
+    -------
+    Result, DataFrame, Evaluation or None
+        What the method of the question returns; None after help or a plot.
+
+    Raises
+    ------
+    UsageError
+        With a short message, for anything that is wrong with the line.
+    """
+    words = _split(line)
+    if not words or words[0] in ("--help", "-h"):
+        print(_overview())
+        return None
+    name = words[0]
+    known = shell.user_ns
+    if name in COMMANDS:
+        words = words[1:]
+    elif name in known:
+        name = "metrics"
+    else:
+        raise UsageError(f"%evals {name!r} is no question. {did_you_mean(name, COMMANDS, noun='Questions')}")
+    if "--help" in words or "-h" in words:
+        print(_parser(COMMANDS[name]).format_help())
+        return None
+    try:
+        return _answer(COMMANDS[name], vars(_parser(COMMANDS[name]).parse_args(words)), known, cell)
+    except DfevalsError as error:
+        raise UsageError(f"%evals {name}: {error}") from error
+
+
+def _answer(command: Command, given: dict[str, Any], known: Mapping[str, Any], cell: str | None) -> Any:
+    rows, where, each, plot = (given.pop(key, None) for key in ("source", "where", "each", "plot"))
+    evaluation = _evaluation(rows, {key: given.pop(key) for key in _ROLES if key in given}, known)
+    if where:
+        evaluation = evaluation.where(where)
+    if "by" in given:
+        given["by"] = _by(given["by"], evaluation.frame, known, each=bool(each))
+    if cell is not None:
+        given["by"] = _named_cohorts(cell)
+    positional = [given.pop(key) for key in ("a", "b") if key in given]
+    result = getattr(evaluation, command.name)(*positional, **given)
+    if plot:
+        result.plot()
+        return None
+    return result
+
+
+def _split(line: str) -> list[str]:
+    try:
+        return shlex.split(line)
+    except ValueError as error:
+        raise UsageError(f"%evals: {error} in {line!r}; put text with spaces between matching quotes.") from error
+
+
+def _overview() -> str:
+    width = max(map(len, COMMANDS))
+    lines = [f"  {command.name.ljust(width)}  {command.help}" for command in COMMANDS.values()]
+    return (
+        "%evals QUESTION ROWS [options]   rows: the name of a DataFrame or of an evaluation\n\n"
+        + "\n".join(lines)
+        + "\n\n%evals QUESTION --help shows the options. In a cell, %%evals QUESTION ROWS takes one cohort per line:\n"
+        + "  name: expression"
+    )
+
+
+# Rows and roles
+
+
+def _evaluation(name: str, roles: dict[str, Any], known: Mapping[str, Any]) -> Evaluation:
+    if name not in known:
+        raise UsageError(
+            f"%evals: the name {name!r} is not defined. {did_you_mean(name, _sources(known), noun='Frames')}"
+        )
+    source = known[name]
+    if isinstance(source, Evaluation):
+        if roles:
+            raise UsageError(f"%evals: {name} has its roles already; give roles with the name of a DataFrame.")
+        return source
+    if not isinstance(source, pd.DataFrame):
+        raise UsageError(f"%evals: {name} is a {type(source).__name__}, not a DataFrame or an evaluation.")
+    for role in ("y_score", "y_pred"):
+        if role in roles:
+            roles[role] = _models(roles[role], source)
+    if "pos_label" in roles and "y_true" in roles:
+        roles["pos_label"] = _label(roles["pos_label"], source.get(roles["y_true"]))
+    return evaluate(source, **roles)
+
+
+def _models(words: Sequence[str], frame: pd.DataFrame) -> Any:
+    """A column; or models by name, `gbm=p_gbm logistic=p_logistic`."""
+    models: dict[str, str] = {}
+    for word in words:
+        model, equals, column = word.partition("=")
+        models.update({model: column} if equals and word not in frame.columns else {word: word})
+    return words[0] if list(models.items()) == [(words[0], words[0])] else models
+
+
+def _label(text: str, column: Any) -> Any:
+    """The label of a column that is written like this text: 1 for "1" where labels are numbers."""
+    if isinstance(column, pd.Series):
+        for label in column.drop_duplicates():
+            if str(label) == text:
+                return label
+    return text
+
+
+# Cohorts
+
+
+def _by(words: Sequence[str], frame: pd.DataFrame, known: Mapping[str, Any], *, each: bool) -> Any:
+    if len(words) == 1 and words[0] not in frame.columns and isinstance(known.get(words[0]), Mapping):
+        return known[words[0]]
+    found = [_definition(word, frame) for word in words]
+    if each:
+        return cohorts.each(*found)
+    return found[0] if len(found) == 1 else found
+
+
+def _definition(word: str, frame: pd.DataFrame) -> Any:
+    """A column, or a call such as `bins(age, [30, 50])` whose names are columns."""
+    for column in frame.columns:
+        if str(column) == word:
+            return column
+    try:
+        call = ast.parse(word, mode="eval").body
+    except SyntaxError:
+        return word
+    if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and not call.keywords):
+        return word
+    if call.func.id not in _DEFINITIONS:
+        raise UsageError(
+            f"%evals: {call.func.id!r} makes no cohorts. {did_you_mean(call.func.id, _DEFINITIONS, noun='Known')}"
+        )
+    try:
+        arguments = [item.id if isinstance(item, ast.Name) else ast.literal_eval(item) for item in call.args]
+        return _DEFINITIONS[call.func.id](*arguments)
+    except (ValueError, TypeError) as error:
+        if isinstance(error, DfevalsError):
+            raise
+        raise UsageError(f"%evals: {word} cannot be read; write it like 'bins(age, [30, 50])'.") from error
+
+
+def _named_cohorts(cell: str) -> dict[str, str]:
+    """Lines `name: expression`; empty lines and lines that begin with # are left out."""
+    found: dict[str, str] = {}
+    for number, line in enumerate(cell.splitlines(), start=1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        name, colon, expression = (part.strip() for part in line.partition(":"))
+        if not (name and colon and expression):
+            raise UsageError(f"%%evals: line {number} is {line.strip()!r}; write it as name: expression.")
+        if name in found:
+            raise UsageError(f"%%evals: line {number} names the cohort {name!r} again.")
+        found[name] = expression
+    if not found:
+        raise UsageError("%%evals: the cell names no cohorts; write lines such as  young: age < 30")
+    return found
+
+
+# Completion
+
+
+def complete(shell: Any, event: Any) -> list[str]:
+    """What the Tab key offers: questions, names of frames, options, columns or metrics, by what stands before the cursor."""
+    known = shell.user_ns
+    before = str(getattr(event, "text_until_cursor", event.line))
+    words = before.split()[1:]
+    if event.symbol and words:
+        words = words[:-1]
+    question = words[0] if words and words[0] in COMMANDS else None
+    rest = words[1:] if question else words
+    if not rest:
+        return _sources(known) if question else [*COMMANDS, *_sources(known)]
+    option = next((word for word in reversed(rest) if word.startswith("--")), "")
+    if event.symbol.startswith("-") or not option:
+        parser = _parser(COMMANDS[question or "metrics"])
+        return sorted(flag for action in parser._actions for flag in action.option_strings)
+    return _values_of(option.lstrip("-").replace("-", "_"), known.get(rest[0]))
+
+
+def _values_of(option: str, source: Any) -> list[str]:
+    frame = source.frame if isinstance(source, Evaluation) else source
+    if option == "metrics":
+        return metrics.names()
+    if option in ("models", "model", "a", "b", "baseline"):
+        return list(source.models) if isinstance(source, Evaluation) else []
+    if option in _COLUMN_OPTIONS and isinstance(frame, pd.DataFrame):
+        return [shlex.quote(str(column)) for column in frame.columns]
+    return list(_OPTIONS.get(option, {}).get("choices", []))
+
+
+def _sources(known: Mapping[str, Any]) -> list[str]:
+    """Names of frames and evaluations, without those that IPython keeps for itself."""
+    return sorted(
+        name
+        for name, value in known.items()
+        if isinstance(value, (pd.DataFrame, Evaluation)) and not name.startswith("_")
+    )
+
+
+# The extension
+
+
+def load(shell: Any) -> None:
+    """Put `%evals` and `%%evals` into a shell, and the name `dfevals` if it is free. Doing it again changes nothing."""
+    import dfevals
+
+    def run(line: str, cell: str | None = None) -> Any:
+        return evals(shell, line, cell)
+
+    run.__doc__ = _overview()
+    shell.register_magic_function(run, magic_kind="line_cell", magic_name="evals")
+    _forget_completion(shell)
+    for name in _MAGICS:
+        shell.set_hook("complete_command", complete, str_key=name)
+    if "dfevals" not in shell.user_ns:
+        shell.push({"dfevals": dfevals}, interactive=False)
+
+
+def unload(shell: Any) -> None:
+    """Take out what `load` put in."""
+    import dfevals
+
+    for kind in ("line", "cell"):
+        shell.magics_manager.magics[kind].pop("evals", None)
+    _forget_completion(shell)
+    if shell.user_ns.get("dfevals") is dfevals and "dfevals" in shell.user_ns_hidden:
+        shell.drop_by_id({"dfevals": dfevals})
+
+
+_MAGICS = ("%evals", "%%evals")
+
+
+def _forget_completion(shell: Any) -> None:
+    completers = shell.strdispatchers.get("complete_command")
+    for name in _MAGICS if completers is not None else ():
+        completers.strs.pop(name, None)

@@ -1,0 +1,5 @@
+"""Settings shared by all tests: charts are drawn without a window."""
+
+import matplotlib
+
+matplotlib.use("Agg")
