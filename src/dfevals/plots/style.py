@@ -103,7 +103,11 @@ def theme(dark: bool | None = None) -> Iterator[None]:
         "font.size": 9.5,
     }
     with mpl.rc_context(settings):
-        yield
+        try:
+            yield
+        finally:
+            interactive = mpl.is_interactive()
+    mpl.interactive(interactive)  # a session's first figure loads the notebook's backend, which turns this on for good
 
 
 def is_dark(ax: Axes) -> bool:
