@@ -15,7 +15,12 @@ from dfevals.evaluators.records import BUILT_IN, by_name, classes, table
 from dfevals.exceptions import DataError, RoleError
 
 LOCAL_TEXT = [
-    one for one in classes() if "response" in one.record.roles and not one.remote and one.record.family != "judge"
+    one
+    for one in classes()
+    if "response" in one.record.roles
+    and not one.remote
+    and one.record.family != "judge"
+    and one.record.name != "unit_tests"
 ]
 
 

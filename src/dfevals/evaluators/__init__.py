@@ -7,9 +7,11 @@ from dfevals.evaluators.records import BUILT_IN as _BUILT_IN
 _attributes: dict[str, list[str]] = {
     "annotating": ["Annotation", "OutcomeSpec", "annotate"],
     "caching": ["Cache"],
+    "clients": ["OpenAICompatible"],
     "functions": ["FunctionEvaluator", "as_evaluator", "evaluator"],
     "protocol": ["ROLES", "Evaluated", "Evaluator", "EvaluatorRecord"],
     "records": ["by_name", "table"],
+    "verdicts": ["Template"],
 }
 for _name, _module in _BUILT_IN.items():
     _attributes.setdefault(_module, []).append(_name)

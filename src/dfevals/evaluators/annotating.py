@@ -229,6 +229,7 @@ class _Job:
                 self._run_batch(start, min(start + self._batch_size(), self.n), bar)
         finally:
             self._save(force=True)
+            self.one.close()
             bar.close()
         return self._columns()
 

@@ -217,12 +217,15 @@ def as_evaluator(value: object) -> Evaluator:
     """
     if isinstance(value, Evaluator):
         return value
-    if isinstance(value, type) and issubclass(value, Evaluator):
-        return value()
     if isinstance(value, str):
         from dfevals.evaluators.records import by_name
 
-        return by_name(value)()
+        value = by_name(value)
+    if isinstance(value, type) and issubclass(value, Evaluator):
+        try:
+            return value()
+        except TypeError as error:
+            raise DataError(f"{value.__name__} needs arguments: pass {value.__name__}(…). {error}.") from None
     if callable(value):
         return FunctionEvaluator(value)
     raise DataError(f"{value!r} is not an evaluator: pass an evaluator, its name, or a function.")

@@ -24,6 +24,7 @@ ROLES: Mapping[str, str] = {
     "expected_tool_calls": "calls that were right",
     "schema": "JSON Schema, or the definitions of the tools",
     "trajectory": "steps taken, in order",
+    "other": "another response to the same prompt",
 }
 
 
@@ -205,6 +206,9 @@ class Evaluator:
         if self.pass_at is None:
             return None
         return score >= self.pass_at if self.better == "higher" else score <= self.pass_at
+
+    def close(self) -> None:
+        """Let go of what was kept open between rows; called after a frame."""
 
     def fingerprint(self) -> str:
         """Text that changes whenever the evaluator's answers may change; part of the cache key."""

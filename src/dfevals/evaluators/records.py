@@ -35,6 +35,17 @@ BUILT_IN: dict[str, str] = {
     "Repetition": "style",
     "Length": "style",
     "Readability": "style",
+    "Judge": "judge",
+    "ReasoningQuality": "judged",
+    "InstructionFollowing": "judged",
+    "FactualAccuracy": "judged",
+    "Coherence": "judged",
+    "Toxicity": "judged",
+    "JudgedGroundedness": "judged",
+    "JudgedAnswerRelevancy": "judged",
+    "JudgedContextRelevance": "judged",
+    "JudgedTaskCompletion": "judged",
+    "PairwisePreference": "pairwise",
 }
 """Class → module, in the order of the documentation."""
 

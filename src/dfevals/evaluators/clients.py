@@ -1,0 +1,293 @@
+"""Clients of language models: any callable, an OpenAI-like object, or a small HTTP client of our own.
+
+Nothing is sent anywhere but to the address that the user gives, and a key is read from the environment at each call: it
+is not kept, shown, logged or cached.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import inspect
+import json
+import os
+import socket
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from dfevals.evaluators.concurrency import TimedOut, stream
+from dfevals.evaluators.protocol import stable_repr
+from dfevals.exceptions import DataError, DfevalsError
+
+__all__ = ["CallFailed", "Completion", "OpenAICompatible", "as_client"]
+
+Messages = Sequence[Mapping[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What a model answered, and the tokens used where they are told."""
+
+    text: str
+    tokens: int | None = None
+
+
+class CallFailed(DfevalsError):
+    """A call to a model failed.
+
+    Attributes
+    ----------
+    again : bool
+        Whether another try may help.
+    wait : float or None
+        Seconds that the server asked to wait.
+    """
+
+    def __init__(self, message: str, *, again: bool, wait: float | None = None) -> None:
+        super().__init__(message)
+        self.again = again
+        self.wait = wait
+
+
+class OpenAICompatible:
+    """A minimal client of `POST {base_url}/chat/completions`, on the standard library; safe in threads.
+
+    Parameters
+    ----------
+    base_url : str
+        Such as "http://127.0.0.1:8000/v1".
+    key_env : str, optional
+        Name of the environment variable that holds the key; it is read at each call.
+    timeout : float
+        Seconds for one call.
+
+    Raises
+    ------
+    DataError
+        When the address is not http(s).
+
+    Examples
+    --------
+    >>> OpenAICompatible("http://127.0.0.1:8000/v1")
+    OpenAICompatible('http://127.0.0.1:8000/v1', key_env='OPENAI_API_KEY')
+    """
+
+    def __init__(self, base_url: str, *, key_env: str | None = "OPENAI_API_KEY", timeout: float = 60.0) -> None:
+        parts = urlsplit(base_url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise DataError(f"base_url={base_url!r} must begin with http:// or https://.")
+        if parts.username or parts.password:
+            raise DataError("base_url must not hold a user name or password; use key_env.")
+        self.base_url, self.key_env, self.timeout = base_url.rstrip("/"), key_env, timeout
+        self._parts = parts
+        self._path = parts.path.rstrip("/") + "/chat/completions"
+        self._idle: list[http.client.HTTPConnection] = []
+        weakref.finalize(self, _close_all, self._idle)
+
+    def __repr__(self) -> str:
+        return f"OpenAICompatible({self.base_url!r}, key_env={self.key_env!r})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"base_url": self.base_url, "key_env": self.key_env, "timeout": self.timeout}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(**state)  # type: ignore[misc]
+
+    def __call__(self, messages: Messages, *, model: str | None = None, **options: Any) -> Completion:
+        """Ask for one completion.
+
+        Raises
+        ------
+        CallFailed
+            When there is no usable answer.
+        """
+        body = {"messages": list(messages), **options}
+        if model is not None:
+            body["model"] = model
+        status, headers, payload = self._post(json.dumps(body).encode())
+        if status != 200:
+            raise CallFailed(
+                f"HTTP {status}: {self._clean(payload[:200])}",
+                again=status in (408, 409, 425, 429) or status >= 500,
+                wait=_seconds(headers.get("Retry-After")),
+            )
+        try:
+            return completion_of(json.loads(payload))
+        except (ValueError, RecursionError):
+            raise CallFailed(f"the answer is not JSON: {self._clean(payload[:120])}", again=True) from None
+
+    def close(self) -> None:
+        """Close the connections that are kept open."""
+        _close_all(self._idle)
+
+    def _post(self, body: bytes) -> tuple[int, Mapping[str, str], bytes]:
+        headers = {"Content-Type": "application/json"}
+        key = os.environ.get(self.key_env) if self.key_env else None
+        if key:
+            headers["Authorization"] = f"Bearer {key}"
+        while True:
+            connection, kept = self._connection()
+            done = False
+            try:
+                if not kept:
+                    connection.connect()
+                    connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                connection.request("POST", self._path, body, headers)
+                response = connection.getresponse()
+                found = response.status, dict(response.getheaders()), response.read()
+                done = not response.will_close
+                return found
+            except TimeoutError:
+                raise CallFailed(f"no answer within {self.timeout:g} s", again=True) from None
+            except (OSError, http.client.HTTPException) as error:
+                if not kept:  # a kept connection may have been closed by the server: then with another one
+                    message = self._clean(f"{type(error).__name__}: {error}".encode())
+                    raise CallFailed(f"the connection failed: {message}", again=True) from None
+            finally:
+                if done:
+                    self._idle.append(connection)
+                else:
+                    connection.close()
+
+    def _connection(self) -> tuple[http.client.HTTPConnection, bool]:
+        """A connection, and whether it was used before."""
+        try:
+            return self._idle.pop(), True
+        except IndexError:
+            kind = http.client.HTTPSConnection if self._parts.scheme == "https" else http.client.HTTPConnection
+            return kind(str(self._parts.hostname), self._parts.port, timeout=self.timeout), False
+
+    def _clean(self, payload: bytes) -> str:
+        """Text for a message, without the key even if the server repeats it."""
+        shown = payload.decode("utf-8", errors="replace")
+        key = os.environ.get(self.key_env) if self.key_env else None
+        return shown.replace(key, "***") if key else shown
+
+
+def _close_all(idle: list[http.client.HTTPConnection]) -> None:
+    while idle:
+        idle.pop().close()
+
+
+def _seconds(value: str | None) -> float | None:
+    try:
+        return None if value is None else max(0.0, float(value))
+    except ValueError:
+        return None
+
+
+def completion_of(answer: object) -> Completion:
+    """The text of an answer: a text, an OpenAI-like response (mapping or object), or an Anthropic-like one.
+
+    Raises
+    ------
+    CallFailed
+        When no text is found.
+    """
+    if isinstance(answer, Completion):
+        return answer
+    if isinstance(answer, str):
+        return Completion(answer)
+    if hasattr(answer, "model_dump"):
+        answer = answer.model_dump()
+    if isinstance(answer, Mapping):
+        usage = answer.get("usage")
+        total = usage.get("total_tokens") if isinstance(usage, Mapping) else None
+        tokens = total if isinstance(total, int) else None
+        choices = answer.get("choices")
+        if isinstance(choices, list) and choices and isinstance(choices[0], Mapping):
+            message = choices[0].get("message")
+            content = message.get("content") if isinstance(message, Mapping) else choices[0].get("text")
+            if isinstance(content, str):
+                return Completion(content, tokens)
+        content = answer.get("content")
+        if isinstance(content, list) and content and isinstance(content[0], Mapping):
+            content = content[0].get("text")
+        if isinstance(content, str):
+            return Completion(content, tokens)
+    content = getattr(answer, "content", None)
+    if isinstance(content, str):
+        return Completion(content)
+    raise CallFailed(f"the answer holds no text: {type(answer).__name__}", again=True)
+
+
+class _Wrapped:
+    """A callable or SDK client, called with messages within a time limit."""
+
+    def __init__(self, call: Callable[..., Any], style: str, shown: str, timeout: float) -> None:
+        self.call, self.style, self.shown, self.timeout = call, style, shown, timeout
+
+    def __repr__(self) -> str:
+        return self.shown
+
+    def __call__(self, messages: Messages, *, model: str | None = None, **options: Any) -> Completion:
+        result: Any = next(
+            iter(stream(lambda _: self._ask(messages, model, options), 1, max_concurrency=1, timeout=self.timeout))
+        )[1]
+        if isinstance(result, TimedOut):
+            raise CallFailed(result.message, again=True)
+        if isinstance(result, CallFailed):
+            raise result
+        if isinstance(result, BaseException):
+            status = getattr(result, "status_code", None)
+            again = status is None or status in (408, 409, 429) or status >= 500
+            raise CallFailed(f"{type(result).__name__}: {result}"[:300], again=again)
+        return completion_of(result)
+
+    def _ask(self, messages: Messages, model: str | None, options: Mapping[str, Any]) -> Any:
+        """The answer, or the exception instead of it."""
+        try:
+            if self.style == "text":
+                answer = self.call("\n\n".join(message["content"] for message in messages))
+            elif self.style == "messages":
+                answer = self.call(list(messages))
+            else:
+                named = {} if model is None else {"model": model}
+                answer = self.call(messages=list(messages), **named, **options)
+            if inspect.isawaitable(answer):
+                answer = asyncio.run(_await(answer))
+            return answer
+        except BaseException as error:
+            return error
+
+
+async def _await(awaitable: Any) -> Any:
+    return await awaitable
+
+
+def as_client(client: object, timeout: float) -> Callable[..., Completion]:
+    """A client from an address, an OpenAI-like object, or a callable.
+
+    A callable that takes `model` gets `messages=`, `model=` and the options; one whose only parameter is called
+    `messages` gets the list of messages; any other of one parameter gets one text.
+
+    Raises
+    ------
+    DataError
+        When it is none of these.
+    """
+    if isinstance(client, str):
+        return OpenAICompatible(client, timeout=timeout)
+    if isinstance(client, OpenAICompatible):
+        return client
+    completions = getattr(getattr(client, "chat", None), "completions", None)
+    if completions is not None and callable(getattr(completions, "create", None)):
+        return _Wrapped(completions.create, "options", type(client).__qualname__, timeout)
+    if not callable(client):
+        raise DataError(
+            f"client must be a function, an OpenAI-compatible client or an address, found {type(client).__name__}."
+        )
+    return _Wrapped(client, _style(client), stable_repr(client), timeout)
+
+
+def _style(client: Callable[..., Any]) -> str:
+    try:
+        parameters = inspect.signature(client).parameters
+    except (TypeError, ValueError):
+        return "text"
+    if "model" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        return "options"
+    return "messages" if "messages" in parameters else "text"
