@@ -14,7 +14,7 @@ import pandas as pd
 from pandas.api import types
 
 from dfevals.exceptions import DataError, RoleError, did_you_mean
-from dfevals.roles import Model, Outcome, Roles, column, find_models, pattern_labels
+from dfevals.roles import Model, Outcome, Roles, column, find_models, pattern_labels, stand_in
 
 __all__ = ["BLOCK", "Bound", "bind"]
 
@@ -508,7 +508,7 @@ def _binary_labels(labels: list[Any], roles: Roles, truth: pd.Series) -> tuple[A
                 close = f"The labels are of type {type(labels[0]).__name__}; pass pos_label={labels[[str(x) for x in labels].index(str(positive))]!r}."
             raise RoleError(f"pos_label={positive!r} is not a label of {truth.name!r}: {labels!r}. {close}")
         others = [label for label in labels if _key(label) != _key(positive)]
-        return (others[0] if others else _other(positive), known[0] if known else positive)
+        return (others[0] if others else stand_in(positive), known[0] if known else positive)
     if roles.labels is not None:
         return tuple(labels)
     keys = {_key(label) for label in labels}
@@ -521,15 +521,6 @@ def _binary_labels(labels: list[Any], roles: Roles, truth: pd.Series) -> tuple[A
         f"Which label of {truth.name!r} is the positive one? Labels: {labels!r}. "
         f"Pass pos_label={labels[-1] if labels else 1!r}."
     )
-
-
-def _other(positive: Any) -> Any:
-    """A stand-in for the negative label where all rows are positive."""
-    if isinstance(positive, bool):
-        return not positive
-    if isinstance(positive, int | float):
-        return 0 if positive != 0 else 1
-    return f"not {positive}"
 
 
 def _with_pattern(labels: list[Any], roles: Roles, frame: pd.DataFrame, task: str) -> list[Any]:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from dfevals.exceptions import RoleError, check_choice, did_you_mean
 
-__all__ = ["Model", "Outcome", "Roles", "column", "find_models"]
+__all__ = ["Model", "Outcome", "Roles", "column", "find_models", "pattern_labels", "stand_in"]
 
 TASKS = ("binary", "multiclass", "multilabel", "regression", "clustering", "outcomes")
 WEIGHT_KINDS = ("importance", "frequency")
@@ -176,7 +176,7 @@ class Roles:
         if "outcomes" in values:
             values["outcomes"] = [{k: v for k, v in asdict(item).items() if v is not None} for item in self.outcomes]
         if self.cohorts:
-            from dfevals.cohorts import to_plain
+            from dfevals.cohort_plain import to_plain
 
             values["cohorts"] = [to_plain(item) for item in self.cohorts]
         try:
@@ -196,7 +196,7 @@ class Roles:
         if not isinstance(values, dict):
             raise RoleError("df.attrs['dfevals'] does not hold roles. Set them again: df.evals.set_roles(...).")
         if values.get("cohorts"):
-            from dfevals.cohorts import from_plain
+            from dfevals.cohort_plain import from_plain
 
             values["cohorts"] = [from_plain(item) for item in values["cohorts"]]
         return cls.build(values)
@@ -402,6 +402,15 @@ def _outcome(item: Any) -> Outcome:
     if isinstance(item, Mapping):
         return Outcome(**item)
     return Outcome(item)
+
+
+def stand_in(positive: Any) -> Any:
+    """A stand-in for the negative label where all rows are positive."""
+    if isinstance(positive, bool):
+        return not positive
+    if isinstance(positive, int | float):
+        return 0 if positive != 0 else 1
+    return f"not {positive}"
 
 
 def _plain(value: Any) -> Any:

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import scipy.stats
 import sklearn.metrics as skm
-from laws.frames import Case, binary, metric_names, multiclass, outcomes, regression
 
 import dfevals
 from dfevals.metrics.registry import find, records
+from laws.frames import Case, binary, metric_names, multiclass, outcomes, regression
 
 Rows = dict[str, Any]
 Oracle = Callable[[Rows], float]

@@ -43,14 +43,14 @@ class Pass:
         self.weighted = self.bound.roles.sample_weight is not None
         self.importance = self.weighted and self.bound.roles.weight_kind == "importance"
         self.keep: list[npt.NDArray[np.bool_] | None] = []
-        for start in range(0, self.bound.n, BLOCK):
+        for start in range(0, max(self.bound.n, 1), BLOCK):
             self.keep.append(
                 validity(Block(self.bound, self.model, start, min(start + BLOCK, self.bound.n)), self.dropped)
             )
 
     def blocks(self) -> Iterator[tuple[Block, npt.NDArray[Any]]]:
         """Blocks of the rows that can be judged, with the atoms of their rows."""
-        for i, start in enumerate(range(0, self.bound.n, BLOCK)):
+        for i, start in enumerate(range(0, max(self.bound.n, 1), BLOCK)):
             block = Block(self.bound, self.model, start, min(start + BLOCK, self.bound.n), self.keep[i])
             yield block, block.kept(self.cohorts.codes[start : block.stop])
 
@@ -244,7 +244,7 @@ class _Moments:
     def __init__(self, run: Pass, need: Moments) -> None:
         self.run, self.need = run, need
         self.total = MomentTally.empty(len(need.functions), need.order, run.n_atoms)
-        self.square = self.total
+        self.square = MomentTally.empty(len(need.functions), need.order, run.n_atoms)
         self.entries: list[tuple[Any, ...]] = []
         self.origin: Floats | None = None
 

@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 
-from dfevals.metrics.estimands import Mean, SmoothMoments, Value
+from dfevals.metrics.estimands import Mean, SmoothMoments, Value, divide
 from dfevals.metrics.registry import Metric, metric, parametric
 from dfevals.metrics.rowwise import order_statistic
 from dfevals.needs import Extremes, Moments, RowFunction, Rows
@@ -91,8 +91,9 @@ def evaluation_error_rate(moments: MomentView) -> Mean:
     aliases=("standard_deviation",),
 )
 def std(moments: MomentView) -> SmoothMoments:
-    """Standard deviation of the outcome, with n − 1."""
-    n = moments.n
+    """Standard deviation of the outcome, with n − 1 (of the effective n where rows are weighted)."""
+    tally = moments.tally
+    n = tally.rows if tally.square is None else divide(tally.n**2, tally.square.n)
     correction = np.sqrt(np.where(n > 1, n / np.maximum(n - 1, 1), np.nan))
     return SmoothMoments(moments, lambda mean, second: correction * np.sqrt(second[2,]), "log", "fewer than two values")
 

@@ -82,7 +82,7 @@ class MomentTally:
         n = rows if weight is None else np.bincount(codes, weight, n_cohorts)
         safe = np.where(n == 0, 1, n)
         means = [np.bincount(codes, v if weight is None else v * weight, n_cohorts) / safe for v in values]
-        deviations = [v - (m[codes] if n_cohorts > 1 else m[0]) for v, m in zip(values, means, strict=True)]
+        deviations = [v - (m[0] if n_cohorts == 1 else m[codes]) for v, m in zip(values, means, strict=True)]
         central = np.empty((len(exponents(len(values), order)), n_cohorts))
         powers: dict[tuple[int, ...], Floats] = {}
         for i, e in enumerate(exponents(len(values), order)):
@@ -98,11 +98,11 @@ class MomentTally:
         square = None
         if self.square is not None or other.square is not None:
             square = (self.square or self) + (other.square or other)
-        clusters = self.clusters
-        if self.clusters is not None and other.clusters is not None:
-            assert self.origin is not None
-            moved = other._clusters_about(self.origin)
-            clusters = self.clusters.merge(moved)
+        clusters, origin = self.clusters, self.origin
+        if origin is None:  # no rows here
+            clusters, origin = other.clusters, other.origin
+        elif self.clusters is not None and other.clusters is not None and other.origin is not None:
+            clusters = self.clusters.merge(other._clusters_about(origin))
         return MomentTally(
             self.order,
             n,
@@ -112,7 +112,7 @@ class MomentTally:
             self.undefined + other.undefined,
             square,
             clusters,
-            self.origin,
+            origin,
         )
 
     def about(self, centre: Floats) -> Floats:
@@ -144,7 +144,7 @@ class MomentTally:
         to = cohort_of[keep]
 
         def add(values: Floats) -> Floats:
-            return np.bincount(to, values[keep], n_cohorts)
+            return np.bincount(to, values[keep], n_cohorts).astype(float, copy=False)  # integers without rows
 
         n = add(self.n)
         safe = np.where(n == 0, 1, n)

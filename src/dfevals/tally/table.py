@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from dfevals.exceptions import DataError
 from dfevals.needs import Need, Scores
+from dfevals.roles import stand_in
 from dfevals.tally.cells import CellTally
 from dfevals.tally.moments import MomentTally
 from dfevals.tally.scores import ScoreTally
@@ -185,7 +186,7 @@ class Tally:
             if a != b:
                 raise DataError(f"Tallies of different {what} cannot be added: {a!r} and {b!r}.")
         cohorts, place, place_other = unite(self.cohorts, other.cohorts)
-        labels, relabel = _united_labels(self.labels, other.labels, self.models)
+        labels, relabel = _united_labels(self.labels, other.labels, self.models, self.task == "binary")
         models = {
             name: part.merge(other.models[name], place, place_other, cohorts.n_atoms, relabel)
             for name, part in self.models.items()
@@ -215,11 +216,15 @@ class Tally:
 
 
 def _united_labels(
-    mine: Sequence[Any], theirs: Sequence[Any], models: dict[str, ModelTally]
+    mine: Sequence[Any], theirs: Sequence[Any], models: dict[str, ModelTally], binary: bool
 ) -> tuple[tuple[Any, ...], Relabel]:
     """Union of the labels and the function that brings cells of both onto it."""
     if tuple(mine) == tuple(theirs):
         return tuple(mine), lambda a, b: (a, b)
+    if binary and mine[-1] == theirs[-1]:  # a part without negatives has a stand-in for their label
+        named = [labels for labels in (mine, theirs) if labels[0] != stand_in(labels[-1])]
+        if len(named) == 1:
+            return tuple(named[0]), lambda a, b: (a, b)
     if any(isinstance(need, Scores) for part in models.values() for need in part.parts):
         raise DataError(
             f"The parts have different labels, {list(mine)!r} and {list(theirs)!r}, and ranking metrics depend on them. "
