@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from dfevals.accessor import EvalsAccessor, evaluate
 
 if TYPE_CHECKING:
+    from dfevals.analyses.gates import Gate as Gate
     from dfevals.cohorts import bins as bins
     from dfevals.cohorts import each as each
     from dfevals.cohorts import period as period
@@ -36,6 +37,7 @@ _LAZY = {
     "quantiles": "cohorts",
     "top": "cohorts",
     "Evaluation": "evaluation",
+    "Gate": "analyses.gates",
     "Outcome": "roles",
     "Roles": "roles",
     "Tally": "tally",

@@ -85,9 +85,40 @@ def _datasets(given: argparse.Namespace) -> int:
     return 0
 
 
+def _gate_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("data", help="table of predictions: .csv, .json or .parquet, also compressed")
+    parser.add_argument("--config", required=True, metavar="gate.toml", help="roles and rules")
+    parser.add_argument("--json", metavar="FILE", help="also write the evidence as JSON")
+    parser.add_argument("--junit", metavar="FILE", help="also write JUnit XML")
+    parser.add_argument("--markdown", metavar="FILE", help="also write Markdown, for a pull request")
+    parser.add_argument("--html", metavar="FILE", help="also write a self-contained page")
+
+
+def _gate(given: argparse.Namespace) -> int:
+    """Judge a release by a gate file: 0 pass, 1 fail, 2 inconclusive, 3 wrong usage or data."""
+    from pathlib import Path
+
+    from dfevals.analyses.gate_file import read_gate_file
+
+    gate = read_gate_file(given.config)
+    result = gate.judge(dfevals.evaluate(given.data, gate.roles))
+    print(result)
+    for path, text in (
+        (given.json, result.to_json),
+        (given.junit, result.to_junit),
+        (given.markdown, result.to_markdown),
+    ):
+        if path is not None:
+            Path(path).write_text(text(), encoding="utf-8")
+    if given.html is not None:
+        result.to_html(given.html)
+    return {"pass": 0, "fail": 1, "inconclusive": 2}[result.answer]
+
+
 Declare = Callable[[argparse.ArgumentParser], None]
 Run = Callable[[argparse.Namespace], int]
 COMMANDS: dict[str, tuple[Declare, Run]] = {
     "metrics": (_metrics_arguments, _metrics),
     "datasets": (_datasets_arguments, _datasets),
+    "gate": (_gate_arguments, _gate),
 }

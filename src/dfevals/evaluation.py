@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+from weakref import ref
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +19,11 @@ from dfevals.roles import Model, Roles
 
 if TYPE_CHECKING:
     from dfevals.analyses.card import Card
+    from dfevals.analyses.comparison_result import ComparisonResult
     from dfevals.analyses.confusion import ConfusionResult
+    from dfevals.analyses.gate_report import GateResult
+    from dfevals.analyses.gates import Gate
+    from dfevals.explorers.explorer import Explorer
     from dfevals.tally import Tally
 
 __all__ = ["Evaluation"]
@@ -48,6 +53,7 @@ class Evaluation:
     def __init__(self, frame: pd.DataFrame, roles: Roles, *, _bound: Bound | None = None) -> None:
         roles = roles.inferred(frame.columns) if _bound is None else roles
         self._declared = roles
+        self._source = ref(frame)  # explorers tell when it has changed since
         self._bound = bind(_snapshot(frame, roles), roles) if _bound is None else _bound
         self._cohorts: dict[Hashable, Cohorts] = {}
 
@@ -200,6 +206,102 @@ class Evaluation:
         from dfevals.analyses.confusion import confusion
 
         return confusion(self._bound, self._cohorts_of(by, min_n), self._some(models), self._provenance(by))
+
+    def explore(self, **state: Any) -> Explorer:
+        """The explorer in the notebook: cohorts, threshold, errors and rows, linked; `state` as in `explorer.state`."""
+        from dfevals.explorers import explore
+
+        return explore(self, **state)
+
+    def compare(
+        self,
+        a: str | None = None,
+        b: str | None = None,
+        by: Any = None,
+        metrics: Any = None,
+        *,
+        test: str = "auto",
+        correction: str | None = "holm",
+        margin: Any = None,
+        ci: float = 0.95,
+        unit: str | None = None,
+        against: str | None = None,
+        n_resamples: int = 1000,
+        random_state: Any = 0,
+        min_n: int | None = None,
+    ) -> ComparisonResult:
+        """Is the difference between models real? Overall and per cohort, with the test that fits the metric and the data.
+
+        Parameters
+        ----------
+        a, b : str, optional
+            Two models (or releases, in a frame with the role `release`); differences are first − second. One: it against
+            all others. None: all pairs, with ranks, a test of all, and the winner corrected for having been chosen.
+        by : optional
+            Cohorts, as in `metrics`.
+        metrics : optional
+            As in `metrics`; the default set of the task when absent.
+        test : str
+            "auto", or by name: for rows "mcnemar", "mcnemar-exact", "mcnemar-chi2", "mcnemar-chi2-cc", "delong", "t",
+            "wilcoxon", "sign-flip", "delta", "bootstrap"; for folds "corrected-t", "plain-t", "5x2cv-t", "5x2cv-f",
+            "folds-wilcoxon", "folds-sign-flip"; for different rows "two-proportions", "welch", "delong", "delta".
+        correction : str or None
+            For the number of tests: "holm", "bh", "by", "bonferroni", "hochberg" or None.
+        margin : float or {metric: float}, optional
+            Differences within ± margin do not matter: shown to be so, the verdict is "equivalent".
+        ci : float
+            Level of the intervals; verdicts are at 1 − ci.
+        unit : {"rows", "folds"}, optional
+            With the role `fold` learners are compared over folds; "rows" compares the fitted models on the rows.
+        against : {"complement"}, optional
+            Compare every cohort with all other rows instead of models with each other.
+        n_resamples, random_state : int
+            Of resampling tests and of the split behind the corrected winner.
+        min_n : int, optional
+            Cohorts with fewer rows are folded into one.
+
+        Returns
+        -------
+        ComparisonResult
+        """
+        from dfevals.analyses.compare import compare
+
+        cohorts, provenance = self._cohorts_of(by, min_n), self._provenance(by)
+        options = {"test": test, "correction": correction, "margin": margin, "level": ci, "unit": unit, "against": against}
+        options |= {"n_resamples": n_resamples, "random_state": random_state, "provenance": provenance}
+        return compare(self._bound, cohorts, a, b, metrics, **options)
+
+    def gate(
+        self,
+        rules: Gate | Sequence[Gate],
+        *,
+        model: str | None = None,
+        baseline: str | None = None,
+        by: Any = None,
+        level: float = 0.95,
+        **options: Any,
+    ) -> GateResult:
+        """May it ship? Rules judged by their intervals: pass, fail or inconclusive, with the rows that would decide.
+
+        Parameters
+        ----------
+        rules : Gate or list of Gate
+            Such as `Gate("recall", ">=", 0.8)` or `Gate("fail_rate", vs="baseline", margin=0.01)`.
+        model : str, optional
+            The candidate; may be left out beside a baseline or when there is one model.
+        baseline : str, optional
+            The model of rules with `vs="baseline"`.
+        by : optional
+            Cohorts: every rule must hold overall and in each of them, with intervals corrected for their number.
+        level : float
+            Level at which the intervals of a rule hold together.
+        **options
+            Passed on to `metrics` and `compare`.
+        """
+        from dfevals.analyses.gates import judge
+
+        provenance = self._provenance(by)
+        return judge(self, rules, model=model, baseline=baseline, by=by, level=level, provenance=provenance, **options)
 
     # How it looks
 
