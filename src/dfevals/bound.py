@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
@@ -123,6 +124,21 @@ class Bound:
             return None
         series = column(self.frame, self.roles.cluster, "cluster")
         codes, labels = pd.factorize(series)
+        return codes.astype(np.int64), np.asarray([str(label) for label in labels], dtype=object)
+
+    @cached_property
+    def unit(self) -> tuple[npt.NDArray[np.int64], Array]:
+        """Code of every row's unit (role unit, or id; −1 if missing) and the unit labels.
+
+        Raises
+        ------
+        RoleError
+            Neither role is declared.
+        """
+        name = self.roles.unit if self.roles.unit is not None else self.roles.id
+        if name is None:
+            raise RoleError("Repeated trials need to know their task: pass unit= (or id=) with the column that names it.")
+        codes, labels = pd.factorize(column(self.frame, name, "unit"))
         return codes.astype(np.int64), np.asarray([str(label) for label in labels], dtype=object)
 
     def score_kind(self, model: Model) -> str | None:
@@ -248,8 +264,6 @@ class Numbers:
             if not issubclass(kind, int | float | np.number | np.bool_ | type(None) | type(pd.NA))
         ]
         if bad:
-            from decimal import Decimal
-
             if not all(issubclass(kind, Decimal) for kind in bad):
                 raise DataError(
                     f"{self._role} column {self._name!r} holds {bad[0].__name__} values; numbers are needed. "
@@ -389,7 +403,7 @@ def _task(
         raise RoleError(f"y_true column {truth.name!r} holds times, which no metric here can judge.")
     if not types.is_numeric_dtype(dtype) or isinstance(dtype, pd.CategoricalDtype):
         if types.is_object_dtype(dtype) and _all_numbers(truth):
-            return _task(roles, frame, pd.to_numeric(truth), preds, single_score)
+            return _task(roles, frame, _as_numbers(truth), preds, single_score)
         count = int(truth.nunique())
         if roles.labels is not None:
             count = len(roles.labels)
@@ -403,7 +417,7 @@ def _task(
     if (numbers[np.isfinite(numbers)] % 1 != 0).any():
         return "regression", "y_true has fractions"
     for name in preds:
-        series = column(frame, name, "y_pred")
+        series = _as_numbers(column(frame, name, "y_pred"))
         if types.is_float_dtype(series.dtype):
             predicted = series.to_numpy(dtype=float, na_value=np.nan)
             if (predicted[np.isfinite(predicted)] % 1 != 0).any():
@@ -450,7 +464,15 @@ def _distinct(series: pd.Series) -> Any:
 
 
 def _all_numbers(series: pd.Series) -> bool:
-    return all(isinstance(v, int | float | np.number) and not isinstance(v, bool) for v in series.dropna().to_numpy())
+    kinds = (int, float, np.number, Decimal)
+    return all(isinstance(v, kinds) and not isinstance(v, bool) for v in series.dropna().to_numpy())
+
+
+def _as_numbers(series: pd.Series) -> pd.Series:
+    """A column of Python's numbers as float64; any other column as it is."""
+    if not types.is_object_dtype(series.dtype) or not _all_numbers(series):
+        return series
+    return series.where(series.notna(), np.nan).astype(float)
 
 
 def _same_values(frame: pd.DataFrame, preds: Sequence[str], known: Floats) -> bool:

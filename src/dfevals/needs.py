@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Cells", "Extremes", "Moments", "Need", "RowBlock", "RowFunction", "Rows", "Scores", "Values"]
+__all__ = ["Cells", "Extremes", "Moments", "Need", "RowBlock", "RowFunction", "Rows", "Scores", "Units", "Values"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -124,4 +124,15 @@ class Values:
     columns = ()
 
 
-Need = Cells | Moments | Extremes | Scores | Rows | Values
+@dataclass(frozen=True)
+class Units:
+    """Sums of a row function over each unit (task, query): trials and what came of them; missing values are left out."""
+
+    function: RowFunction
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return self.function.columns
+
+
+Need = Cells | Moments | Extremes | Scores | Rows | Values | Units

@@ -11,9 +11,8 @@ import numpy.typing as npt
 from dfevals.exceptions import MetricError
 from dfevals.inference.bootstrap import cell_replicates, percentiles, rank_replicates, resampled, value_replicates
 from dfevals.inference.delta import FourCells, average_gradient, cell_variance, four_gradients
-from dfevals.inference.intervals import Bounds, CellContext, _few_cells, _transforms, interval
-from dfevals.inference.levels import normal_quantile, t_quantile
-from dfevals.metrics.estimands import Smooth, Value
+from dfevals.inference.intervals import Bounds, CellContext, _few_cells, _transforms, cell_quantile, interval
+from dfevals.metrics.estimands import Mean, Smooth, Value
 from dfevals.metrics.planning import needs_of, pairs_of
 from dfevals.metrics.registry import Request
 from dfevals.needs import Cells, Extremes, Moments, Need, Scores
@@ -186,6 +185,8 @@ def _bounded(estimand: Any, found: Bounds | None, value: Floats, reasons: tuple[
         masks += [(np.array([r == text for r in reasons]) & missing, text) for text in dict.fromkeys(reasons) if text]
     elif missing.any():
         masks.append((missing, getattr(estimand, "reason", "") or "undefined"))
+    if isinstance(estimand, Mean) and estimand.units:
+        masks.append(((estimand.moments.undefined > 0) & ~missing, "units with too little data left out"))
     support = np.broadcast_to(np.asarray(estimand.support, float), value.shape)
     if found is None:
         none = np.full(value.shape, np.nan)
@@ -319,7 +320,7 @@ def _of_cells(request: Request, part: Part, options: Options, task: str) -> Esti
             replicates = part.cells(options.n_resamples, options.random_state)
             drawn = np.asarray(function(CellView(replicates, kind)).value)  # type: ignore[arg-type]
             low, high = percentiles(np.moveaxis(drawn, -2, 0), options.ci)
-            found = Bounds(low, high, "bootstrap", _few_cells(replace(context, view=view)), "rows right and wrong")
+            found = Bounds(low, high, "bootstrap", _few_cells(replace(context, view=view)), "rows right or wrong")
         else:
             found = interval(estimand, options.ci, options.interval, context, record.range)
     return _bounded(estimand, found, value)
@@ -352,7 +353,7 @@ def _averaged(request: Request, context: CellContext, average: str, part: Part, 
         replicates = part.cells(options.n_resamples, options.random_state)
         low, high = percentiles(mean(CellView(replicates, "classes")), options.ci)
         found = Bounds(
-            low, high, "bootstrap", _few_cells(replace(context, view=CellView(tally.weight))), "rows right and wrong"
+            low, high, "bootstrap", _few_cells(replace(context, view=CellView(tally.weight))), "rows right or wrong"
         )
     elif options.ci is not None:
         if options.interval not in ("auto", "delta"):
@@ -392,15 +393,12 @@ def _average_bounds(context: CellContext, average: str, value: Floats, level: fl
         bottom = {k: np.nan_to_num(v) for k, v in four_gradients(weight, four).items()}
         gradient = average_gradient({k: (top[k] - centre * bottom[k]) / den for k in top})
         variance = cell_variance(gradient, tally, square)
-        q: Any = normal_quantile(level)
-        if tally.clusters is not None:
-            q = t_quantile(level, np.maximum(tally.clusters.count(tally.n_cohorts) - 1.0, 1))
         name, to, slope, back = _transforms(context.range)
-        half = q * slope(centre) * np.sqrt(variance)
+        half = cell_quantile(level, context) * slope(centre) * np.sqrt(variance)
         low, high = back(to(centre) - half), back(to(centre) + half)
     low, high = np.fmin(low, value), np.fmax(high, value)
     few = _few_cells(replace(context, view=CellView(matrix)))
-    return Bounds(low, high, f"delta, {name}", few, "rows right and wrong, and in each class")
+    return Bounds(low, high, f"delta, {name}", few, "rows right or wrong, or in a class")
 
 
 def _of_class_scores(request: Request, part: Part, options: Options, groups: Any, labels: tuple[Any, ...]) -> Estimates:

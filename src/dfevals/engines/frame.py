@@ -12,9 +12,10 @@ import numpy.typing as npt
 from dfevals.bound import BLOCK, Bound
 from dfevals.cohorts import Cohorts
 from dfevals.engines.block import Block, validity
-from dfevals.needs import Cells, Extremes, Moments, Need, Rows, Scores, Values
+from dfevals.exceptions import MetricError
+from dfevals.needs import Cells, Extremes, Moments, Need, Rows, Scores, Units, Values
 from dfevals.roles import Model
-from dfevals.tally import CellTally, ExtremeTally, ModelTally, MomentTally, RowTally, ScoreTally
+from dfevals.tally import CellTally, ExtremeTally, ModelTally, MomentTally, RowTally, ScoreTally, UnitTally
 from dfevals.tally.clusters import ClusterSums
 from dfevals.tally.moments import cluster_values
 from dfevals.tally.scores import group_order, pack, packable
@@ -78,6 +79,8 @@ class Pass:
                 parts[need] = self._rows(need)
             elif isinstance(need, Values):
                 parts[need] = self._values(need)
+            elif isinstance(need, Units):
+                parts[need] = self._units(need)
             elif isinstance(need, Cells):
                 assert cells is not None
                 parts[need] = cells.tally()
@@ -161,6 +164,23 @@ class Pass:
             if self.weighted:
                 parts.setdefault("sample_weight", []).append(block.weight)
         return self._grouped(codes, parts)
+
+    def _units(self, need: Units) -> UnitTally:
+        """Trials and sums of every unit, per atom."""
+        if self.weighted:
+            raise MetricError("Metrics of repeated trials count trials and take no weights. Drop sample_weight=.")
+        unit, labels = self.bound.unit
+        entries: list[tuple[Any, ...]] = [(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((2, 0)))]
+        for block, atoms in self.blocks():
+            values = need.function(block)
+            units = block.kept(unit[block.start : block.stop])
+            good = ~np.isnan(values) & (units >= 0)
+            entries.append(
+                (units[good], atoms[good].astype(np.int64), np.stack([np.ones(int(good.sum())), values[good]]))
+            )
+        units, cohorts, sums = (np.concatenate(column, axis=-1) for column in zip(*entries, strict=True))
+        kind = np.zeros(len(units), np.int64)
+        return UnitTally(ClusterSums.collect(labels, units, cohorts, kind, sums), self.n_atoms)
 
     def _values(self, need: Values) -> RowTally:
         """Values of row functions, grouped by atom."""

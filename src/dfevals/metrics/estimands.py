@@ -66,20 +66,29 @@ class MeanOfRatios:
 
 @dataclass(frozen=True)
 class Smooth:
-    """A smooth function of the cells, already evaluated; its interval is by the delta method."""
+    """A smooth function of the cells, already evaluated; its interval is by the delta method.
+
+    `events` is the least number of events on which it rests, by which "too few" is judged (by default rows right,
+    rows wrong and the rows of each class).
+    """
 
     value: Array
     support: Array
     reason: str = "the cells leave it undefined"
+    events: Array | None = None
 
 
 @dataclass(frozen=True)
 class Mean:
-    """Mean of a number of a row; of zeros and ones if `proportion`."""
+    """Mean of a number of a row; of zeros and ones if `proportion`.
+
+    With `units` it is the mean over units of a share in each, and units without a value are left out with a note.
+    """
 
     moments: MomentView
     reason: str = "no rows"
     proportion: bool = False
+    units: bool = False
 
     @property
     def value(self) -> Array:
@@ -100,12 +109,14 @@ class SmoothMoments:
 
     `function(means, second)` takes the list of means and the dict of central second moments by exponents.
     `scale` is the transform on which the interval is symmetric: "identity", "log", "log1m", "fisher".
+    `events` is the number of rows of the rarer kind where the value rests on one.
     """
 
     moments: MomentView
     function: Callable[[list[Array], dict[tuple[int, ...], Array]], Array]
     scale: str = "identity"
     reason: str = "no variation"
+    events: Array | None = None
 
     def inputs(self) -> tuple[list[Array], dict[tuple[int, ...], Array]]:
         """Means and second central moments, one array per cohort each."""
@@ -135,16 +146,16 @@ class Rank:
         s = self.sums
         pairs = s.pos * s.neg
         if self.kind == "roc_auc":
-            return divide(s.concordant + 0.5 * s.tied, pairs)
+            return _within(divide(s.concordant + 0.5 * s.tied, pairs))
         if self.kind == "average_precision":
-            return divide(s.precision, s.pos)
+            return _within(divide(s.precision, s.pos))
         if self.kind == "ks":
             return np.where(pairs > 0, s.ks, np.nan)
         if self.kind == "concordant":
-            return divide(s.concordant, pairs)
+            return _within(divide(s.concordant, pairs))
         if self.kind == "tied":
-            return divide(s.tied, pairs)
-        return divide(pairs - s.concordant - s.tied, pairs)
+            return _within(divide(s.tied, pairs))
+        return _within(divide(pairs - s.concordant - s.tied, pairs))
 
     @property
     def support(self) -> Array:
@@ -159,11 +170,17 @@ class Rank:
         return Through(self, f, decreasing)
 
 
+def _within(share: Array) -> Array:
+    """A share without the rounding that sums of weights leave outside [0, 1]."""
+    return np.clip(share, 0.0, 1.0)
+
+
 @dataclass(frozen=True)
 class Value:
     """A number computed from rows: bounds come from `bounds(level)` if there is a formula, or from resampling rows.
 
-    `resample(cohort, rng)` is the value on rows drawn with replacement; `reasons` says per cohort why it is NaN.
+    `resample(cohort, rng)` is the value on rows drawn with replacement; `reasons` says per cohort why it is NaN;
+    `events` is the number of values expected beyond a quantile on its lesser side.
     """
 
     value: Array
@@ -173,6 +190,7 @@ class Value:
     bounds: Callable[[float], tuple[Array, Array]] | None = None
     method: str = ""
     resample: Callable[[int, np.random.Generator], float] | None = None
+    events: Array | None = None
 
 
 @dataclass(frozen=True)

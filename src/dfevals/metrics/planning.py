@@ -10,7 +10,7 @@ from typing import Any
 from dfevals.exceptions import MetricError
 from dfevals.metrics.operations import OUTCOME
 from dfevals.metrics.registry import Metric, Request, find, resolve
-from dfevals.needs import Extremes, Moments, Need, RowFunction, Rows, Scores
+from dfevals.needs import Extremes, Moments, Need, RowFunction, Rows, Scores, Units
 
 __all__ = ["DEFAULTS", "needs_of", "pairs_of", "plan"]
 
@@ -133,6 +133,8 @@ def _filled(need: Any, column: str) -> Any:
         return replace(need, functions=tuple(filled(f) for f in need.functions))
     if isinstance(need, Extremes):
         return replace(need, function=filled(need.function))
+    if isinstance(need, Units):
+        return Units(filled(need.function))
     return Rows(tuple(column if name == OUTCOME else name for name in need.names))
 
 

@@ -3,7 +3,7 @@
 from dfevals.tally.cells import CellTally, CellView
 from dfevals.tally.moments import MomentTally, MomentView
 from dfevals.tally.scores import RankSums, ScoreTally
-from dfevals.tally.table import ExtremeTally, ModelTally, RowTally, Tally
+from dfevals.tally.table import ExtremeTally, ModelTally, RowTally, Tally, UnitTally
 
 __all__ = [
     "CellTally",
@@ -16,4 +16,5 @@ __all__ = [
     "RowTally",
     "ScoreTally",
     "Tally",
+    "UnitTally",
 ]

@@ -13,6 +13,7 @@ from dfevals.exceptions import DataError
 from dfevals.needs import Need, Scores
 from dfevals.roles import stand_in
 from dfevals.tally.cells import CellTally
+from dfevals.tally.clusters import ClusterSums
 from dfevals.tally.moments import MomentTally
 from dfevals.tally.scores import ScoreTally
 from dfevals.tally.union import unite
@@ -20,7 +21,7 @@ from dfevals.tally.union import unite
 if TYPE_CHECKING:
     from dfevals.cohorts import Cohorts
 
-__all__ = ["ExtremeTally", "ModelTally", "RowTally", "Tally"]
+__all__ = ["ExtremeTally", "ModelTally", "RowTally", "Tally", "UnitTally"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -87,7 +88,23 @@ class RowTally:
         return both.regroup(np.concatenate([place, place_other]), n_cohorts)
 
 
-NeedTally = CellTally | MomentTally | ExtremeTally | ScoreTally | RowTally
+@dataclass
+class UnitTally:
+    """Trials and sums of every unit in every cohort: `sums.values` holds (trials, sum of the outcome)."""
+
+    sums: ClusterSums
+    n_cohorts: int
+
+    def regroup(self, cohort_of: Ints, n_cohorts: int) -> UnitTally:
+        """Units of other, disjoint cohorts."""
+        return UnitTally(self.sums.regroup(cohort_of), n_cohorts)
+
+    def __add__(self, other: UnitTally) -> UnitTally:
+        """Units of both, matched by label."""
+        return UnitTally(self.sums.merge(other.sums), self.n_cohorts)
+
+
+NeedTally = CellTally | MomentTally | ExtremeTally | ScoreTally | RowTally | UnitTally
 
 
 @dataclass
