@@ -171,8 +171,12 @@ def fbeta(cells: CellView, beta: float = 2.0) -> Smooth:
     """Harmonic mean of precision and recall, recall weighted `beta` times."""
     b2 = beta * beta
     den = (1 + b2) * cells.tp + b2 * cells.fn + cells.fp
+    wrong = cells.fn + cells.fp
     return Smooth(
-        divide((1 + b2) * cells.tp, den), cells.tp + cells.fn + cells.fp, "no positives and no predicted positives"
+        divide((1 + b2) * cells.tp, den),
+        cells.tp + wrong,
+        "no positives and no predicted positives",
+        np.minimum(cells.tp.real, wrong.real),
     )
 
 
@@ -287,7 +291,8 @@ def youden_j(cells: CellView) -> Any:
 def lr_plus(cells: CellView) -> Smooth:
     """How many times likelier a positive prediction is in positives than in negatives."""
     value = divide(cells.tp * (cells.fp + cells.tn), cells.fp * (cells.tp + cells.fn))
-    return Smooth(value, cells.tp + cells.fp + cells.fn + cells.tn, "no false positives, or no positives")
+    events = np.minimum(cells.tp.real, cells.fp.real)
+    return Smooth(value, cells.tp + cells.fp + cells.fn + cells.tn, "no false positives, or no positives", events)
 
 
 @cells_metric(
@@ -303,4 +308,5 @@ def lr_plus(cells: CellView) -> Smooth:
 def lr_minus(cells: CellView) -> Smooth:
     """How many times likelier a negative prediction is in positives than in negatives."""
     value = divide(cells.fn * (cells.fp + cells.tn), cells.tn * (cells.tp + cells.fn))
-    return Smooth(value, cells.tp + cells.fp + cells.fn + cells.tn, "no true negatives, or no positives")
+    events = np.minimum(cells.fn.real, cells.tn.real)
+    return Smooth(value, cells.tp + cells.fp + cells.fn + cells.tn, "no true negatives, or no positives", events)

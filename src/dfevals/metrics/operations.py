@@ -91,11 +91,18 @@ def evaluation_error_rate(moments: MomentView) -> Mean:
     aliases=("standard_deviation",),
 )
 def std(moments: MomentView) -> SmoothMoments:
-    """Standard deviation of the outcome, with n − 1 (of the effective n where rows are weighted)."""
+    """Standard deviation of the outcome, with n − 1 (of the effective n where rows are weighted).
+
+    The interval is too narrow for skewed outcomes: nominal 95 % covers .85 (exponential) and .68 (lognormal, σ = 1) at
+    n = 30, .89 and .75 at n = 100. Where fewer than five values make up the variance, a note says "too few".
+    """
     tally = moments.tally
     n = tally.rows if tally.square is None else divide(tally.n**2, tally.square.n)
     correction = np.sqrt(np.where(n > 1, n / np.maximum(n - 1, 1), np.nan))
-    return SmoothMoments(moments, lambda mean, second: correction * np.sqrt(second[2,]), "log", "fewer than two values")
+    behind = n * divide(moments.central(2) ** 2, moments.central(4))  # (Σ d²)² / Σ d⁴: Kish's number for d²
+    return SmoothMoments(
+        moments, lambda mean, second: correction * np.sqrt(second[2,]), "log", "fewer than two values", behind
+    )
 
 
 @outcome(

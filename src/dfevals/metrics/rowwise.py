@@ -93,22 +93,45 @@ def order_statistic(rows: RowTally, value: Callable[[dict[str, Array]], Array], 
     """
     parts = [_Sorted.of(value(columns), columns.get("sample_weight"), rows.frequency) for columns in _each(rows)]
     weighted = any(part.weight is not None and not part.frequency for part in parts)
+    sizes = np.array([part.size for part in parts], float)
+    effective = np.array([part.effective for part in parts], float)
 
     def bounds(level: float) -> tuple[Array, Array]:
-        from scipy.special import ndtri
-
-        z = float(ndtri((1 + level) / 2))
-        found = np.array([part.bounds(q, z) for part in parts]).reshape(-1, 2)
+        ranks = _binomial_ranks(effective, q, level)
+        found = np.array([part.bounds(*pair) for part, pair in zip(parts, ranks.T, strict=True)]).reshape(-1, 2)
         return found[:, 0], found[:, 1]
 
     return Value(
         np.array([part.quantile(q) for part in parts]),
-        np.array([part.size for part in parts], float),
+        sizes,
         "no values",
         bounds=bounds,
         method="order statistics" + (" at the effective n" if weighted else ""),
         resample=lambda cohort, rng: parts[cohort].resampled(rng).quantile(q),
+        events=effective * min(q, 1 - q),
     )
+
+
+def _binomial_ranks(n: Array, q: float, level: float) -> Array:
+    """Ranks (from 0) of the order statistics on either side of the quantile, (2, cohorts).
+
+    The number of values below the quantile is binomial, so each side misses with at most half of 1 − level; for an
+    effective number of rows, which need not be whole, by its normal approximation.
+    """
+    from scipy.special import bdtr, bdtrik, ndtri
+
+    tail = (1 - level) / 2
+    half = float(ndtri(1 - tail)) * np.sqrt(n * q * (1 - q))
+    low, high = np.floor(n * q - half), np.ceil(n * q + half) + 1
+    whole = (n >= 1) & (n == np.rint(n))
+    if whole.any() and 0 < q < 1:
+        size = n[whole]
+        for edge, p in ((low, tail), (high, 1 - tail)):
+            found = np.ceil(bdtrik(p, size, q))  # least k with P(B ≤ k) ≥ p
+            found = np.where((found > 0) & (bdtr(np.maximum(found - 1, 0), size.astype(int), q) >= p), found - 1, found)
+            edge[whole] = np.nan_to_num(found)
+        high[whole] += 1
+    return np.stack([low - 1, high - 1])
 
 
 def _each(rows: RowTally) -> Iterator[dict[str, Array]]:
@@ -157,24 +180,22 @@ class _Sorted:
         below = self.ranked(np.floor(rank))
         return below + (self.ranked(np.floor(rank) + 1) - below) * (rank % 1)
 
-    def bounds(self, q: float, z: float) -> tuple[float, float]:
-        """Order statistics between which the quantile lies."""
-        n = self.size
-        if n < 2:
+    @property
+    def effective(self) -> float:
+        """Number of rows; Kish's effective number with importance weights."""
+        if self.weight is None or self.frequency:
+            return self.size
+        squares = float((self.weight**2).sum())
+        return float(self.weight.sum() ** 2 / squares) if squares > 0 else 0.0
+
+    def bounds(self, low: float, high: float) -> tuple[float, float]:
+        """The values of two ranks (from 0), as shares of the effective number of rows with importance weights."""
+        n = self.effective
+        if n == 0 or max(len(self.x), self.size) < 2:
             return np.nan, np.nan
-        exact = self.weight is None or self.frequency
-        if not exact:
-            assert self.weight is not None
-            squares = float((self.weight**2).sum())
-            n = float(self.weight.sum() ** 2 / squares) if squares > 0 else 0.0
-        half = z * np.sqrt(n * q * (1 - q))
-        low, high = np.floor(n * q - half), np.ceil(n * q + half) + 1
-        if exact:
-            return self.ranked(low - 1), self.ranked(high - 1)
-        if n == 0:
-            return np.nan, np.nan
-        assert self.weight is not None
-        edges = (float(np.clip(edge / n, 0, 1)) for edge in (low, high))
+        if self.weight is None or self.frequency:
+            return self.ranked(low), self.ranked(high)
+        edges = (float(np.clip((edge + 1) / n, 0, 1)) for edge in (low, high))
         return tuple(weighted_quantile(self.x, self.weight, edge) for edge in edges)  # type: ignore[return-value]
 
     def resampled(self, rng: np.random.Generator) -> _Sorted:
