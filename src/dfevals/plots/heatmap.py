@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["draw", "size"]
 
+HATCHED = "hatched: too few"
 _CROWDED = 9
 
 
@@ -92,7 +93,8 @@ def draw(
         _label(ax, value, rows, columns)
         _mark(ax, values, counts, few)
         heading = _metric(frame) + (f", overall {labels.number(overall)}" if overall is not None else "")
-        ax.set_title(style.plain(title or heading, 80))
+        hatched = any(text.get_text() == HATCHED for text in ax.texts)
+        ax.set_title(style.plain(title or heading, 80), pad=19 if hatched else None)
     style.describe(ax, _words(value, values, title or heading, rows, columns))
     return ax
 
@@ -176,9 +178,14 @@ def _mark(ax: Axes, values: np.ndarray, counts: np.ndarray, few: np.ndarray) -> 
         ax.text(column + 0.5, row + 0.5, "–", ha="center", va="center", color=muted)
     if (few & np.isfinite(values)).any():
         ax.annotate(
-            "hatched: too few", (1, 1), (0, 6), xycoords="axes fraction", textcoords="offset points", ha="right", fontsize=8,
+            HATCHED,
+            (0, 1),
+            (0, 6),
+            xycoords="axes fraction",
+            textcoords="offset points",
+            fontsize=8,
             color=muted,
-        )  # fmt: skip
+        )
 
 
 def _metric(frame: pd.DataFrame) -> str:
