@@ -30,7 +30,10 @@ def to_frame(source: Any) -> pd.DataFrame:
     for convert in ("to_pandas", "toPandas", "compute", "df"):  # Polars and Arrow, Spark, Dask, DuckDB
         method = getattr(source, convert, None)
         if callable(method):
-            frame = method()
+            try:
+                frame = method()
+            except ImportError:  # Polars wants pyarrow for this
+                frame = _columnwise(source)
             if isinstance(frame, pd.DataFrame):
                 return frame
     collect = getattr(source, "collect", None)  # a lazy Polars frame
@@ -41,6 +44,12 @@ def to_frame(source: Any) -> pd.DataFrame:
     raise DataError(
         f"Cannot read rows from a {type(source).__name__}. Pass a DataFrame, or a path to CSV, JSON or Parquet."
     )
+
+
+def _columnwise(source: Any) -> Any:
+    """A frame from the columns of anything that has `columns` and gives arrays of values."""
+    names = getattr(source, "columns", None)
+    return None if names is None else pd.DataFrame({name: source[name].to_numpy() for name in names})
 
 
 def _read(text: str) -> pd.DataFrame:
