@@ -292,9 +292,7 @@ def _aligned(
     left = 0
     for start in range(0, n, BLOCK):
         stop = min(start + BLOCK, n)
-        masks = [
-            validity(Block(b, m, start, stop), d) for b, m, d in zip(bounds, models, dropped, strict=True)
-        ]
+        masks = [validity(Block(b, m, start, stop), d) for b, m, d in zip(bounds, models, dropped, strict=True)]
         masks = [mask for mask in masks if mask is not None]
         both = np.logical_and.reduce(masks) if masks else None
         keep.append(None if both is None or both.all() else both)
@@ -307,5 +305,7 @@ def _aligned(
             if d
         ]
         word = "both" if len(names) == 2 else "all"
-        notes.append(f"{left:,} row{'s' * (left != 1)} left out, so that {word} are judged on the same ({', '.join(parts)}).")
+        notes.append(
+            f"{left:,} row{'s' * (left != 1)} left out, so that {word} are judged on the same ({', '.join(parts)})."
+        )
     return Aligned(names, bounds, models, rows, tuple(keep), tuple(notes), why, {})

@@ -47,13 +47,21 @@ class Influence:
 def kind_of(request: Request, n_classes: int, task: str) -> str:
     """ "cells", "moments", "scores", "rows" or "extremes": what the metric is made of."""
     need = needs_of(request.metric, n_classes, task)[0][0]
-    for kind, name in ((Cells, "cells"), (Moments, "moments"), (Scores, "scores"), (Rows, "rows"), (Extremes, "extremes")):
+    for kind, name in (
+        (Cells, "cells"),
+        (Moments, "moments"),
+        (Scores, "scores"),
+        (Rows, "rows"),
+        (Extremes, "extremes"),
+    ):
         if isinstance(need, kind):
             return name
     return "rows"
 
 
-def influence(request: Request, rows: ViewRows, j: int, *, weight: Floats | None = None, padded: bool = True) -> Influence:
+def influence(
+    request: Request, rows: ViewRows, j: int, *, weight: Floats | None = None, padded: bool = True
+) -> Influence:
     """Value and influence of one metric of contender j.
 
     Parameters
@@ -275,7 +283,9 @@ def _class_scores(
         layout = RankingLayout.of(rows, weight, label, used)
         score = rows.score(j, positive)
         mine, moved = layout.influence(score if used is None else score[used], kind)
-        importance = share[positive] + (0 if negative is None else share[negative]) if by_prevalence else np.ones(rows.size)
+        importance = (
+            share[positive] + (0 if negative is None else share[negative]) if by_prevalence else np.ones(rows.size)
+        )
         importance = np.where(np.isnan(mine), 0.0, importance)
         total += importance
         value += importance * np.nan_to_num(mine)
@@ -300,9 +310,7 @@ class RankingLayout:
     edges: npt.NDArray[np.intp]
 
     @classmethod
-    def of(
-        cls, rows: ViewRows, weight: Floats | None, label: Array, used: Array | None = None
-    ) -> RankingLayout:
+    def of(cls, rows: ViewRows, weight: Floats | None, label: Array, used: Array | None = None) -> RankingLayout:
         """Layout of the rows (those `used`)."""
         codes = rows.codes if used is None else rows.codes[used]
         label = label if used is None else label[used]

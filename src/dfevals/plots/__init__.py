@@ -5,6 +5,6 @@ import lazy_loader
 # Light on purpose: matplotlib and seaborn load when something is drawn.
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["confusion", "forest", "heatmap", "labels", "metrics", "panels", "style", "whisker"],
+    submodules=["comparison", "confusion", "folds", "forest", "heatmap", "labels", "metrics", "panels", "posterior", "ranks", "style", "whisker"],
     submod_attrs={"style": ["OVERALL", "PALETTE", "alt_text", "save", "theme"]},
 )

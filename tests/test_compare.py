@@ -1,0 +1,537 @@
+"""Comparisons against independent libraries, by brute force, and the size of every test on simulated data."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
+
+import dfevals
+from dfevals.analyses.aligned import ViewRows, align, contenders
+from dfevals.analyses.influence import influence
+from dfevals.analyses.mix import kitagawa
+from dfevals.exceptions import DataError, DfevalsError, MetricError, RoleError
+from dfevals.metrics.registry import find
+
+ROLES = {"y_true": "income", "y_score": {"gbm": "p_gbm", "logistic": "p_logistic"}, "pos_label": ">50K"}
+
+BANK = {
+    "y_true": "y",
+    "pos_label": "yes",
+    "y_score": {"logistic": "p_logistic", "gbm": "p_gbm", "forest": "p_forest"},
+}
+
+
+def simulated(n: int, groups: int, seed: int = 0, *, effect: float = 0.0, clusters: int = 0) -> pd.DataFrame:
+    """Two scores of equal quality (or one better by `effect`) in many cohorts of n rows."""
+    rng = np.random.default_rng(seed)
+    total = n * groups
+    y = (rng.random(total) < 0.4).astype(int)
+    shared, frame = rng.normal(size=total), {}
+    noise = [0.8 * rng.normal(size=total) for _ in range(2)]
+    if clusters:
+        code = np.repeat(np.arange(total // clusters), clusters)
+        noise = [x + 0.8 * rng.normal(size=total // clusters)[code] for x in noise]
+        frame["unit"] = code
+    for name, x, extra in (("a", noise[0], effect), ("b", noise[1], 0.0)):
+        frame[name] = 1 / (1 + np.exp(-((2 + extra) * (y - 0.5) + 0.8 * shared + x)))
+    return pd.DataFrame({"g": np.repeat(np.arange(groups), n), "y": y, **frame})
+
+
+def evaluation(frame: pd.DataFrame, **roles: object) -> dfevals.Evaluation:
+    return frame.evals(y_true="y", y_score={"a": "a", "b": "b"}, **roles)
+
+
+@pytest.fixture(scope="module")
+def adult() -> pd.DataFrame:
+    return dfevals.datasets.load("adult")
+
+
+@pytest.fixture(scope="module")
+def small() -> pd.DataFrame:
+    return simulated(80, 3, seed=5, effect=0.8)
+
+
+class TestPaired:
+    def test_accuracy_is_mcnemar_mid_p_of_statsmodels_counts(self, adult: pd.DataFrame) -> None:
+        from scipy.stats import binom
+        from statsmodels.stats.contingency_tables import mcnemar
+
+        frame = adult.evals(**ROLES).compare("gbm", "logistic", by="race", metrics="accuracy").frame
+        truth = (adult["income"] == ">50K").to_numpy()
+        right = [((adult[c] >= 0.5).to_numpy() == truth) for c in ("p_gbm", "p_logistic")]
+        for row in frame.to_dict("records"):
+            part = (
+                np.ones(len(adult), bool)
+                if row["is_overall"]
+                else (adult["race"].astype(str) == row["race"]).to_numpy()
+            )
+            b, c = (right[0] & ~right[1] & part).sum(), (right[1] & ~right[0] & part).sum()
+            exact = mcnemar([[0, b], [c, 0]], exact=True).pvalue
+            mid_p = min(exact - binom.pmf(min(b, c), b + c, 0.5), 1)
+            assert row["p_value"] == pytest.approx(mid_p, rel=1e-9, abs=1e-300)
+            assert row["difference"] == pytest.approx((b - c) / part.sum())
+            assert row["value_a"] == pytest.approx(right[0][part].mean())
+            assert row["n"] == part.sum()
+
+    def test_recall_is_mcnemar_within_the_positives(self, small: pd.DataFrame) -> None:
+        from dfevals.inference import mcnemar
+
+        row = evaluation(small).compare(metrics="recall").frame.iloc[0]
+        positive = small[small["y"] == 1]
+        hit = [(positive[c] >= 0.5).to_numpy() for c in ("a", "b")]
+        test = mcnemar((hit[0] & ~hit[1]).sum(), (hit[1] & ~hit[0]).sum(), n=len(positive))
+        assert (row["p_value"], row["ci_low"], row["ci_high"]) == (test.p_value, test.ci_low, test.ci_high)
+
+    def test_auc_is_delong_and_gini_twice_that(self, small: pd.DataFrame) -> None:
+        from dfevals.inference import delong
+
+        frame = evaluation(small).compare(metrics=["roc_auc", "gini"]).frame
+        test = delong(small["y"], small["a"], small["b"])
+        assert frame["p_value"].tolist() == pytest.approx([test.p_value] * 2)
+        assert frame["difference"].tolist() == pytest.approx([test.estimate, 2 * test.estimate])
+        assert frame["value_a"].iloc[1] == pytest.approx(2 * roc_auc_score(small["y"], small["a"]) - 1)
+
+    def test_losses_are_paired_t_of_scipy(self, small: pd.DataFrame) -> None:
+        from scipy.stats import ttest_rel, wilcoxon
+
+        loss = [-np.log(np.where(small["y"] == 1, small[c], 1 - small[c])) for c in ("a", "b")]
+        ev = evaluation(small)
+        row = ev.compare(metrics="log_loss").frame.iloc[0]
+        assert (row["statistic"], row["p_value"]) == pytest.approx(tuple(ttest_rel(*loss)))
+        by_name = ev.compare(metrics="log_loss", test="wilcoxon").frame.iloc[0]
+        assert by_name["p_value"] == pytest.approx(wilcoxon(loss[0] - loss[1], method="approx").pvalue, rel=1e-6)
+        flipped = ev.compare(metrics="log_loss", test="sign-flip", n_resamples=4999).frame.iloc[0]
+        assert flipped["p_value"] == pytest.approx(row["p_value"], abs=0.02)
+
+    def test_cohorts_equal_the_comparison_of_their_rows(self, small: pd.DataFrame) -> None:
+        metrics = ["accuracy", "f1", "mcc", "roc_auc", "average_precision", "ks", "log_loss", "balanced_accuracy"]
+        ev = evaluation(small)
+        whole = ev.compare(by="g", metrics=metrics).frame
+        for group in ("0", "2"):
+            part = ev.where(f"g == {group}").compare(metrics=metrics).frame
+            both = whole[whole["g"] == group]
+            for name in ("value_a", "difference", "ci_low", "p_value", "statistic"):
+                np.testing.assert_allclose(both[name], part[name], rtol=1e-9)
+
+    def test_overlapping_cohorts(self, small: pd.DataFrame) -> None:
+        frame = evaluation(small).compare(by={"low": "g < 2", "high": "g > 0"}, metrics="accuracy").frame
+        low = evaluation(small[small["g"] < 2]).compare(metrics="accuracy").frame
+        assert frame.loc[frame["cohort"] == "low", "p_value"].item() == pytest.approx(low["p_value"].item())
+
+    @pytest.mark.parametrize("metric", ["f1", "mcc", "average_precision", "rmse_like"])
+    def test_delta_agrees_with_the_paired_bootstrap(self, small: pd.DataFrame, metric: str) -> None:
+        if metric == "rmse_like":
+            metric = "brier"
+        ev = evaluation(small)
+        delta = ev.compare(metrics=metric, test="delta").frame.iloc[0]
+        boot = ev.compare(metrics=metric, test="bootstrap", n_resamples=400, random_state=1).frame.iloc[0]
+        assert boot["value_a"] == pytest.approx(delta["value_a"])
+        assert boot["ci_high"] - boot["ci_low"] == pytest.approx(delta["ci_high"] - delta["ci_low"], rel=0.25)
+        assert ev.compare(metrics=metric, test="bootstrap", n_resamples=50, random_state=1).frame["p_value"].item() == (
+            ev.compare(metrics=metric, test="bootstrap", n_resamples=50, random_state=1).frame["p_value"].item()
+        )
+
+    def test_callables_and_medians_are_bootstrapped_as_pairs(self) -> None:
+        rng = np.random.default_rng(0)
+        y = rng.normal(size=200)
+        frame = pd.DataFrame({"y": y, "a": y + rng.normal(size=200) * 0.3, "b": y + rng.normal(size=200)})
+        result = frame.evals(y_true="y", y_pred={"a": "a", "b": "b"}, task="regression").compare(
+            metrics=["median_ae", "rmse", "r2"], n_resamples=200
+        )
+        assert result.frame["verdict"].tolist() == ["a", "a", "a"]
+        assert result.frame["value_a"].iloc[0] == pytest.approx(np.median(np.abs(frame["a"] - y)))
+
+    def test_multiclass_averages_match_scikit_learn(self) -> None:
+        hpc = dfevals.datasets.load("hpc_cv")
+        rng = np.random.default_rng(0)
+        hpc["other"] = np.where(rng.random(len(hpc)) < 0.2, "F", hpc["pred"])
+        ev = hpc.evals(y_true="obs", y_pred={"model": "pred", "other": "other"})
+        frame = ev.compare(metrics=["f1", "f1_weighted", "recall_micro", "accuracy"]).frame
+        for column, name in (("value_a", "pred"), ("value_b", "other")):
+            expected = [f1_score(hpc["obs"], hpc[name], average=kind) for kind in ("macro", "weighted")]
+            assert frame[column].tolist()[:2] == pytest.approx(expected)
+        # micro recall is accuracy, so its test is too
+        assert frame["p_value"].iloc[2] == frame["p_value"].iloc[3]
+
+    def test_rows_missing_in_one_model_are_left_out_for_both(self, small: pd.DataFrame) -> None:
+        holes = small.copy()
+        holes.loc[:9, "a"] = np.nan
+        result = evaluation(holes).compare(metrics=["accuracy", "roc_auc"])
+        reference = evaluation(small.iloc[10:]).compare(metrics=["accuracy", "roc_auc"])
+        assert result.frame["n"].tolist() == [230, 230]
+        np.testing.assert_allclose(result.frame["p_value"], reference.frame["p_value"])
+        assert any("10 rows left out" in note for note in result.notes)
+
+    def test_same_predictions_are_no_evidence(self, small: pd.DataFrame) -> None:
+        frame = small.assign(b=small["a"])
+        result = evaluation(frame).compare(metrics=["accuracy", "f1", "roc_auc", "log_loss", "average_precision"]).frame
+        assert (result["p_value"] == 1).all()
+        assert (result["verdict"] == "no evidence").all()
+        assert (result["difference"] == 0).all()
+
+
+class TestInfluence:
+    @pytest.mark.parametrize(
+        "metric", ["f1", "mcc", "roc_auc", "average_precision", "gini", "log_loss", "brier_skill_score"]
+    )
+    def test_influence_is_the_derivative_by_the_weight(self, small: pd.DataFrame, metric: str) -> None:
+        frame = small.assign(a=small["a"].round(1).clip(0.05, 0.95))  # ties
+        bound = evaluation(frame)._bound
+        rows = align(bound, contenders(bound))
+        assert not isinstance(rows, str)
+        view = ViewRows.of_view(rows, np.zeros(len(frame), np.int64), None, 1)
+        try:
+            request = find(metric)
+        except MetricError:
+            request = find("brier")
+        base = influence(request, view, 0, padded=False)
+        for i in (0, 17, 101):
+            weight = np.ones(len(frame))
+            weight[i] += 1e-6
+            moved = influence(request, view, 0, weight=weight, padded=False)
+            assert (moved.value[0] - base.value[0]) / 1e-6 == pytest.approx(base.rows[i], rel=1e-3, abs=1e-7)
+
+    def test_average_precision_with_ties_is_scikit_learns(self, small: pd.DataFrame) -> None:
+        rounded = small.assign(a=small["a"].round(1))
+        frame = evaluation(rounded).compare(by="g", metrics="average_precision").frame
+        for group, part in rounded.groupby("g"):
+            value = frame.loc[frame["g"] == str(group), "value_a"].item()
+            assert value == pytest.approx(average_precision_score(part["y"], part["a"]))
+
+
+METRICS = [
+    "accuracy",
+    "recall",
+    "precision",
+    "f1",
+    "balanced_accuracy",
+    "mcc",
+    "roc_auc",
+    "average_precision",
+    "log_loss",
+    "brier",
+]
+
+
+class TestSize:
+    @pytest.mark.parametrize(("n", "groups"), [(30, 2000), (100, 2000), (1000, 400)])
+    def test_no_test_finds_more_than_its_level(self, n: int, groups: int) -> None:
+        frame = evaluation(simulated(n, groups, seed=n)).compare(by="g", metrics=METRICS, correction=None).frame
+        cohorts = frame[~frame["is_overall"]]
+        found = cohorts["verdict"].isin(["a", "b"]).groupby(cohorts["metric"]).mean()
+        assert found.max() <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / groups)
+        if n >= 100:
+            assert found[["accuracy", "f1", "roc_auc", "log_loss"]].min() >= 0.03
+
+    def test_clustered_rows(self) -> None:
+        frame = simulated(100, 1000, seed=3, clusters=5)
+        naive = (
+            evaluation(frame.drop(columns="unit"))
+            .compare(by="g", metrics=["log_loss", "roc_auc"], correction=None)
+            .frame
+        )
+        robust = (
+            evaluation(frame, cluster="unit")
+            .compare(by="g", metrics=["log_loss", "roc_auc", "accuracy"], correction=None)
+            .frame
+        )
+        rate = (robust["p_value"] < 0.05).groupby(robust["metric"]).mean()
+        assert rate.max() <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 1000)
+        assert (naive["p_value"] < 0.05).mean() > 0.062
+
+    def test_family_wise_and_false_discovery_rates(self) -> None:
+        families = [evaluation(simulated(60, 40, seed=s)).compare(by="g", metrics="log_loss") for s in range(120)]
+        false = np.mean([r.frame["verdict"][1:].isin(["a", "b"]).any() for r in families])
+        assert false <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 120)
+
+    def test_power_matches_the_plan(self) -> None:
+        frame = simulated(400, 600, seed=8, effect=0.5)
+        result = evaluation(frame).compare(by="g", metrics="accuracy", correction=None)
+        counts = result.discordant.iloc[0]
+        planned = dfevals.inference.power(
+            "proportion", n=400, difference=(counts["fixed"] - counts["broken"]) / counts["n"],
+            discordance=(counts["fixed"] + counts["broken"]) / counts["n"],
+        ).power  # fmt: skip
+        assert (result.frame["p_value"][1:] < 0.05).mean() == pytest.approx(planned, abs=0.06)
+
+
+class TestWeightsAndClusters:
+    def test_a_cluster_of_copies_counts_once(self, small: pd.DataFrame) -> None:
+        copies = pd.concat([small.assign(unit=range(len(small)))] * 3, ignore_index=True)
+        metrics = ["accuracy", "f1", "roc_auc", "log_loss"]
+        once = evaluation(small).compare(metrics=metrics, test="delta").frame
+        clustered = evaluation(copies, cluster="unit").compare(metrics=metrics).frame
+        np.testing.assert_allclose(clustered["difference"], once["difference"])
+        np.testing.assert_allclose(clustered["statistic"], once["statistic"], rtol=0.02)
+        assert clustered["test"].str.contains("cluster-robust").all()
+
+    def test_frequency_weights_are_repetitions(self, small: pd.DataFrame) -> None:
+        times = np.random.default_rng(0).integers(1, 4, len(small))
+        repeated = small.loc[small.index.repeat(times)].reset_index(drop=True)
+        weighted = evaluation(small.assign(w=times), sample_weight="w", weight_kind="frequency")
+        for metric in ("accuracy", "recall"):
+            a = weighted.compare(metrics=metric).frame.iloc[0]
+            b = evaluation(repeated).compare(metrics=metric).frame.iloc[0]
+            assert (a["difference"], a["p_value"]) == pytest.approx((b["difference"], b["p_value"]))
+
+
+class TestVerdicts:
+    def test_margin_gives_equivalence(self) -> None:
+        frame = simulated(4000, 1, seed=2)
+        result = evaluation(frame).compare(metrics=["accuracy", "roc_auc"], margin=0.05).frame
+        assert result["verdict"].tolist() == ["equivalent", "equivalent"]
+        only = evaluation(frame).compare(metrics=["accuracy", "roc_auc"], margin={"accuracy": 0.05}).frame
+        assert only["verdict"].tolist() == ["equivalent", "no evidence"]
+
+    def test_false_equivalence_keeps_its_level(self) -> None:
+        frame = simulated(200, 800, seed=4, effect=0.6)
+        result = evaluation(frame).compare(by="g", metrics="log_loss", correction=None)
+        true = abs(result.frame["difference"].iloc[0])
+        again = evaluation(frame).compare(by="g", metrics="log_loss", correction=None, margin=float(true))
+        assert (again.frame["verdict"][1:] == "equivalent").mean() <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 800)
+
+    def test_correction_is_holm_over_the_cohorts(self, adult: pd.DataFrame) -> None:
+        ev = adult.evals(**ROLES)
+        for name, function in (("holm", dfevals.inference.holm), ("bh", dfevals.inference.benjamini_hochberg)):
+            frame = ev.compare("gbm", "logistic", by="race", metrics=["accuracy", "recall"], correction=name).frame
+            for _, part in frame[~frame["is_overall"]].groupby("metric"):
+                np.testing.assert_allclose(part["p_corrected"], function(part["p_value"]))
+            overall = frame[frame["is_overall"]]
+            assert (overall["p_corrected"] == overall["p_value"]).all()
+
+    def test_few_rows_are_too_few(self) -> None:
+        frame = pd.concat([simulated(200, 1, 0), simulated(5, 1, 1).assign(g=9)], ignore_index=True)
+        result = evaluation(frame).compare(by="g", metrics=["accuracy", "roc_auc", "f1", "log_loss"]).frame
+        few = result[result["g"] == "9"]
+        assert (few["verdict"] == "too few").all()
+        assert few["p_corrected"].isna().all()
+        assert few["note"].str.contains("too few").all()
+
+    def test_lower_is_better_for_losses(self, small: pd.DataFrame) -> None:
+        row = evaluation(small).compare("b", "a", metrics="log_loss").frame.iloc[0]
+        assert row["difference"] > 0
+        assert row["verdict"] == "a"
+        negated = evaluation(small).compare("b", "a", metrics="neg_log_loss").frame.iloc[0]
+        assert negated["difference"] == pytest.approx(-row["difference"])
+        assert (negated["ci_low"], negated["ci_high"]) == pytest.approx((-row["ci_high"], -row["ci_low"]))
+        assert negated["verdict"] == "a"
+
+
+class TestUnpaired:
+    @staticmethod
+    def releases(shift: float = 0.5) -> pd.DataFrame:
+        old, new = simulated(600, 1, 1), simulated(500, 1, 2, effect=shift)
+        frame = pd.concat([new.assign(v="new"), old.assign(v="old")], ignore_index=True)
+        return frame.assign(g=np.arange(len(frame)) % 2)
+
+    def test_releases_are_unpaired_with_the_right_tests(self) -> None:
+        from scipy.stats import ttest_ind
+
+        frame = self.releases()
+        ev = frame.evals(y_true="y", y_score={"a": "a"}, release="v")
+        result = ev.compare("new", "old", metrics=["accuracy", "roc_auc", "log_loss", "f1"])
+        assert not result.paired
+        assert "id=" in result.why
+        by = result.frame.set_index("metric")
+        new, old = frame[frame["v"] == "new"], frame[frame["v"] == "old"]
+        right = [((p["a"] >= 0.5) == (p["y"] == 1)).sum() for p in (new, old)]
+        expected = dfevals.inference.two_proportions(right[0], 500, right[1], 600)
+        assert by.loc["accuracy", "p_value"] == pytest.approx(expected.p_value)
+        assert by.loc["accuracy", "ci_low"] == pytest.approx(expected.ci_low)
+        delong = dfevals.inference.delong_unpaired(new["y"], new["a"], old["y"], old["a"])
+        assert by.loc["roc_auc", "p_value"] == pytest.approx(delong.p_value)
+        assert by.loc["roc_auc", "ci_high"] == pytest.approx(delong.ci_high)
+        loss = [-np.log(np.where(p["y"] == 1, p["a"], 1 - p["a"])) for p in (new, old)]
+        assert by.loc["log_loss", "p_value"] == pytest.approx(ttest_ind(*loss, equal_var=False).pvalue)
+        assert by.loc["f1", "value_a"] == pytest.approx(f1_score(new["y"], new["a"] >= 0.5))
+
+    def test_unpaired_size(self) -> None:
+        frame = simulated(100, 2000, seed=6).assign(v=lambda d: np.where(np.arange(len(d)) % 2, "x", "y"))
+        ev = frame.evals(y_true="y", y_score={"a": "a"}, release="v")
+        cohorts = ev.compare(by="g", metrics=["accuracy", "roc_auc", "log_loss", "f1", "mcc"], correction=None).frame[
+            5:
+        ]
+        found = cohorts["verdict"].isin(["x", "y"]).groupby(cohorts["metric"]).mean()
+        # the score test of 50 and 50 rows reaches .057 at some rates, by enumeration of all tables
+        assert found["accuracy"] <= 0.057 + 3 * np.sqrt(0.05 * 0.95 / 2000)
+        assert found.drop("accuracy").max() <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 2000)
+
+    def test_tests_of_pairs_are_refused(self) -> None:
+        ev = self.releases().evals(y_true="y", y_score={"a": "a"}, release="v")
+        with pytest.raises(MetricError, match="different rows"):
+            ev.compare(metrics="accuracy", test="mcnemar")
+
+    def test_complement(self, adult: pd.DataFrame) -> None:
+        result = adult.evals(**ROLES).compare("gbm", by="sex", metrics="recall", against="complement")
+        assert not result.paired
+        assert result.frame["a"].tolist() == ["sex = Female", "sex = Male"]
+        assert result.frame["verdict"].tolist() == ["the rest", "sex = Male"]
+
+    def test_long_frames_are_matched_by_id(self, small: pd.DataFrame) -> None:
+        parts = [small[["g", "y"]].assign(row=small.index, who=m, p=small[m]) for m in ("a", "b")]
+        long = pd.concat(parts).sample(frac=1, random_state=0)
+        roles = {"y_true": "y", "y_score": "p", "model": "who"}
+        wide = evaluation(small).compare("a", "b", by="g", metrics=["accuracy", "roc_auc"]).frame
+        matched = long.evals(**roles, id="row").compare("a", "b", by="g", metrics=["accuracy", "roc_auc"])
+        assert matched.paired
+        columns = ["g", "value_a", "difference", "p_value", "verdict", "n"]
+        left, right = (f.sort_values(["metric", "g"])[columns].reset_index(drop=True) for f in (matched.frame, wide))
+        pd.testing.assert_frame_equal(left, right)
+        assert not long.evals(**roles).compare("a", "b", metrics="accuracy").paired
+        missing = long[~((long["who"] == "b") & (long["row"] < 7))]
+        partly = missing.evals(**roles, id="row").compare("a", "b", metrics="accuracy")
+        assert partly.frame["n"].item() == len(small) - 7
+        assert any("7 of a" in note for note in partly.notes)
+
+    def test_ids_that_repeat_or_disagree_are_errors(self, small: pd.DataFrame) -> None:
+        parts = [small[["y"]].assign(row=small.index, who=m, p=small[m]) for m in ("a", "b")]
+        long = pd.concat(parts, ignore_index=True)
+        roles = {"y_true": "y", "y_score": "p", "model": "who", "id": "row"}
+        with pytest.raises(DataError, match="repeats within 'a'"):
+            pd.concat([long, long.iloc[:1]], ignore_index=True).evals(**roles).compare("a", "b")
+        wrong = long.copy()
+        wrong.loc[0, "y"] = 1 - wrong.loc[0, "y"]
+        with pytest.raises(DataError, match="labels of 1 matched rows differ"):
+            wrong.evals(**roles).compare("a", "b")
+        assert "in common" in long.assign(row=range(len(long))).evals(**roles).compare("a", "b", metrics="accuracy").why
+
+
+class TestRowsAndMix:
+    def test_rows_fixed_and_broken(self, adult: pd.DataFrame) -> None:
+        result = adult.evals(**ROLES).compare("gbm", "logistic", by=["sex", "race"], metrics="accuracy")
+        fixed = result.rows("fixed", cohort="sex = Female, race = Black")
+        truth = adult["income"] == ">50K"
+        expected = adult[
+            ((adult["p_gbm"] >= 0.5) == truth) & ((adult["p_logistic"] >= 0.5) != truth)
+            & (adult["sex"] == "Female") & (adult["race"] == "Black")
+        ]  # fmt: skip
+        pd.testing.assert_frame_equal(fixed, expected)
+        counts = result.discordant
+        assert counts.loc[(counts["sex"] == "Female") & (counts["race"] == "Black"), "fixed"].item() == len(fixed)
+        overall = counts[counts["is_overall"]].iloc[0]
+        assert overall[["both_right", "fixed", "broken", "both_wrong"]].sum() == len(adult)
+        assert len(result.rows("broken")) == overall["broken"]
+        with pytest.raises(DfevalsError, match="There is no cohort 'Femal'"):
+            result.rows("fixed", cohort="Femal")
+        with pytest.raises(DfevalsError, match="kind"):
+            result.rows("fix")
+
+    def test_kitagawa_adds_up(self) -> None:
+        a, b = np.array([0.9, 0.5, 0.2]), np.array([0.8, 0.45, 0.3])
+        share_a, share_b = np.array([0.2, 0.3, 0.5]), np.array([0.6, 0.3, 0.1])
+        within, mix = kitagawa(a, b, share_a, share_b)
+        assert within.sum() + mix.sum() == pytest.approx((share_a * a).sum() - (share_b * b).sum())
+
+    def test_simpsons_paradox_is_told_and_split(self) -> None:
+        rng = np.random.default_rng(0)
+        parts = []
+        # new is better in both cohorts but sees mostly hard rows
+        for release, cohort, n, accuracy in (
+            ("new", "hard", 4000, 0.7),
+            ("new", "easy", 1000, 0.95),
+            ("old", "hard", 1000, 0.6),
+            ("old", "easy", 4000, 0.9),
+        ):
+            y = rng.integers(0, 2, n)
+            right = rng.random(n) < accuracy
+            parts.append(pd.DataFrame({"y": y, "p": np.where(right, y, 1 - y), "kind": cohort, "v": release}))
+        ev = pd.concat(parts, ignore_index=True).evals(y_true="y", y_pred="p", release="v", pos_label=1)
+        result = ev.compare("new", "old", by="kind", metrics="accuracy")
+        assert any(note.startswith("Simpson's paradox") for note in result.notes)
+        mix = result.mix
+        total = mix[mix["is_overall"]].iloc[0]
+        assert total["within"] > 0 > total["mix"]
+        assert total["difference"] == pytest.approx(result.frame["difference"].iloc[0])
+        assert mix["within"][1:].sum() == pytest.approx(total["within"])
+
+
+class TestManyModels:
+    @pytest.fixture(scope="class")
+    @staticmethod
+    def three() -> pd.DataFrame:
+        return dfevals.datasets.load("bank")
+
+    def test_all_pairs_with_one_correction(self, three: pd.DataFrame) -> None:
+        result = three.evals(**BANK).compare(metrics=["roc_auc"])
+        frame = result.frame
+        assert list(zip(frame["a"], frame["b"], strict=True)) == [
+            ("logistic", "gbm"),
+            ("logistic", "forest"),
+            ("gbm", "forest"),
+        ]
+        np.testing.assert_allclose(frame["p_corrected"], dfevals.inference.holm(frame["p_value"]))
+        matrix = result.matrix("roc_auc", "difference")
+        assert matrix.loc["gbm", "logistic"] == -matrix.loc["logistic", "gbm"]
+        assert result.ranks["model"].tolist() == ["gbm", "forest", "logistic"]
+
+    def test_cochrans_q_and_friedman(self, three: pd.DataFrame) -> None:
+        from statsmodels.stats.contingency_tables import cochrans_q
+
+        result = three.evals(**BANK).compare(by="job", metrics=["accuracy", "roc_auc"])
+        truth = three["y"] == "yes"
+        right = np.stack([(three[f"p_{m}"] >= 0.5) == truth for m in ("logistic", "gbm", "forest")], axis=1)
+        expected = cochrans_q(right.astype(int))
+        row = result.omnibus[result.omnibus["test"] == "Cochran's Q"].iloc[0]
+        assert (row["statistic"], row["p_value"]) == pytest.approx((expected.statistic, expected.pvalue))
+        from scipy.stats import friedmanchisquare
+
+        values = [
+            [roc_auc_score(part["y"] == "yes", part[f"p_{m}"]) for _, part in three.groupby("job", observed=True)]
+            for m in ("logistic", "gbm", "forest")
+        ]
+        found = result.omnibus[
+            (result.omnibus["metric"] == "roc_auc") & (result.omnibus["test"] == "Friedman over cohorts")
+        ]
+        assert found["p_value"].item() == pytest.approx(friedmanchisquare(*values).pvalue)
+        assert result.nemenyi("roc_auc").critical_difference == pytest.approx(
+            2.343 * np.sqrt(3 * 4 / (6 * 12)), rel=1e-3
+        )
+
+    def test_the_winner_is_corrected_for_its_luck(self) -> None:
+        rng = np.random.default_rng(0)
+        optimism, corrected = [], []
+        for seed in range(60):
+            y = rng.integers(0, 2, 200)
+            frame = pd.DataFrame({f"m{i}": np.where(rng.random(200) < 0.7, y, 1 - y) for i in range(8)}).assign(y=y)
+            ev = frame.evals(y_true="y", y_pred={f"m{i}": f"m{i}" for i in range(8)}, pos_label=1)
+            top = ev.compare(metrics="accuracy", random_state=seed).winner.iloc[0]
+            optimism.append(top["value"] - 0.7)
+            corrected.append(top["corrected"] - 0.7)
+        assert np.mean(optimism) > 0.03
+        assert abs(np.mean(corrected)) < 0.012
+
+    def test_one_against_all_others(self, three: pd.DataFrame) -> None:
+        frame = three.evals(**BANK).compare("gbm", metrics="accuracy").frame
+        assert list(zip(frame["a"], frame["b"], strict=True)) == [("gbm", "logistic"), ("gbm", "forest")]
+
+
+class TestMistakes:
+    def test_messages_name_the_fix(self, small: pd.DataFrame) -> None:
+        ev = evaluation(small)
+        with pytest.raises(RoleError, match="no model 'c'"):
+            ev.compare("a", "c")
+        with pytest.raises(RoleError, match="with itself"):
+            ev.compare("a", "a")
+        with pytest.raises(RoleError, match="There is one model"):
+            small.evals(y_true="y", y_score="a").compare()
+        with pytest.raises(DfevalsError, match="test"):
+            ev.compare(test="mcnemmar")
+        with pytest.raises(MetricError, match="does not fit 'roc_auc'"):
+            ev.compare(metrics="roc_auc", test="mcnemar")
+        with pytest.raises(DataError, match="margin"):
+            ev.compare(margin=-1)
+        with pytest.raises(DataError, match="margin= names 'acuracy'"):
+            ev.compare(metrics="accuracy", margin={"acuracy": 0.1})
+        with pytest.raises(DfevalsError, match="more than two models"):
+            _ = ev.compare(metrics="accuracy").ranks
+        with pytest.raises(MetricError, match="Say which"):
+            ev.compare(against="complement")
+
+    def test_hostile_names_are_escaped(self, small: pd.DataFrame) -> None:
+        frame = small.assign(g=np.where(small["g"] == 0, "<script>alert(1)</script>", "x"))
+        ev = frame.evals(y_true="y", y_score={"<b>a</b>": "a", "b": "b"})
+        html = ev.compare(by="g", metrics="accuracy")._repr_html_()
+        assert "<script>" not in html
+        assert "<b>a" not in html
