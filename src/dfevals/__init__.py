@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from dfevals.cohorts import quantiles as quantiles
     from dfevals.cohorts import top as top
     from dfevals.evaluation import Evaluation as Evaluation
+    from dfevals.evaluators import evaluator as evaluator
+    from dfevals.evaluators import run as run
     from dfevals.metrics import metric as metric
     from dfevals.roles import Outcome as Outcome
     from dfevals.roles import Roles as Roles
@@ -41,7 +43,9 @@ _LAZY = {
     "Outcome": "roles",
     "Roles": "roles",
     "Tally": "tally",
+    "evaluator": "evaluators",
     "metric": "metrics",
+    "run": "evaluators",
 }
 _MODULES = ("datasets", "evaluators", "exceptions", "inference", "metrics", "plots")
 

@@ -44,7 +44,33 @@ def test_columns_and_outcome(frame: pd.DataFrame) -> None:
     assert out["exact_match_error"].notna().tolist() == [False, False, True, False]
     assert done.errors == {"exact_match": 1}
     (outcome,) = done.outcomes
-    assert (outcome.column, outcome.error_column, outcome.kind) == ("exact_match", "exact_match_error", "pass")
+    assert (outcome.column, outcome.error_column, outcome.kind) == ("exact_match", "exact_match_error", "score")
+    assert (outcome.better, outcome.pass_at) == ("higher", 1.0)
+
+
+def test_outcomes_say_how_the_verdict_follows() -> None:
+    frame = pd.DataFrame({"response": ["a", "a b c d", "a b"]})
+    evaluators = [ev.Length(least=2, most=3), ev.Repetition(), ev.evaluator(lambda response: "b" in response), len]
+    outcomes = {o.column: (o.kind, o.better, o.pass_at) for o in annotate(frame, evaluators).outcomes}
+    assert outcomes == {
+        "length": ("score", "lower", None),
+        "length_passed": ("pass", None, None),
+        "repetition": ("score", "lower", 0.2),
+        "evaluation": ("pass", None, None),
+        "len": ("score", "higher", None),
+    }
+
+
+def test_the_accessor_registers_outcomes_so_that_metrics_work() -> None:
+    import dfevals
+
+    frame = pd.DataFrame({"response": ["a", None, "c", "d"], "reference": list("abxd"), "intent": list("uuvv")})
+    done = frame.evals.annotate([dfevals.evaluators.ExactMatch()], progress=False)
+    out = done.evals().metrics(["fail_rate", "evaluation_error_rate"], by="intent").frame
+    value = out.set_index(["intent", "metric"])["value"]
+    assert value["u", "evaluation_error_rate"] == 0.5
+    assert value["u", "fail_rate"] == 0.0
+    assert value["v", "fail_rate"] == 0.5
 
 
 def test_a_missing_column_names_the_nearest(frame: pd.DataFrame) -> None:

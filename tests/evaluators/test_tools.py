@@ -222,7 +222,7 @@ def test_task_completion_by_actions() -> None:
     roles = {"tool_calls": "[get_user(id=1), pay(n=2), pay(n=3)]", "expected_tool_calls": "[get_user(id=1), pay(n=3)]"}
     assert TaskCompletion().evaluate(**roles).passed
     strict = TaskCompletion(extra="forbid", harmless=["get_*"]).evaluate(**roles)
-    assert (strict.score, strict.passed) == (1.0, False)
+    assert (strict.score, strict.passed) == (0.5, False)
     half = TaskCompletion().evaluate(tool_calls="[pay(n=3)]", expected_tool_calls=roles["expected_tool_calls"])
     assert (half.score, half.passed) == (0.5, False)
 

@@ -5,12 +5,13 @@ import lazy_loader as _lazy
 from dfevals.evaluators.records import BUILT_IN as _BUILT_IN
 
 _attributes: dict[str, list[str]] = {
-    "annotating": ["Annotation", "OutcomeSpec", "annotate"],
+    "annotating": ["Annotation", "annotate"],
     "caching": ["Cache"],
     "clients": ["OpenAICompatible"],
     "functions": ["FunctionEvaluator", "as_evaluator", "evaluator"],
     "protocol": ["ROLES", "Evaluated", "Evaluator", "EvaluatorRecord"],
     "records": ["by_name", "table"],
+    "running": ["run"],
     "verdicts": ["Template"],
 }
 for _name, _module in _BUILT_IN.items():

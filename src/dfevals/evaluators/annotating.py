@@ -19,46 +19,16 @@ from dfevals.evaluators.functions import FunctionEvaluator, as_evaluator
 from dfevals.evaluators.protocol import Evaluated, Evaluator
 from dfevals.evaluators.values import plain
 from dfevals.exceptions import DataError, RoleError
+from dfevals.roles import Outcome
 
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-__all__ = ["Annotation", "OutcomeSpec", "annotate"]
+__all__ = ["Annotation", "annotate"]
 
 _BATCH = 1024
 _SAVE_EVERY = 2.0
 _DEFAULT_CONCURRENCY = 8
-
-
-@dataclass(frozen=True, slots=True)
-class OutcomeSpec:
-    """How an evaluator's columns are to be read as an outcome.
-
-    Attributes
-    ----------
-    name, column : str
-        The outcome and its score column (the same text).
-    passed_column, reason_column, error_column : str
-        The companions.
-    kind : str
-        "pass" where the evaluator has a pass mark, else "score".
-    better : str
-        "higher" or "lower".
-    pass_at : float or None
-        The pass mark.
-    range : (float, float)
-        Of the score.
-    """
-
-    name: str
-    column: str
-    passed_column: str
-    reason_column: str
-    error_column: str
-    kind: str
-    better: str
-    pass_at: float | None
-    range: tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +39,14 @@ class Annotation:
     ----------
     frame : DataFrame
         The rows given, in their order, with the new columns.
-    outcomes : tuple of OutcomeSpec
-        One per evaluator.
+    outcomes : tuple of Outcome
+        One per evaluator; a second one, of the verdict column, where the verdict does not follow from the score.
     provenance : dict
         Per evaluator: its fingerprint, the columns read, rows, errors, and how many came from the cache.
     """
 
     frame: pd.DataFrame
-    outcomes: tuple[OutcomeSpec, ...]
+    outcomes: tuple[Outcome, ...]
     provenance: dict[str, dict[str, Any]]
 
     @property
@@ -139,14 +109,16 @@ def annotate(
     sources = [_checked_sources(one, frame) for one in chosen]
     columns: dict[str, pd.Series[Any]] = {}
     provenance: dict[str, dict[str, Any]] = {}
+    outcomes: list[Outcome] = []
     with ExitStack() as stack:
         store = None if cache is None else stack.enter_context(Cache(cache))
         for one, source in zip(chosen, sources, strict=True):
             job = _Job(one, source, frame, store, max_concurrency, random_state)
             columns.update(job.run(progress))
             provenance[one.name] = job.provenance()
+            outcomes += job.outcomes()
     kept = frame.drop(columns=[column for column in columns if column in frame.columns])
-    return Annotation(kept.assign(**columns), tuple(_outcome(one) for one in chosen), provenance)
+    return Annotation(kept.assign(**columns), tuple(outcomes), provenance)
 
 
 def _evaluators(given: object) -> list[Evaluator]:
@@ -175,21 +147,6 @@ def _checked_sources(one: Evaluator, frame: pd.DataFrame) -> dict[str, object]:
             f'The frame already has a column {clash!r}. Give the evaluator another name: name="{one.name}_2".'
         )
     return one.sources(list(frame.columns))
-
-
-def _outcome(one: Evaluator) -> OutcomeSpec:
-    decides = one.pass_at is not None or isinstance(one, FunctionEvaluator)
-    return OutcomeSpec(
-        name=one.name,
-        column=one.name,
-        passed_column=f"{one.name}_passed",
-        reason_column=f"{one.name}_reason",
-        error_column=f"{one.name}_error",
-        kind="pass" if decides else "score",
-        better=one.better,
-        pass_at=one.pass_at,
-        range=one.record.range,
-    )
 
 
 class _Job:
@@ -339,6 +296,26 @@ class _Job:
         if self.spans is not None:
             columns[f"{name}_spans"] = _text_column(self.spans, index)
         return columns
+
+    def outcomes(self) -> list[Outcome]:
+        """How the columns are to be read: the score with its pass mark, and the verdict where that says something else."""
+        one, decided = self.one, ~self.undecided
+        better: Any = one.better
+        error = f"{one.name}_error"
+        score, passed = self.score[decided], self.passed[decided]
+        scored = Outcome(one.name, "score", better, one.pass_at, error)
+        if not decided.any():
+            return [scored]
+        if one.pass_at is not None:
+            follows = score >= one.pass_at if better == "higher" else score <= one.pass_at
+        else:
+            follows = score == 1.0
+        if (follows == passed).all() and (one.pass_at is not None or np.isin(score, (0.0, 1.0)).all()):
+            return [scored if one.pass_at is not None else Outcome(one.name, "pass", None, None, error)]
+        return [
+            Outcome(one.name, "score", better, None, error),
+            Outcome(f"{one.name}_passed", "pass", None, None, error),
+        ]
 
     def provenance(self) -> dict[str, Any]:
         """What was evaluated, how, and how often it failed."""

@@ -25,6 +25,7 @@ from dfevals.exceptions import DataError, DfevalsError
 __all__ = ["CallFailed", "Completion", "OpenAICompatible", "as_client"]
 
 Messages = Sequence[Mapping[str, str]]
+_QUICK: int | None = getattr(socket, "TCP_QUICKACK", None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +137,8 @@ class OpenAICompatible:
                     connection.connect()
                     connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 connection.request("POST", self._path, body, headers)
+                if _QUICK is not None:  # servers that send head and body apart would wait 40 ms for our acknowledgement
+                    connection.sock.setsockopt(socket.IPPROTO_TCP, _QUICK, 1)
                 response = connection.getresponse()
                 found = response.status, dict(response.getheaders()), response.read()
                 done = not response.will_close

@@ -273,12 +273,26 @@ def stable_repr(value: object) -> str:
     """Text of a setting for fingerprints: functions by module, name and code, never by address."""
     code = getattr(value, "__code__", None)
     if code is not None:
-        body = hashlib.sha256(code.co_code + repr([c for c in code.co_consts if not hasattr(c, "co_code")]).encode())
-        return f"{value.__module__}.{getattr(value, '__qualname__', '')}:{body.hexdigest()[:16]}"
+        defaults = f"{getattr(value, '__defaults__', None)!r}{getattr(value, '__kwdefaults__', None)!r}"
+        body = hashlib.sha256(f"{_code_text(code)}{_ADDRESS.sub('', defaults)}".encode()).hexdigest()
+        return f"{value.__module__}.{getattr(value, '__qualname__', '')}:{body[:16]}"
     name = getattr(value, "__qualname__", None)
     if name is not None:
         return f"{getattr(value, '__module__', '')}.{name}"
-    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
+    return _ADDRESS.sub("", repr(value))
+
+
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
+
+
+def _code_text(code: Any) -> str:
+    """Everything in a code object that its behaviour hangs on, inner functions included."""
+    constants = [_code_text(c) if hasattr(c, "co_code") else _constant_text(c) for c in code.co_consts]
+    return f"{code.co_code.hex()}{code.co_names}{code.co_varnames}{constants}"
+
+
+def _constant_text(value: object) -> str:
+    return repr(sorted(map(repr, value))) if isinstance(value, frozenset) else repr(value)
 
 
 def _checked_name(name: object) -> str:

@@ -142,7 +142,7 @@ class ToolArgumentAccuracy(Evaluator):
         problems += _unpaired(expected, given)
         if not problems:
             return Evaluated(1.0, None, f"all {len(given)} calls right")
-        return Evaluated(min(score, 1.0), None if score < 1.0 else False, "; ".join(problems[:5]))
+        return Evaluated(score, None, "; ".join(problems[:5]))
 
     def _pairs(
         self, expected: Sequence[Call], given: Sequence[Call], tools: Mapping[str, Definition]

@@ -102,7 +102,7 @@ class TaskCompletion(Evaluator):
 
     With `reference` (the expected final state, a mapping) the score is the share of its leaves that the final state in
     `response` has. Otherwise it is the share of the expected actions among the calls made, in any order. The pass mark
-    is 1, and with `extra="forbid"` calls that were not expected fail too, unless they match `harmless`.
+    is 1. With `extra="forbid"` calls that were not expected count among the actions too, unless they match `harmless`.
 
     Parameters
     ----------
@@ -152,11 +152,12 @@ class TaskCompletion(Evaluator):
             return Evaluated(0.0, None, str(problem))
         made = [call for call in made if not self._is_harmless(call)]
         pairs = best_pairs(expected, made, lambda a, b: same_call(a, b, arguments=True, exact=self.exact))
-        score = len(pairs) / len(expected) if expected else 1.0
+        strict = self.extra == "forbid"
+        needed = len(expected) + (len(made) - len(pairs) if strict else 0)
+        score = len(pairs) / needed if needed else 1.0
         missing = [_step(expected[i]) for i in range(len(expected)) if i not in {a for a, _ in pairs}]
         extra = [_step(made[j]) for j in range(len(made)) if j not in {b for _, b in pairs}]
-        spoiled = self.extra == "forbid" and bool(extra)
-        return Evaluated(score, False if spoiled else None, _described(missing, extra))
+        return Evaluated(score, None, _described(missing, extra))
 
     def _is_harmless(self, call: Call) -> bool:
         return any(fnmatch.fnmatchcase(call.name, pattern) for pattern in self.harmless)
