@@ -1,0 +1,263 @@
+"""Tie blocks of all cohorts in one table, their sums over bins of the score, and their isotonic pools."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dfevals.tally.scores import ScoreTally
+
+__all__ = ["BinSums", "TieTable", "isotonic", "quantile_cuts", "uniform_cuts"]
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class TieTable:
+    """Rows of equal score in a cohort as one block, ascending by score within the cohort.
+
+    `offsets` (cohorts + 1,) says where the blocks of a cohort begin. Per block: the score, the weight of the
+    positives and negatives, and their squared weights (the same arrays where rows are not weighted). Blocks may also
+    be groups of neighbouring scores, see `grouped`; `score` is then their weighted mean.
+    """
+
+    offsets: Ints
+    score: Floats
+    pos: Floats
+    neg: Floats
+    pos_sq: Floats
+    neg_sq: Floats
+    rows: Floats
+
+    @classmethod
+    def of(cls, tally: ScoreTally) -> TieTable:
+        """The tie blocks of a score tally."""
+        pieces = list(tally.blocks())
+        rows = np.diff(tally.offsets).astype(float)
+        if not pieces:
+            none = np.zeros(0)
+            return cls(np.zeros(tally.n_cohorts + 1, np.int64), none, none, none, none, none, rows)
+        names = ("score", "pos", "neg") if tally.weight is None or tally.frequency else cls._names()
+        joined = [
+            getattr(pieces[0], name) if len(pieces) == 1 else np.concatenate([getattr(p, name) for p in pieces])
+            for name in names
+        ]
+        if len(joined) == 3:
+            joined += joined[1:]
+        counts = np.bincount(np.concatenate([p.cohort for p in pieces]), minlength=tally.n_cohorts)
+        if tally.frequency:
+            total = np.concatenate([[0.0], np.cumsum(joined[1] + joined[2])])
+            ends = np.concatenate([[0], np.cumsum(counts)])
+            rows = np.diff(total[ends])
+        offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        return cls(offsets, joined[0], joined[1], joined[2], joined[3], joined[4], rows)
+
+    @staticmethod
+    def _names() -> tuple[str, ...]:
+        return ("score", "pos", "neg", "pos_sq", "neg_sq")
+
+    @property
+    def n_cohorts(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def weighted(self) -> bool:
+        """Whether squared weights differ from weights."""
+        return self.pos_sq is not self.pos
+
+    @property
+    def n(self) -> Floats:
+        """Weight of every block."""
+        return self.pos + self.neg
+
+    @property
+    def cohort(self) -> Ints:
+        """Cohort of every block."""
+        return np.repeat(np.arange(self.n_cohorts), np.diff(self.offsets))
+
+    def total(self, values: Floats) -> Floats:
+        """Sum of a number of the blocks over every cohort."""
+        return _segments(values, self.offsets)
+
+    def sums(self, starts: Ints) -> BinSums:
+        """Sums over runs of blocks; `starts` holds the first block of every run, each cohort's first one included."""
+        cohort = np.searchsorted(self.offsets, starts, "right") - 1
+        ends = np.append(starts[1:], len(self.score))[: len(starts)]
+        n, s = self.n, self.score
+        square = n if not self.weighted else self.pos_sq + self.neg_sq
+
+        def add(values: Floats) -> Floats:
+            return np.add.reduceat(values, starts) if len(starts) else np.zeros(0)
+
+        residual = self.pos_sq * (1 - s) ** 2 + self.neg_sq * s * s
+        return BinSums(
+            cohort,
+            add(n),
+            add(self.pos),
+            add(n * s),
+            add(square),
+            add(square * s * (1 - s)),
+            add(residual),
+            s[starts],
+            s[ends - 1],
+        )
+
+    def grouped(self, most: int | Ints) -> TieTable:
+        """At most about `most` groups of neighbouring blocks per cohort, of about equal weight; few blocks stay."""
+        sizes = np.diff(self.offsets)
+        limit = np.broadcast_to(np.asarray(most, np.int64), sizes.shape)
+        if (sizes <= limit).all():
+            return self
+        n = self.n
+        share = np.cumsum(n)
+        before = np.concatenate([[0.0], share])[self.offsets[:-1]]
+        cohort = self.cohort
+        total = np.where(self.total(n) > 0, self.total(n), 1)
+        place = (share - 0.5 * n - before[cohort]) / total[cohort] * limit[cohort]
+        cell = np.where((sizes <= limit)[cohort], np.arange(len(n)) - self.offsets[cohort], np.floor(place)).astype(
+            np.int64
+        )
+        first = np.ones(len(n), bool)
+        first[1:] = (cell[1:] != cell[:-1]) | (cohort[1:] != cohort[:-1])
+        starts = np.flatnonzero(first)
+
+        def add(values: Floats) -> Floats:
+            return np.add.reduceat(values, starts)
+
+        pos, neg = add(self.pos), add(self.neg)
+        squares = (add(self.pos_sq), add(self.neg_sq)) if self.weighted else (pos, neg)
+        weight = pos + neg
+        score = np.where(weight > 0, add(n * self.score) / np.where(weight > 0, weight, 1), self.score[starts])
+        offsets = np.searchsorted(starts, self.offsets).astype(np.int64)
+        return TieTable(offsets, score, pos, neg, *squares, self.rows)
+
+    def pools(self) -> Ints:
+        """First block of every pool of the isotonic regression of outcome on score, per cohort (CORP)."""
+        if not len(self.score):
+            return np.zeros(0, np.int64)
+        n = self.n
+        some = np.where(n > 0, n, 1)
+        cohort = self.cohort
+        _, starts = isotonic(self.pos / some, np.where(n > 0, n, 1e-300), cohort)
+        pos, weight = np.add.reduceat(self.pos, starts), np.add.reduceat(n, starts)
+        value = pos / np.where(weight > 0, weight, 1)
+        owner = cohort[starts]
+        keep = np.ones(len(starts), bool)
+        keep[1:] = (owner[1:] != owner[:-1]) | (value[1:] - value[:-1] > 1e-12)
+        return starts[keep]
+
+
+@dataclass(frozen=True)
+class BinSums:
+    """Sums over bins of the score; all arrays have one entry per bin that holds rows.
+
+    `n`, `pos`, `score`: weight, weight of the positives, weighted sum of scores; `square`: Σw²; `null`: Σw² s(1 − s),
+    the variance of Σw(y − s) if the scores are calibrated; `residual`: Σw²(y − s)²; `low`, `high`: least and greatest
+    score.
+    """
+
+    cohort: Ints
+    n: Floats
+    pos: Floats
+    score: Floats
+    square: Floats
+    null: Floats
+    residual: Floats
+    low: Floats
+    high: Floats
+
+    @property
+    def score_mean(self) -> Floats:
+        """Mean score."""
+        return self.score / self.n
+
+    @property
+    def observed(self) -> Floats:
+        """Share of positives."""
+        return self.pos / self.n
+
+    @property
+    def n_eff(self) -> Floats:
+        """Effective rows, (Σw)² / Σw²."""
+        return self.n**2 / self.square
+
+
+def isotonic(value: Floats, weight: Floats, series: npt.NDArray[Any]) -> tuple[Floats, Ints]:
+    """Isotonic regressions of many series of values in [0, 1] in one pass of pool-adjacent-violators.
+
+    Parameters
+    ----------
+    value, weight : array, shape (n,)
+    series : array of int, shape (n,)
+        Ascending number of the series that a value belongs to.
+
+    Returns
+    -------
+    fitted : array, shape (n,)
+    starts : array of int
+        First value of every pool.
+
+    Notes
+    -----
+    Each series is lifted above the one before it, so that no pool spans two of them. Linear in n (Busing 2022).
+    """
+    from scipy.optimize import isotonic_regression
+
+    lift = 2.0 * series
+    found = isotonic_regression(value + lift, weights=weight)
+    fitted: Floats = found.x - lift
+    return fitted, np.asarray(found.blocks[:-1], np.int64)
+
+
+def uniform_cuts(ties: TieTable, bins: int) -> Ints:
+    """First block of every filled bin of equal width in [0, 1]; a score on an edge belongs to the bin below it."""
+    edges = np.linspace(0, 1, bins + 1)[1:-1]
+    return _cuts(ties, [edges] * ties.n_cohorts)
+
+
+def quantile_cuts(ties: TieTable, bins: int) -> Ints:
+    """First block of every filled bin of equal mass, cut at the quantiles of the scores of each cohort.
+
+    Without weights the quantiles are numpy's (linear interpolation between rows), as in scikit-learn's
+    `calibration_curve`; with weights they are those of the weighted distribution function.
+    """
+    share = np.arange(1, bins) / bins
+    n = ties.n
+    edges = []
+    for first, last in zip(ties.offsets[:-1], ties.offsets[1:], strict=True):
+        if last == first:
+            edges.append(np.zeros(0))
+            continue
+        scores, cumulated = ties.score[first:last], np.cumsum(n[first:last])
+        if ties.weighted:
+            edges.append(scores[np.minimum(np.searchsorted(cumulated, share * cumulated[-1]), last - first - 1)])
+            continue
+        at = share * (cumulated[-1] - 1)
+        low, high = (
+            scores[np.minimum(np.searchsorted(cumulated, k, "right"), last - first - 1)]
+            for k in (np.floor(at), np.ceil(at))
+        )
+        edges.append(low + (high - low) * (at - np.floor(at)))
+    return _cuts(ties, edges)
+
+
+def _cuts(ties: TieTable, edges: list[Floats]) -> Ints:
+    """First blocks of the bins (edge below, edge], per cohort."""
+    found = []
+    for first, last, cuts in zip(ties.offsets[:-1].tolist(), ties.offsets[1:].tolist(), edges, strict=True):
+        if last > first:
+            places = np.searchsorted(ties.score[first:last], cuts, "right")
+            found.append(first + np.unique(np.concatenate([[0], places[places < last - first]])))
+    return np.concatenate(found).astype(np.int64) if found else np.zeros(0, np.int64)
+
+
+def _segments(values: Floats, offsets: Ints) -> Floats:
+    out = np.zeros(len(offsets) - 1)
+    filled = np.flatnonzero(np.diff(offsets))
+    if len(filled):
+        out[filled] = np.add.reduceat(values, offsets[:-1][filled])
+    return out
