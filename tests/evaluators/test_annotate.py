@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 import time
 from pathlib import Path
@@ -43,6 +44,7 @@ def test_columns_and_outcome(frame: pd.DataFrame) -> None:
     assert out["exact_match_passed"].isna().tolist() == [False, False, True, False]
     assert out["exact_match_error"].notna().tolist() == [False, False, True, False]
     assert done.errors == {"exact_match": 1}
+    assert json.loads(out.attrs["dfevals_annotations"])["exact_match"]["errors"] == 1
     (outcome,) = done.outcomes
     assert (outcome.column, outcome.error_column, outcome.kind) == ("exact_match", "exact_match_error", "score")
     assert (outcome.better, outcome.pass_at) == ("higher", 1.0)

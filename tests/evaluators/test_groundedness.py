@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import sys
+import types
 from importlib import resources
 
 import numpy as np
@@ -112,6 +114,29 @@ def test_other_models_can_be_passed_in() -> None:
     assert "one vector per text" in str(ev.Groundedness(embed=lambda texts: np.ones(3)).evaluate(**roles).error)
     with pytest.raises(DataError, match="embed must be a function"):
         ev.Groundedness(embed="model")
+
+
+def test_sentence_embedding_loads_late_and_embeds_each_text_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+
+    class SentenceTransformer:
+        def __init__(self, name: str) -> None:
+            assert name == "folder"
+
+        def encode(self, texts: list[str], **options: object) -> np.ndarray:
+            seen.extend(texts)
+            return np.array([[len(text), 1.0] for text in texts])
+
+    monkeypatch.setitem(sys.modules, "sentence_transformers", None)
+    embed = ev.SentenceEmbedding("folder")
+    with pytest.raises(DataError, match="needs the library sentence-transformers"):
+        embed(["a"])
+    monkeypatch.setitem(
+        sys.modules, "sentence_transformers", types.SimpleNamespace(SentenceTransformer=SentenceTransformer)
+    )
+    assert embed(["a", "bb", "a"]).tolist() == [[1, 1], [2, 1], [1, 1]]
+    assert ev.Groundedness(embed=embed).evaluate(response="Felines.", context="Cats live.").error is None
+    assert seen.count("a") == 1
 
 
 def test_context_recall_and_relevance() -> None:

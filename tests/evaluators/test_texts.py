@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+import pandas as pd
 import pytest
 
 import dfevals.evaluators as ev
@@ -82,6 +83,16 @@ def test_catastrophic_patterns_take_bounded_time(pattern: str) -> None:
     ev.RegexMatch(pattern, timeout=0.3).evaluate(response="a" * 5000 + "!")
     assert time.monotonic() - start < 5
     assert ev.RegexMatch("^b").evaluate(response="b").passed
+
+
+def test_a_column_on_a_catastrophic_pattern_takes_bounded_time_too() -> None:
+    pattern = "(x+x+)+y$"
+    frame = pd.DataFrame({"response": ["x" * 60] * 2000})
+    start = time.monotonic()
+    done = ev.annotate(frame, ev.RegexMatch(pattern, timeout=0.02), progress=False)
+    assert time.monotonic() - start < 20
+    assert done.errors == {"regex_match": 2000}
+    assert "20 rows before" in str(done.frame["regex_match_error"].iloc[-1])
 
 
 def test_polynomial_patterns_are_costed() -> None:

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+import dfevals.evaluators as ev
 from dfevals.evaluators import TaskCompletion, ToolArgumentAccuracy, ToolSelectionAccuracy, TrajectoryMatch
 from dfevals.evaluators.tool_calls import MalformedCall, parse_calls
+from dfevals.exceptions import DataError
 
 PLAIN = [{"name": "book", "arguments": {"city": "Rome", "nights": 2}}]
 FORMATS: dict[str, Any] = {
@@ -187,6 +189,24 @@ def test_declared_types_are_checked_when_the_definitions_are_given() -> None:
     assert "declared integer" in check.evaluate(tool_calls="[f(n=4.0, x=1)]", schema=json.dumps(tools), **roles).reason
     assert "x is missing" in check.evaluate(tool_calls="[f(n=4)]", schema=tools, **roles).reason
     assert check.evaluate(tool_calls="[f(n=4)]", **roles).passed
+
+
+def test_gold_answers_of_the_leaderboard() -> None:
+    gold = [{"f": {"a": [1, 2], "unit": ["m", ""], "where": [{"city": ["Rome", "Roma"], "zip": ["1", ""]}]}}]
+    expected = ev.expected_from_bfcl(json.dumps(gold))
+    check = ToolArgumentAccuracy()
+    for made, right in [
+        ({"a": 2, "where": {"city": "roma"}}, True),
+        ({"a": 1, "unit": "M", "where": {"city": "Rome", "zip": "1"}}, True),
+        ({"a": 3, "where": {"city": "Rome"}}, False),
+        ({"a": 1, "unit": "km", "where": {"city": "Rome"}}, False),
+        ({"a": 1, "where": {"zip": "1"}}, False),
+        ({"a": "1", "where": {"city": "Rome"}}, False),
+    ]:
+        found = check.evaluate(tool_calls=[{"name": "f", "arguments": made}], expected_tool_calls=expected)
+        assert found.passed is right, made
+    with pytest.raises(DataError, match="gold must be"):
+        ev.expected_from_bfcl("[1]")
 
 
 STEPS = ["look", "wait", "book"]

@@ -12,6 +12,8 @@ _attributes: dict[str, list[str]] = {
     "protocol": ["ROLES", "Evaluated", "Evaluator", "EvaluatorRecord"],
     "records": ["by_name", "table"],
     "running": ["run"],
+    "tool_calls": ["expected_from_bfcl"],
+    "embeddings": ["SentenceEmbedding"],
     "verdicts": ["Template"],
 }
 for _name, _module in _BUILT_IN.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -38,7 +39,7 @@ class Annotation:
     Attributes
     ----------
     frame : DataFrame
-        The rows given, in their order, with the new columns.
+        The rows given, in their order, with the new columns; `attrs["dfevals_annotations"]` is the provenance as JSON.
     outcomes : tuple of Outcome
         One per evaluator; a second one, of the verdict column, where the verdict does not follow from the score.
     provenance : dict
@@ -118,7 +119,10 @@ def annotate(
             provenance[one.name] = job.provenance()
             outcomes += job.outcomes()
     kept = frame.drop(columns=[column for column in columns if column in frame.columns])
-    return Annotation(kept.assign(**columns), tuple(outcomes), provenance)
+    out = kept.assign(**columns)
+    before = json.loads(frame.attrs.get("dfevals_annotations", "{}"))
+    out.attrs["dfevals_annotations"] = json.dumps({**before, **provenance}, default=str)
+    return Annotation(out, tuple(outcomes), provenance)
 
 
 def _evaluators(given: object) -> list[Evaluator]:
@@ -215,7 +219,7 @@ class _Job:
                 self._take(start + place, result)
             if self.cache is not None and result.error is None:
                 self.unsaved[keys[places[0]]] = _stored(result)
-                self._save()
+                self._save(force=self.one.remote)  # a call that was paid for is kept at once
             bar.update(len(places))
 
     def _evaluations(

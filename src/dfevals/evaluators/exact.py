@@ -272,7 +272,7 @@ class RegexMatch(Evaluator):
         if regex_cost(pattern, len(value), self.flags) <= _CHEAP:
             span = find_pattern(pattern, value, self.mode, self.flags)
         else:
-            answer = run_apart({"do": "regex", "with": [pattern, value, self.mode, self.flags]}, self.timeout)
+            answer = run_apart({"do": "regex", "with": [pattern, value, self.mode, self.flags]}, self.timeout, pattern)
             if "error" in answer:
                 raise DataError(str(answer["error"]))
             span = answer["span"]

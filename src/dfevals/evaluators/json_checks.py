@@ -206,7 +206,7 @@ class SchemaCompliance(Evaluator):
     def _verdict(self, schema_text: str, instance: Any, length: int) -> dict[str, Any]:
         if self._costly(schema_text, length):
             request = {"do": "schema", "with": [schema_text, instance, self.draft, self.formats]}
-            return dict(run_apart(request, self.timeout))
+            return dict(run_apart(request, self.timeout, schema_text))
         return checking.validate(schema_text, instance, self.draft, self.formats)
 
     def _costly(self, schema_text: str, length: int) -> bool:

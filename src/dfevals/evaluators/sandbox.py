@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import collections
 import contextlib
 import json
 import queue
@@ -77,8 +78,22 @@ _lock = threading.Lock()
 _helper: list[_Helper] = []
 
 
-def run_apart(request: dict[str, Any], seconds: float) -> Any:
+_MOST_IN_A_ROW = 20
+_late: collections.Counter[str] = collections.Counter()
+
+
+def run_apart(request: dict[str, Any], seconds: float, subject: str) -> Any:
     """Answer of the helper process to a request.
+
+    Parameters
+    ----------
+    request : dict
+        What `checking.py` understands.
+    seconds : float
+        Time allowed.
+    subject : str
+        The pattern or schema: after 20 rows in a row that ran out of time on it, further ones are given up at once, so
+        that a long column takes bounded time too.
 
     Raises
     ------
@@ -86,18 +101,29 @@ def run_apart(request: dict[str, Any], seconds: float) -> Any:
         After so many seconds; the process is killed and the next request starts a new one.
     """
     with _lock:
+        if _late[subject] >= _MOST_IN_A_ROW:
+            raise CheckTimeout(f"given up: {_MOST_IN_A_ROW} rows before ran out of {seconds:g} s on the same pattern.")
+        answer = _asked(request, seconds, subject)
+        _late.pop(subject, None)
+        return answer
+
+
+def _asked(request: dict[str, Any], seconds: float, subject: str) -> Any:
+    """Ask the helper; whatever goes wrong ends it."""
+    try:
         if not _helper:
             _helper.append(_Helper())
-        try:
-            return _helper[0].ask(request, seconds)
-        except queue.Empty:
-            _end()
-            raise CheckTimeout(f"not decided within {seconds:g} s (a pattern that backtracks without end?).") from None
-        except BaseException as error:
-            _end()
-            if isinstance(error, OSError):
-                raise DataError(f"the checking process ended: {error or 'no message'}.") from error
-            raise
+        return _helper[0].ask(request, seconds)
+    except queue.Empty:
+        _end()
+        _late[subject] += 1
+        raise CheckTimeout(f"not decided within {seconds:g} s (a pattern that backtracks without end?).") from None
+    except OSError as error:
+        _end()
+        raise DataError(f"the checking process ended: {error or 'no message'}.") from error
+    except BaseException:
+        _end()
+        raise
 
 
 def _end() -> None:

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dfevals.evaluators.values import is_missing, plain, show
+from dfevals.evaluators.values import is_missing, parse_json, plain, show
 from dfevals.exceptions import DataError
 
-__all__ = ["Call", "MalformedCall", "argument_matches", "parse_calls", "standard_text"]
+__all__ = ["Call", "MalformedCall", "argument_matches", "expected_from_bfcl", "parse_calls", "standard_text"]
 
 _ARGUMENT_KEYS = ("arguments", "args", "kwargs", "input", "parameters")
 _TAGGED = re.compile(r"<tool_call>\s*(.*?)\s*</tool_call>", re.DOTALL)
@@ -245,3 +245,53 @@ def expected_calls(value: object) -> list[Call]:
         return parse_calls(value)
     except MalformedCall as problem:
         raise DataError(f"expected_tool_calls cannot be read: {problem}.") from None
+
+
+def expected_from_bfcl(gold: object) -> list[dict[str, Any]]:
+    """Expected calls from a gold answer of the Berkeley Function-Calling Leaderboard.
+
+    There every argument has a list of right values, in which "" means that it may be left out; in objects every key has
+    such a list too.
+
+    Parameters
+    ----------
+    gold : str, list or dict
+        Such as `[{"f": {"a": [1, 2], "unit": ["m", ""]}}]`, or its JSON text.
+
+    Returns
+    -------
+    list of dict
+        Calls as `ToolArgumentAccuracy` expects them.
+
+    Raises
+    ------
+    DataError
+        When it has another form.
+
+    Examples
+    --------
+    >>> expected_from_bfcl('{"f": {"a": [1, 2]}}')
+    [{'name': 'f', 'arguments': {'a': {'any_of': [1, 2]}}}]
+    """
+    parsed = parse_json("gold", gold)
+    calls = parsed if isinstance(parsed, list) else [parsed]
+    if not all(isinstance(call, Mapping) and all(isinstance(a, Mapping) for a in call.values()) for call in calls):
+        raise DataError("gold must be a list of {function: {argument: [right values]}}.")
+    return [
+        {"name": name, "arguments": {key: _bfcl_values(values) for key, values in arguments.items()}}
+        for call in calls
+        for name, arguments in call.items()
+    ]
+
+
+def _bfcl_values(values: Any) -> Any:
+    if not isinstance(values, list):
+        return values
+    right = [_bfcl_value(value) for value in values if value != "" or len(values) == 1]
+    return {"any_of": right, "optional": True} if "" in values else {"any_of": right}
+
+
+def _bfcl_value(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _bfcl_values(inner) for key, inner in value.items()}
+    return [_bfcl_value(item) for item in value] if isinstance(value, list) else value
