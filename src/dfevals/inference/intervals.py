@@ -174,13 +174,19 @@ def _ratio(estimand: Ratio, level: float, method: str, cells: CellContext | None
     p = estimand.value
     variance, kish, df = _ratio_variance(cells)
     with np.errstate(divide="ignore", invalid="ignore"):
-        n_eff = np.where(variance > 0, p * (1 - p) / variance, kish)
+        # a handful of weights can make the estimated variance much too small, so Kish's number is the most it may say
+        n_eff = np.where(variance > 0, np.fmin(p * (1 - p) / variance, np.inf if df is not None else kish), kish)
         n_eff = np.where(estimand.den == 0, 0.0, n_eff)
-        if df is not None:  # t instead of z: Wilson depends on z² / n alone
-            n_eff = n_eff * (normal_quantile(level) / t_quantile(level, np.maximum(df, 1))) ** 2
+        if df is not None:
+            n_eff = n_eff * _as_t(level, np.maximum(df, 1))
         low, high, name = _share(p * n_eff, n_eff, level, method)
     kind = "cluster-robust" if cells.tally.clusters is not None else "weighted"
     return Bounds(low, high, f"{name}, {kind}", _few_events(np.nan_to_num(p * n_eff), n_eff), "events", n_eff=n_eff)
+
+
+def _as_t(level: float, df: Floats) -> Floats:
+    """Factor of n that makes a Wilson interval, which depends on z² / n alone, use Student's t instead of z."""
+    return np.asarray((normal_quantile(level) / t_quantile(level, df)) ** 2)
 
 
 def _ratio_variance(cells: CellContext) -> tuple[Floats, Floats, Floats | None]:
@@ -249,9 +255,10 @@ def _mean_of_ratios(estimand: MeanOfRatios, level: float, method: str, cells: Ce
     if cells is not None and not cells.plain:
         return _smooth(Smooth(estimand.value, estimand.support), level, "delta", replace(cells, range=(0.0, 1.0)))
     used = estimand.den != 0
-    low, high, name = _share(estimand.num, estimand.den, level, method)
-    p = np.where(used, estimand.num / np.where(used, estimand.den, 1), 0)
     count = used.sum(axis=0)
+    shrink = _as_t(level, np.maximum(estimand.den.sum(axis=0) - count, 1))  # each part has a mean of its own
+    low, high, name = _share(estimand.num * shrink, estimand.den * shrink, level, method)
+    p = np.where(used, estimand.num / np.where(used, estimand.den, 1), 0)
     with np.errstate(divide="ignore", invalid="ignore"):
         below = np.sqrt((np.where(used, p - low, 0) ** 2).sum(axis=0)) / count
         above = np.sqrt((np.where(used, high - p, 0) ** 2).sum(axis=0)) / count
@@ -391,7 +398,12 @@ def _mean(estimand: Mean, level: float, method: str) -> Bounds:
         variance = np.where(df > 0, variance, np.nan)
     if estimand.proportion:
         with np.errstate(divide="ignore", invalid="ignore"):
-            effective = np.where((variance > 0) & (value > 0) & (value < 1), value * (1 - value) / variance, n_eff)
+            inner = (variance > 0) & (value > 0) & (value < 1)
+            effective = np.where(inner, value * (1 - value) / variance, n_eff)
+            if tally.square is not None and tally.clusters is None:
+                effective = np.fmin(effective, n_eff)
+            if tally.clusters is not None:
+                effective = effective * _as_t(level, np.maximum(df, 1))
             plain = tally.square is None and tally.clusters is None and not estimand.units
             effective = n if plain else effective
             low, high, name = _share(value * effective, effective, level, method)
@@ -564,6 +576,11 @@ def _ks(estimand: Rank, level: float) -> Bounds:
 
     s = estimand.sums
     pos, neg = _effective(s.pos, s.pos_sq), _effective(s.neg, s.neg_sq)
+    if s.clustered is not None:  # rows count as many as they do for the AUC
+        with np.errstate(divide="ignore", invalid="ignore"):
+            naive, _, _ = delong_variance(Rank("roc_auc", replace(s, clustered=None)))
+            share = np.nan_to_num(np.fmin(naive / s.clustered, 1), nan=1)
+        pos, neg = pos * share, neg * share
     with np.errstate(divide="ignore", invalid="ignore"):
         sides = []
         for share, n in ((s.ks_pos, pos), (s.ks_neg, neg)):
