@@ -25,6 +25,7 @@ BLOCK = 1 << 18  # rows encoded at a time
 MANY_CLASSES = 50  # more distinct whole numbers than this are a regression target
 ROUNDING = 1e-4  # probabilities this far outside [0, 1] are rounding and are clipped
 MISSING = -1
+VERDICTS = {"pass": 1.0, "passed": 1.0, "true": 1.0, "yes": 1.0, "fail": 0.0, "failed": 0.0, "false": 0.0, "no": 0.0}
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,9 @@ class Bound:
         """
         name = self.roles.unit if self.roles.unit is not None else self.roles.id
         if name is None:
-            raise RoleError("Repeated trials need to know their task: pass unit= (or id=) with the column that names it.")
+            raise RoleError(
+                "Repeated trials need to know their task: pass unit= (or id=) with the column that names it."
+            )
         codes, labels = pd.factorize(column(self.frame, name, "unit"))
         return codes.astype(np.int64), np.asarray([str(label) for label in labels], dtype=object)
 
@@ -209,15 +212,24 @@ class Bound:
             series = column(self.frame, name, "outcomes")
             values = _outcome_values(series, name)
             if outcome.error_column is not None:
-                message = column(self.frame, outcome.error_column, "error_column")
-                failed = message.notna().to_numpy() & (message.astype(object) != "").to_numpy(
-                    dtype=bool, na_value=False
-                )
-                if types.is_bool_dtype(message.dtype):
-                    failed = message.to_numpy(dtype=bool, na_value=False)
-                values = np.where(failed, np.nan, values)
+                values = np.where(self._outcome_failed(outcome), np.nan, values)
             self._cache[key] = values
         return self._cache[key]
+
+    def outcome_missing(self, name: str) -> npt.NDArray[np.bool_]:
+        """Whether the evaluation of a row gave no result."""
+        if self.outcome(name).kind != "category":
+            return np.isnan(self.outcome_numbers(name))
+        return column(self.frame, name, "outcomes").isna().to_numpy() | self._outcome_failed(self.outcome(name))
+
+    def _outcome_failed(self, outcome: Outcome) -> npt.NDArray[np.bool_]:
+        """Whether the error column of an outcome holds a message (or True)."""
+        if outcome.error_column is None:
+            return np.zeros(self.n, bool)
+        message = column(self.frame, outcome.error_column, "error_column")
+        if types.is_bool_dtype(message.dtype):
+            return message.to_numpy(dtype=bool, na_value=False)
+        return message.notna().to_numpy() & (message.astype(object) != "").to_numpy(dtype=bool, na_value=False)
 
     def outcome_passed(self, name: str) -> Floats:
         """1 passed, 0 failed, NaN no verdict."""
@@ -263,12 +275,11 @@ class Numbers:
             for kind in kinds
             if not issubclass(kind, int | float | np.number | np.bool_ | type(None) | type(pd.NA))
         ]
-        if bad:
-            if not all(issubclass(kind, Decimal) for kind in bad):
-                raise DataError(
-                    f"{self._role} column {self._name!r} holds {bad[0].__name__} values; numbers are needed. "
-                    f"Convert it first: pd.to_numeric(df[{self._name!r}])."
-                )
+        if bad and not all(issubclass(kind, Decimal) for kind in bad):
+            raise DataError(
+                f"{self._role} column {self._name!r} holds {bad[0].__name__} values; numbers are needed. "
+                f"Convert it first: pd.to_numeric(df[{self._name!r}])."
+            )
         return np.array([np.nan if value is None or value is pd.NA else float(value) for value in values])
 
     def block(self, start: int, stop: int) -> Floats:
@@ -341,30 +352,27 @@ def _completed(outcome: Outcome, frame: pd.DataFrame) -> Outcome:
     kind = outcome.kind
     if kind is None:
         numeric = types.is_numeric_dtype(series.dtype) and not types.is_bool_dtype(series.dtype)
-        values = set(series.dropna().unique()[:3]) if not numeric else set()
-        kind = (
-            "score"
-            if numeric and outcome.kind is None
-            else "pass"
-            if values <= {True, False, "pass", "fail"}
-            else "category"
-        )
+        values = set() if numeric else {_word(value) for value in _found_labels(series, "outcomes")[:20]}
+        kind = "score" if numeric and outcome.kind is None else "pass" if values <= {0, 1, *VERDICTS} else "category"
     if outcome.error_column is not None:
         column(frame, outcome.error_column, "error_column")
     return replace(outcome, kind=kind)
 
 
+def _word(value: Any) -> Any:
+    return value.strip().lower() if isinstance(value, str) else value
+
+
 def _outcome_values(series: pd.Series, name: str) -> Floats:
     if types.is_bool_dtype(series.dtype) or types.is_numeric_dtype(series.dtype):
         return series.to_numpy(dtype=np.float64, na_value=np.nan)
-    words = {"pass": 1.0, "passed": 1.0, "true": 1.0, "yes": 1.0, "fail": 0.0, "failed": 0.0, "false": 0.0, "no": 0.0}
     values = np.full(len(series), np.nan)
     known = series.notna().to_numpy()
     for i, value in zip(np.flatnonzero(known), series[known].to_numpy(dtype=object), strict=True):
         if isinstance(value, bool | int | float | np.number | np.bool_):
             values[i] = float(value)
-        elif isinstance(value, str) and value.strip().lower() in words:
-            values[i] = words[value.strip().lower()]
+        elif isinstance(value, str) and _word(value) in VERDICTS:
+            values[i] = VERDICTS[_word(value)]
         else:
             raise DataError(
                 f"Outcome {name!r} holds {value!r}, which is neither a number nor a verdict (pass/fail, true/false, yes/no). "
@@ -404,7 +412,7 @@ def _task(
     if not types.is_numeric_dtype(dtype) or isinstance(dtype, pd.CategoricalDtype):
         if types.is_object_dtype(dtype) and _all_numbers(truth):
             return _task(roles, frame, _as_numbers(truth), preds, single_score)
-        count = int(truth.nunique())
+        count = len(_found_labels(truth, "y_true"))
         if roles.labels is not None:
             count = len(roles.labels)
         declared = roles.pos_label is not None or single_score
@@ -412,9 +420,11 @@ def _task(
         if _per_class(roles, frame) and count < 2:
             task = "multiclass"
         return task, f"y_true has {count} text label{'s' * (count != 1)}"
-    values = _distinct(truth)
-    numbers = np.asarray(values, dtype=float)
-    if (numbers[np.isfinite(numbers)] % 1 != 0).any():
+    if types.is_complex_dtype(dtype):
+        raise DataError(f"y_true column {truth.name!r} holds complex numbers, which no metric here can judge.")
+    numbers = np.asarray(_distinct(truth), dtype=float)
+    values = numbers = numbers[np.isfinite(numbers)]  # infinite values count as missing
+    if (numbers % 1 != 0).any():
         return "regression", "y_true has fractions"
     for name in preds:
         series = _as_numbers(column(frame, name, "y_pred"))
@@ -508,7 +518,8 @@ def _labels(
     if task != "binary":
         if len(labels) < 2:
             raise RoleError(
-                f"y_true column {truth.name!r} holds one label only ({labels!r}). Pass labels=[...] with all classes."
+                f"y_true column {truth.name!r} holds {f'one label only, {labels[0]!r}' if labels else 'no labels'}. "
+                "Pass labels=[...] with all classes."
             )
         return tuple(labels), reason
     return _binary_labels(labels, roles, truth), reason
@@ -526,9 +537,10 @@ def _binary_labels(labels: list[Any], roles: Roles, truth: pd.Series) -> tuple[A
         known = [label for label in labels if _key(label) == _key(positive)]
         if not known and len(labels) == 2:
             close = did_you_mean(positive, labels)
+            close = f" {close}" if close else ""
             if any(str(label) == str(positive) for label in labels):
-                close = f"The labels are of type {type(labels[0]).__name__}; pass pos_label={labels[[str(x) for x in labels].index(str(positive))]!r}."
-            raise RoleError(f"pos_label={positive!r} is not a label of {truth.name!r}: {labels!r}. {close}")
+                close = f" The labels are of type {type(labels[0]).__name__}; pass pos_label={labels[[str(x) for x in labels].index(str(positive))]!r}."
+            raise RoleError(f"pos_label={positive!r} is not a label of {truth.name!r}: {labels!r}.{close}")
         others = [label for label in labels if _key(label) != _key(positive)]
         return (others[0] if others else stand_in(positive), known[0] if known else positive)
     if roles.labels is not None:

@@ -126,8 +126,11 @@ class Roles:
         for name in values:
             if name not in known:
                 raise RoleError(f"There is no role {name!r}. {did_you_mean(name, known, noun='Roles')}")
+        for name in SINGLE:
+            if isinstance(values.get(name), pd.Series | pd.DataFrame | np.ndarray | list | Mapping):
+                raise _not_data(name)
         for name in ("y_pred", "y_score", "y_lower", "y_upper"):
-            values[name] = _normal(values.get(name))
+            values[name] = _normal(values.get(name), name)
         outcomes = values.get("outcomes") or ()
         outcomes = (outcomes,) if isinstance(outcomes, str | Outcome | Mapping) else outcomes
         values["outcomes"] = tuple(_outcome(item) for item in outcomes)
@@ -347,7 +350,8 @@ def pattern_labels(roles: Roles, frame: pd.DataFrame) -> list[str]:
     for spec in specs:
         if isinstance(spec, str) and "{label}" in spec and spec not in frame.columns:
             before, after = spec.split("{label}", 1)
-            names = [str(name) for name in frame.columns if pd.api.types.is_numeric_dtype(frame[name].dtype)]
+            dtypes = zip(frame.columns, frame.dtypes, strict=True)
+            names = [str(name) for name, dtype in dtypes if pd.api.types.is_numeric_dtype(dtype)]
             found.append(
                 {n[len(before) : len(n) - len(after)] for n in names if n.startswith(before) and n.endswith(after)}
             )
@@ -376,23 +380,27 @@ def _model_name(spec: Any) -> str:
     return str(spec)
 
 
-def _normal(value: Any) -> Any:
+def _not_data(role: str) -> RoleError:
+    return RoleError(
+        f"{role} must be the name of a column, not data. Put values into the frame: df.assign({role}=values).evals({role}={role!r})."
+    )
+
+
+def _normal(value: Any, role: str) -> Any:
     """A column name, a tuple of columns, or ("models", ((name, columns), ...)): hashable and JSON-able."""
     if isinstance(value, Mapping):
         if not value:
             raise RoleError("The dict of models is empty. Pass {model name: column, ...}.")
-        return ("models", tuple((str(name), _normal(spec)) for name, spec in value.items()))
+        return ("models", tuple((str(name), _normal(spec, role)) for name, spec in value.items()))
+    if (isinstance(value, np.ndarray) and value.dtype.kind in "fiub") or isinstance(value, pd.Series | pd.DataFrame):
+        raise _not_data(role)
     if isinstance(value, list | tuple | np.ndarray | pd.Index):
         items = tuple(value)
         if items[:1] == ("models",) and len(items) == 2 and isinstance(items[1], list | tuple):
-            return ("models", tuple((str(name), _normal(spec)) for name, spec in items[1]))
+            return ("models", tuple((str(name), _normal(spec, role)) for name, spec in items[1]))
         if not items:
             raise RoleError("The list of score columns is empty.")
         return items if len(items) > 1 else items[0]
-    if isinstance(value, pd.Series | pd.DataFrame):
-        raise RoleError(
-            "Roles are column names, not data. Put the values into the frame: df.assign(p=values).evals(y_score='p')."
-        )
     return value
 
 
@@ -400,6 +408,10 @@ def _outcome(item: Any) -> Outcome:
     if isinstance(item, Outcome):
         return item
     if isinstance(item, Mapping):
+        known = [field.name for field in fields(Outcome)]
+        for name in item:
+            if name not in known:
+                raise RoleError(f"An outcome has no {name!r}. {did_you_mean(name, known, noun='Parameters')}")
         return Outcome(**item)
     return Outcome(item)
 

@@ -42,7 +42,7 @@ def to_frame(source: Any) -> pd.DataFrame:
     if isinstance(source, dict | list):
         return pd.DataFrame(source)
     raise DataError(
-        f"Cannot read rows from a {type(source).__name__}. Pass a DataFrame, or a path to CSV, JSON or Parquet."
+        f"Cannot read rows from {type(source).__name__}. Pass a DataFrame, or a path to CSV, JSON or Parquet."
     )
 
 

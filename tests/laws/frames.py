@@ -125,7 +125,7 @@ def outcomes(n: int = 600, seed: int = 3, missing: float = 0.05) -> Case:
     import dfevals
 
     outcome = dfevals.Outcome("quality", pass_at=0.5, error_column="quality_error")
-    return Case("outcomes", frame, {"outcomes": [outcome]}, "outcomes")
+    return Case("outcomes", frame, {"outcomes": [outcome], "unit": "user"}, "outcomes")
 
 
 def cases(n: int = 600, missing: float = 0.03) -> list[Case]:

@@ -122,7 +122,7 @@ class Block:
 
     def evaluation_error(self, name: str) -> Floats:
         """1 where the evaluation gave no result."""
-        return np.isnan(self.outcome(name)).astype(float)
+        return self.kept(self.bound.outcome_missing(name)[self.start : self.stop]).astype(float)
 
     @cached_property
     def weight(self) -> Floats | None:

@@ -17,6 +17,7 @@ from dfevals.tally import MomentView, RankSums
 __all__ = ["Estimand", "Mean", "MeanOfRatios", "Rank", "Ratio", "Smooth", "SmoothMoments", "Through", "Value", "divide"]
 
 Array = npt.NDArray[Any]
+BLOCK_ROWS = 1 << 18  # rows whose mean is summed at once
 
 
 def divide(a: Array, b: Array) -> Array:
@@ -122,12 +123,19 @@ class SmoothMoments:
         """Means and second central moments, one array per cohort each."""
         size = len(self.moments.tally.mean)
         seconds = [(2,)] if size == 1 else [(2, 0), (1, 1), (0, 2)]
-        return list(self.moments.mean), {e: self.moments.central(*e) for e in seconds}
+        means, found = list(self.moments.mean), {e: self.moments.central(*e) for e in seconds}
+        # what the rounding of a mean leaves of a constant is no variance
+        noise = np.minimum(self.moments.tally.rows, BLOCK_ROWS) * np.finfo(float).eps
+        for j, mean in enumerate(means):
+            square = tuple(2 * (i == j) for i in range(size))
+            found[square] = np.where(found[square] <= (noise * mean) ** 2, 0.0, found[square])
+        return means, found
 
     @property
     def value(self) -> Array:
         with np.errstate(divide="ignore", invalid="ignore"):
-            return self.function(*self.inputs())
+            found = self.function(*self.inputs())
+        return np.where(np.isfinite(found), found, np.nan)
 
     @property
     def support(self) -> Array:

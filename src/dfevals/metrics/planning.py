@@ -48,7 +48,7 @@ def plan(items: Any, task: str, provided: Iterable[str], outcomes: Sequence[Any]
     if items is not None:
         items = [items] if isinstance(items, str) or not isinstance(items, Iterable) else items
         requests: tuple[Request, ...] = tuple(
-            r for item in items for r in _outcome_requests(item, outcomes) or resolve(item, task)
+            r for item in items for r in _outcome_requests(item, outcomes) or resolve([item], task)
         )
         if not requests:
             raise MetricError("The list of metrics is empty.")

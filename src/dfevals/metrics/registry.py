@@ -310,9 +310,10 @@ def resolve(items: Any, task: str, *, default: Sequence[str] = ()) -> tuple[Requ
         fits = request.metric.tasks
         if task not in fits and not (task != "clustering" and "outcomes" in fits):
             options = [r.name for r in _RECORDS.values() if task in r.tasks]
+            near = f" {hint}" if (hint := did_you_mean(request.label, options)) else ""
             raise MetricError(
-                f"{request.label!r} is a metric for {' and '.join(fits)}; this evaluation is {task}. "
-                f"{did_you_mean(request.label, options)} Metrics that fit: {', '.join(options[:14])}, …"
+                f"{request.label!r} is a metric for {' and '.join(fits)}; this evaluation is {task}.{near} "
+                f"Metrics that fit: {', '.join(options[:14])}, …"
             )
         if request.average == "micro" and not any(n is Cells for n in request.metric.needs):
             raise MetricError(f"{request.label!r}: a micro average is not defined for ranking metrics.")
