@@ -1,0 +1,104 @@
+"""Tables of the documentation, written from the package's own records so that they cannot go stale."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib import import_module
+from pathlib import Path
+
+import pandas as pd
+
+import dfevals
+
+FAMILIES = {
+    "classification": "Classification",
+    "ranking": "Ranking",
+    "probabilistic": "Probabilities",
+    "calibration": "Calibration",
+    "regression": "Regression",
+    "outcomes": "Outcomes of evaluators, systems and people",
+}
+COLUMNS = {
+    "name": "metric",
+    "description": "what it is",
+    "formula": "formula",
+    "range": "range",
+    "better": "better",
+    "interval": "interval",
+    "reference": "reference",
+}
+
+
+def write_tables(folder: Path) -> None:
+    """Write every table as a Markdown file to be included."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "metrics.md").write_text(_metrics(dfevals.metrics.table()), encoding="utf-8")
+    (folder / "datasets.md").write_text(_datasets(), encoding="utf-8")
+
+
+def write_listing(path: Path, module: str, title: str, text: str) -> None:
+    """Write a page that lists the public names of a module, functions before classes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    names = sorted(import_module(module).__all__, key=lambda name: (name[0].isupper(), name))
+    lines = [f"# {title}", "", text, "", "```{eval-rst}", f".. currentmodule:: {module}", ""]
+    lines += [
+        ".. autosummary::",
+        "   :toctree: api",
+        "   :nosignatures:",
+        "",
+        *(f"   {name}" for name in names),
+        "```",
+        "",
+    ]
+    path.write_text("\n".join(lines), encoding="utf-8")
+
+
+def _metrics(table: pd.DataFrame) -> str:
+    parts = []
+    for family in [*FAMILIES, *sorted(set(table["family"]) - set(FAMILIES))]:
+        rows = table[table["family"] == family]
+        if len(rows):
+            parts += [f"## {FAMILIES.get(family, family.capitalize())}", "", _pipe_table(_metric_rows(rows)), ""]
+    return "\n".join(parts)
+
+
+def _metric_rows(rows: pd.DataFrame) -> pd.DataFrame:
+    shown = rows[list(COLUMNS)].rename(columns=COLUMNS)
+    names = [f"`{name}`" for name in rows["name"]]
+    averages = [" (`_macro`, `_micro`, `_weighted`)" if has else "" for has in rows["averages"]]
+    also = [f"; also {', '.join(f'`{a}`' for a in text.split(', '))}" if text else "" for text in rows["aliases"]]
+    shown["metric"] = [name + average + alias for name, average, alias in zip(names, averages, also, strict=True)]
+    return shown
+
+
+def _datasets() -> str:
+    table = dfevals.datasets.list()
+    described = [dfevals.datasets.describe(name) for name in table["name"]]
+    rows = pd.DataFrame(
+        {
+            "name": [f"`{name}`" for name in table["name"]],
+            "title": [dataset.title for dataset in described],
+            "task": table["task"],
+            "rows": table["rows"].map("{:,}".format),
+            "used for": table["used_for"],
+            "licence": table["licence"],
+        }
+    )
+    return _pipe_table(rows)
+
+
+def _pipe_table(frame: pd.DataFrame) -> str:
+    lines = [_line(frame.columns), _line("---" for _ in frame.columns)]
+    lines += [_line(row) for row in frame.astype(str).itertuples(index=False)]
+    return "\n".join(lines)
+
+
+def _line(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(_escaped(cell) for cell in cells) + " |"
+
+
+def _escaped(cell: str) -> str:
+    """Text that Markdown shows as it is; code spans stay."""
+    for char in "|*<":
+        cell = cell.replace(char, "\\" + char)
+    return cell

@@ -1,0 +1,257 @@
+"""`%evals`: loading, questions, roles, cohorts, help, completion and errors, in IPython's own shell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from IPython.core.completer import provisionalcompleter
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
+
+import dfevals
+from dfevals.evaluation import Evaluation
+from dfevals.magics import COMMANDS
+from dfevals.results import MetricsResult
+
+ROLES = "--y-true label --y-score p"
+
+
+@pytest.fixture
+def shell(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[InteractiveShell]:
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    InteractiveShell.clear_instance()
+    made = InteractiveShell.instance(config=Config({"HistoryManager": {"enabled": False}}))
+    made.run_line_magic("load_ext", "dfevals")
+    rng = np.random.default_rng(3)
+    n = 400
+    label = rng.integers(0, 2, n)
+    score = np.clip(label * 0.3 + rng.uniform(0, 0.7, n), 0, 1)
+    made.user_ns["df"] = pd.DataFrame(
+        {
+            "label": label,
+            "p": score,
+            "q": rng.uniform(0, 1, n),
+            "sex": rng.choice(["F", "M"], n),
+            "home town": rng.choice(["Oslo", "Rome"], n),
+            "age": rng.integers(18, 80, n),
+        }
+    )
+    made.user_ns["ev"] = made.user_ns["df"].evals(y_true="label", y_score={"a": "p", "b": "q"})
+    yield made
+    InteractiveShell.clear_instance()
+
+
+def run(shell: InteractiveShell, line: str, cell: str | None = None) -> Any:
+    if cell is None:
+        return shell.run_line_magic("evals", line)
+    return shell.run_cell_magic("evals", line, cell)
+
+
+def same(a: MetricsResult, b: MetricsResult) -> None:
+    pd.testing.assert_frame_equal(a.frame, b.frame)
+
+
+# Loading
+
+
+def test_loading_binds_the_name_and_is_idempotent(shell: InteractiveShell) -> None:
+    assert shell.user_ns["dfevals"] is dfevals
+    dfevals.load_ipython_extension(shell)
+    dfevals.load_ipython_extension(shell)
+    assert len(list(shell.strdispatchers["complete_command"].s_matches("%evals"))) == 1
+
+
+def test_a_taken_name_stays(shell: InteractiveShell) -> None:
+    shell.run_line_magic("unload_ext", "dfevals")
+    shell.user_ns["dfevals"] = "mine"
+    shell.run_line_magic("load_ext", "dfevals")
+    assert shell.user_ns["dfevals"] == "mine"
+    shell.run_line_magic("unload_ext", "dfevals")
+    assert shell.user_ns["dfevals"] == "mine"
+
+
+def test_unloading_takes_everything_out_and_loading_again_works(shell: InteractiveShell) -> None:
+    shell.run_line_magic("unload_ext", "dfevals")
+    assert shell.find_line_magic("evals") is None
+    assert shell.find_cell_magic("evals") is None
+    assert "dfevals" not in shell.user_ns
+    assert list(shell.strdispatchers["complete_command"].s_matches("%evals")) == []
+    shell.run_line_magic("load_ext", "dfevals")
+    assert isinstance(run(shell, "metrics ev"), MetricsResult)
+
+
+# Questions
+
+
+def test_metrics_of_an_evaluation(shell: InteractiveShell) -> None:
+    ev: Evaluation = shell.user_ns["ev"]
+    same(run(shell, "metrics ev --metrics recall roc_auc --by sex"), ev.metrics(["recall", "roc_auc"], by="sex"))
+
+
+def test_roles_on_the_line(shell: InteractiveShell) -> None:
+    ev = shell.user_ns["df"].evals(y_true="label", y_score="p")
+    same(run(shell, f"metrics df {ROLES} --by sex --metrics recall"), ev.metrics(["recall"], by="sex"))
+
+
+def test_models_labels_and_thresholds_on_the_line(shell: InteractiveShell) -> None:
+    line = "metrics df --y-true label --y-score one=p q --pos-label 0 --threshold 0.4 --metrics recall"
+    expected = shell.user_ns["df"].evals(
+        y_true="label", y_score={"one": "p", "q": "q"}, pos_label=np.int64(0), threshold=0.4
+    )
+    same(run(shell, line), expected.metrics(["recall"]))
+
+
+def test_roles_kept_with_the_frame(shell: InteractiveShell) -> None:
+    shell.user_ns["df"].evals.set_roles(y_true="label", y_score="p")
+    same(run(shell, "metrics df --metrics recall"), shell.user_ns["df"].evals().metrics(["recall"]))
+
+
+def test_every_option_reaches_its_parameter(shell: InteractiveShell) -> None:
+    ev: Evaluation = shell.user_ns["ev"]
+    line = (
+        "metrics ev --metrics recall --by age --models a --ci 0.8 --interval wald --relative-to complement --min-n 50"
+    )
+    expected = ev.metrics(
+        ["recall"], by="age", models=["a"], ci=0.8, interval="wald", relative_to="complement", min_n=50
+    )
+    same(run(shell, line), expected)
+
+
+def test_confusion_and_worst(shell: InteractiveShell) -> None:
+    ev: Evaluation = shell.user_ns["ev"]
+    pd.testing.assert_frame_equal(run(shell, "confusion ev --by sex").frame, ev.confusion(by="sex").frame)
+    pd.testing.assert_frame_equal(run(shell, "worst ev --n 3 --model b"), ev.worst(3, model="b"))
+
+
+def test_where_keeps_some_of_the_rows(shell: InteractiveShell) -> None:
+    ev: Evaluation = shell.user_ns["ev"]
+    same(run(shell, "metrics ev --where 'age < 30'"), ev.where("age < 30").metrics())
+
+
+def test_plot_draws_instead_of_returning_a_table(shell: InteractiveShell) -> None:
+    import matplotlib.pyplot as plt
+
+    plt.close("all")
+    assert run(shell, "metrics ev --metrics recall --by sex --models a --plot") is None
+    assert len(plt.get_fignums()) == 1
+    plt.close("all")
+
+
+def test_a_question_is_offered_only_if_evaluations_answer_it() -> None:
+    assert {"metrics", "confusion", "worst"} <= set(COMMANDS)
+    assert all(hasattr(Evaluation, name) for name in COMMANDS)
+
+
+# Cohorts
+
+
+@pytest.mark.parametrize(
+    ("words", "by"),
+    [
+        ("sex 'home town'", ["sex", "home town"]),
+        ("'bins(age, [30, 50])'", dfevals.bins("age", [30, 50])),
+        ("sex quantiles(age,3)", ["sex", dfevals.quantiles("age", 3)]),
+        ("sex 'top(\"home town\", 1)' --each", dfevals.each("sex", dfevals.top("home town", 1))),
+        ("groups", {"young": "age < 30", "old": "age >= 60"}),
+    ],
+)
+def test_cohorts_on_the_line(shell: InteractiveShell, words: str, by: Any) -> None:
+    shell.user_ns["groups"] = {"young": "age < 30", "old": "age >= 60"}
+    same(run(shell, f"metrics ev --metrics recall --by {words}"), shell.user_ns["ev"].metrics(["recall"], by=by))
+
+
+def test_a_cell_names_cohorts(shell: InteractiveShell) -> None:
+    cell = "# who\nyoung women: age < 30 and sex == 'F'\n\nRomans: `home town` == 'Rome'\n"
+    by = {"young women": "age < 30 and sex == 'F'", "Romans": "`home town` == 'Rome'"}
+    ev: Evaluation = shell.user_ns["ev"]
+    same(run(shell, "ev --metrics recall", cell), ev.metrics(["recall"], by=by))
+    pd.testing.assert_frame_equal(run(shell, "confusion ev", cell).frame, ev.confusion(by=by).frame)
+
+
+# Help
+
+
+def test_help(shell: InteractiveShell, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(shell, "--help") is None
+    overview = capsys.readouterr().out
+    assert all(name in overview for name in COMMANDS)
+    assert run(shell, "metrics --help") is None
+    text = capsys.readouterr().out
+    assert "--relative-to" in text
+    assert "--y-true" in text
+    assert "--n-resamples" in text
+    assert run(shell, "confusion ev --help") is None
+    assert "--relative-to" not in capsys.readouterr().out
+
+
+# Errors
+
+
+@pytest.mark.parametrize(
+    ("line", "cell", "message"),
+    [
+        ("metrisc ev", None, "Did you mean 'metrics'"),
+        ("metrics eva", None, "Did you mean 'ev'"),
+        ("metrics", None, "required: rows"),
+        ("metrics ev --metrics recal", None, "recall"),
+        ("metrics ev --by sxe", None, "Did you mean 'sex'"),
+        ("metrics ev --by bns(age,[1])", None, "Did you mean 'bins'"),
+        ("metrics ev --by 'bins(age, open)'", None, "bins"),
+        ("metrics ev --ci big", None, "invalid float value"),
+        ("metrics ev --relative-to rest", None, "invalid choice"),
+        ("metrics ev --metrics 'recall", None, "No closing quotation"),
+        ("metrics ev --y-true label", None, "has its roles already"),
+        ("metrics shell_text", None, "is a str"),
+        ("metrics df --y-true lable --y-score p", None, "Did you mean 'label'"),
+        ("metrics ev --colour red", None, "--colour"),
+        ("ev", "age < 30", "name: expression"),
+        ("ev", "a: age < 30\na: age < 20", "again"),
+        ("ev", "# nothing", "names no cohorts"),
+        ("ev", "young: agee < 30", "Did you mean 'age'"),
+    ],
+)
+def test_errors_are_one_short_message(
+    shell: InteractiveShell, capsys: pytest.CaptureFixture[str], line: str, cell: str | None, message: str
+) -> None:
+    shell.user_ns["shell_text"] = "text"
+    source = f"%evals {line}" if cell is None else f"%%evals {line}\n{cell}"
+    result = shell.run_cell(source)
+    captured = capsys.readouterr()
+    assert not result.success
+    assert message in captured.err
+    assert "Traceback" not in captured.err + captured.out
+
+
+# Completion
+
+
+def offered(shell: InteractiveShell, line: str) -> set[str]:
+    with provisionalcompleter():
+        return {match.text for match in shell.Completer.completions(line, len(line))}
+
+
+@pytest.mark.parametrize(
+    ("line", "expected", "others"),
+    [
+        ("%evals me", {"metrics"}, {"ev"}),
+        ("%evals metrics ", {"df", "ev"}, {"metrics"}),
+        ("%evals metrics e", {"ev"}, {"df"}),
+        ("%evals metrics df --y-true ", {"label", "'home town'"}, {"recall"}),
+        ("%evals metrics ev --by s", {"sex"}, {"age"}),
+        ("%evals metrics ev --by sex a", {"age"}, {"sex"}),
+        ("%evals metrics ev --metrics roc", {"roc_auc"}, {"recall"}),
+        ("%evals metrics ev --models ", {"a", "b"}, {"sex"}),
+        ("%evals metrics ev --relative-to ", {"overall", "complement"}, {"sex"}),
+        ("%evals metrics ev --rel", {"--relative-to"}, {"--by"}),
+        ("%evals confusion ev ", {"--by", "--models"}, {"--relative-to"}),
+        ("%%evals ev --metrics bri", {"brier"}, {"recall"}),
+    ],
+)
+def test_completion(shell: InteractiveShell, line: str, expected: set[str], others: set[str]) -> None:
+    found = offered(shell, line)
+    assert expected <= found
+    assert not others & found
