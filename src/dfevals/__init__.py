@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from dfevals.cohorts import period as period
     from dfevals.cohorts import quantiles as quantiles
     from dfevals.cohorts import top as top
+    from dfevals.crossval import cross_validate as cross_validate
     from dfevals.evaluation import Evaluation as Evaluation
     from dfevals.evaluators import evaluator as evaluator
     from dfevals.evaluators import run as run
@@ -40,6 +41,7 @@ _LAZY = {
     "top": "cohorts",
     "Evaluation": "evaluation",
     "Gate": "analyses.gates",
+    "cross_validate": "crossval",
     "Outcome": "roles",
     "Roles": "roles",
     "Tally": "tally",

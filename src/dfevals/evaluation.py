@@ -21,8 +21,13 @@ if TYPE_CHECKING:
     from dfevals.analyses.card import Card
     from dfevals.analyses.comparison_result import ComparisonResult
     from dfevals.analyses.confusion import ConfusionResult
+    from dfevals.analyses.curves import CurveResult
+    from dfevals.analyses.errors import ErrorsResult
+    from dfevals.analyses.folds import FoldsResult
+    from dfevals.analyses.gains import GainsResult
     from dfevals.analyses.gate_report import GateResult
     from dfevals.analyses.gates import Gate
+    from dfevals.analyses.thresholds import ThresholdsResult
     from dfevals.explorers.explorer import Explorer
     from dfevals.tally import Tally
 
@@ -195,6 +200,28 @@ class Evaluation:
 
         return collect(self._bound, self._cohorts_of(by, min_n), metrics, self._some(models), **options)
 
+    def folds(
+        self, by: Any = None, metrics: Any = None, *, models: Any = None, ci: float = 0.95, min_n: int | None = None
+    ) -> FoldsResult:
+        """Every metric in every fold of an out-of-fold frame (role `fold`, and `repeat`), overall and per cohort.
+
+        Parameters
+        ----------
+        by, metrics, models, min_n
+            As in `metrics`.
+        ci : float
+            Level of the intervals of the means, which allow for training rows that folds share.
+
+        Returns
+        -------
+        FoldsResult
+            `.frame` has one row per fold, model, metric and cohort; `.summary` mean, standard deviation and interval.
+        """
+        from dfevals.analyses.folds import folds
+
+        cohorts, provenance = self._cohorts_of(by, min_n), self._provenance(by)
+        return folds(self._bound, cohorts, metrics, models=self._some(models), level=ci, provenance=provenance)
+
     def confusion(self, by: Any = None, *, models: Any = None, min_n: int | None = None) -> ConfusionResult:
         """Confusion matrices: counts and shares of each true class, overall and per cohort.
 
@@ -206,6 +233,211 @@ class Evaluation:
         from dfevals.analyses.confusion import confusion
 
         return confusion(self._bound, self._cohorts_of(by, min_n), self._some(models), self._provenance(by))
+
+    def errors(self, by: Any = None, *, models: Any = None, ci: float = 0.95, min_n: int | None = None) -> ErrorsResult:
+        """Which classes are taken for which, most frequent first, and how well each class is found.
+
+        Returns
+        -------
+        ErrorsResult
+            Frame columns: cohort columns, `model, rank, y_true, y_pred, count, share` (of the true class)`, ci_low, ci_high,
+            share_of_errors, reverse, n, note, is_overall`; `.classes` and `.confusion` hold the rest.
+        """
+        from dfevals.analyses.errors import errors
+
+        cohorts, provenance = self._cohorts_of(by, min_n), self._provenance(by)
+        return errors(self._bound, cohorts, self._some(models), level=ci, provenance=provenance)
+
+    def roc(
+        self,
+        by: Any = None,
+        *,
+        models: Any = None,
+        band: str = "pointwise",
+        max_fpr: float | None = None,
+        ci: float = 0.95,
+        n_resamples: int = 400,
+        random_state: Any = 0,
+        min_n: int | None = None,
+    ) -> CurveResult:
+        """ROC curves with bands and the point at which decisions are made now; one against the rest for many classes.
+
+        Parameters
+        ----------
+        by, models, min_n
+            As in `metrics`.
+        band : {"pointwise", "simultaneous"}
+            Whether bounds hold at each point by itself or everywhere at once.
+        max_fpr : float, optional
+            Adds the partial area up to this false positive rate to `.summary`, standardised by McClish.
+        ci : float
+            Level of bands and intervals.
+        n_resamples, random_state : int
+            Of the simultaneous band and of the interval of the partial area.
+
+        Returns
+        -------
+        CurveResult
+            Frame columns: cohort columns, `model, fpr, tpr, threshold` and bounds; `.summary` has the areas.
+        """
+        from dfevals.analyses.curves import curves
+
+        options: Any = {"max_fpr": max_fpr, "n_resamples": n_resamples, "random_state": random_state}
+        options |= {"level": ci, "band": band, "provenance": self._provenance(by)}
+        return curves(self._bound, self._cohorts_of(by, min_n), self._some(models), "roc", **options)
+
+    def pr(
+        self,
+        by: Any = None,
+        *,
+        models: Any = None,
+        band: str = "pointwise",
+        ci: float = 0.95,
+        min_n: int | None = None,
+    ) -> CurveResult:
+        """Precision-recall curves with bands, base rates and the point at which decisions are made now; see `roc`.
+
+        Returns
+        -------
+        CurveResult
+            Frame columns: cohort columns, `model, precision, recall, threshold` and bounds.
+        """
+        from dfevals.analyses.curves import curves
+
+        options: Any = {"level": ci, "band": band, "provenance": self._provenance(by)}
+        return curves(self._bound, self._cohorts_of(by, min_n), self._some(models), "pr", **options)
+
+    def det(
+        self,
+        by: Any = None,
+        *,
+        models: Any = None,
+        band: str = "pointwise",
+        ci: float = 0.95,
+        min_n: int | None = None,
+    ) -> CurveResult:
+        """Detection error trade-off: false negative against false positive rate; see `roc`.
+
+        Returns
+        -------
+        CurveResult
+            Frame columns: cohort columns, `model, fpr, fnr, threshold` and bounds.
+        """
+        from dfevals.analyses.curves import curves
+
+        options: Any = {"level": ci, "band": band, "provenance": self._provenance(by)}
+        return curves(self._bound, self._cohorts_of(by, min_n), self._some(models), "det", **options)
+
+    def cap(
+        self,
+        by: Any = None,
+        *,
+        models: Any = None,
+        band: str = "pointwise",
+        ci: float = 0.95,
+        min_n: int | None = None,
+    ) -> CurveResult:
+        """Cumulative accuracy profile: share of the positives among the best-scored share of the rows; see `roc`.
+
+        Returns
+        -------
+        CurveResult
+            Frame columns: cohort columns, `model, selected, captured, threshold` and bounds.
+        """
+        from dfevals.analyses.curves import curves
+
+        options: Any = {"level": ci, "band": band, "provenance": self._provenance(by)}
+        return curves(self._bound, self._cohorts_of(by, min_n), self._some(models), "cap", **options)
+
+    def gains(
+        self,
+        by: Any = None,
+        *,
+        quantiles: int | Sequence[float] = 10,
+        value: float | str | None = None,
+        cost: float = 0.0,
+        fixed_cost: float = 0.0,
+        models: Any = None,
+        ci: float = 0.95,
+        n_resamples: int = 400,
+        random_state: Any = 0,
+        min_n: int | None = None,
+    ) -> GainsResult:
+        """Gains table: rows in order of the score, cut into bins of equal size, ties split in proportion.
+
+        Parameters
+        ----------
+        by, models, min_n
+            As in `metrics`.
+        quantiles : int or rising shares
+            10 makes deciles; [0.01, 0.05, 0.2] cuts there.
+        value : float or column, optional
+            What a response (a positive that is contacted) brings: then `.profit` and `.best_profit` answer too.
+        cost, fixed_cost : float
+            Of a contact; of contacting anybody at all.
+        ci : float
+            Level of the intervals.
+        n_resamples, random_state : int
+            Of the interval and the optimism of the best depth.
+
+        Returns
+        -------
+        GainsResult
+            Frame columns: cohort columns, `model, bin, n, n_pos, score_min, score_max, rate, cum_n, cum_pos, gain, lift,
+            cum_lift, ks, capture` and bounds; lift 1 is random, gain and ks are fractions.
+        """
+        from dfevals.analyses.gains import gains
+
+        options: Any = {"quantiles": quantiles, "value": value, "cost": cost, "fixed_cost": fixed_cost, "level": ci}
+        options |= {"n_resamples": n_resamples, "random_state": random_state, "provenance": self._provenance(by)}
+        return gains(self._bound, self._cohorts_of(by, min_n), self._some(models), **options)
+
+    def thresholds(
+        self,
+        by: Any = None,
+        *,
+        cost: Any = None,
+        objective: str | None = None,
+        thresholds: int | Sequence[float] | None = None,
+        models: Any = None,
+        ci: float = 0.95,
+        n_resamples: int = 300,
+        random_state: Any = 0,
+        min_n: int | None = None,
+        **more: Any,
+    ) -> ThresholdsResult:
+        """What every threshold does, and the best one: overall, per cohort, and within a budget.
+
+        Parameters
+        ----------
+        by, models, min_n
+            As in `metrics`.
+        cost : mapping, column or callable, optional
+            Cost of outcomes such as {"fp": 1, "fn": 5} (numbers, or columns of amounts); a column that an error loses; or
+            `f(tp, fp, fn, tn)` of arrays of counts, which returns the total.
+        objective : str, optional
+            "cost", a metric such as "f1" or "youden", or a limit such as "precision>=0.9" (greatest recall where it holds).
+            By default cost where costs are given, else Youden's J.
+        thresholds : int or list of float, optional
+            Rows of the table; by default every score up to 1,000 of them.
+        ci : float
+            Level of the intervals.
+        n_resamples, random_state : int
+            Of the intervals and the optimism; 0 leaves them out.
+        **more
+            `metrics` (names, columns of the table) and `budget` (shares of the rows).
+
+        Returns
+        -------
+        ThresholdsResult
+            Frame columns: cohort columns, `model, threshold, tp, fp, fn, tn`, one per metric, `cost` (mean per row);
+            `.best`, `.policies`, `.budget` and `.net_benefit` hold the decisions.
+        """
+        from dfevals.analyses.thresholds import thresholds as analyse
+
+        options: Any = {"cost": cost, "objective": objective, "thresholds": thresholds, "level": ci, **more}
+        options |= {"n_resamples": n_resamples, "random_state": random_state, "provenance": self._provenance(by)}
+        return analyse(self._bound, self._cohorts_of(by, min_n), self._some(models), **options)
 
     def explore(self, **state: Any) -> Explorer:
         """The explorer in the notebook: cohorts, threshold, errors and rows, linked; `state` as in `explorer.state`."""
