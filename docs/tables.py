@@ -18,15 +18,7 @@ FAMILIES = {
     "regression": "Regression",
     "outcomes": "Outcomes of evaluators, systems and people",
 }
-COLUMNS = {
-    "name": "metric",
-    "description": "what it is",
-    "formula": "formula",
-    "range": "range",
-    "better": "better",
-    "interval": "interval",
-    "reference": "reference",
-}
+ARROWS = {"higher": " ↑", "lower": " ↓", "zero": " → 0", "one": " → 1"}
 
 
 def write_tables(folder: Path) -> None:
@@ -63,12 +55,21 @@ def _metrics(table: pd.DataFrame) -> str:
 
 
 def _metric_rows(rows: pd.DataFrame) -> pd.DataFrame:
-    shown = rows[list(COLUMNS)].rename(columns=COLUMNS)
-    names = [f"`{name}`" for name in rows["name"]]
     averages = [" (`_macro`, `_micro`, `_weighted`)" if has else "" for has in rows["averages"]]
     also = [f"; also {', '.join(f'`{a}`' for a in text.split(', '))}" if text else "" for text in rows["aliases"]]
-    shown["metric"] = [name + average + alias for name, average, alias in zip(names, averages, also, strict=True)]
-    return shown
+    return pd.DataFrame(
+        {
+            "metric": [f"**{name}**{a}{b}" for name, a, b in zip(rows["name"], averages, also, strict=True)],
+            "what it is": [f"{what} {_code(f)}" for what, f in zip(rows["description"], rows["formula"], strict=True)],
+            "range": [r + ARROWS.get(better, "") for r, better in zip(rows["range"], rows["better"], strict=True)],
+            "interval": rows["interval"],
+            "source": rows["reference"],
+        }
+    )
+
+
+def _code(text: str) -> str:
+    return f"`{text}`" if text else ""
 
 
 def _datasets() -> str:
@@ -98,7 +99,5 @@ def _line(cells: Iterable[str]) -> str:
 
 
 def _escaped(cell: str) -> str:
-    """Text that Markdown shows as it is; code spans stay."""
-    for char in "|*<":
-        cell = cell.replace(char, "\\" + char)
-    return cell
+    """Text that stays within its cell: bars end a cell even inside code spans."""
+    return cell.replace("|", "\\|").replace("<", "&lt;") if "`" not in cell else cell.replace("|", "\\|")
