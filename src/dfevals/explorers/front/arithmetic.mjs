@@ -1,0 +1,169 @@
+// Arithmetic on counts: closed forms only, no DOM. Key k means: score >= edges[k] is predicted positive.
+
+export const Z = { 0.8: 1.2815515655446004, 0.9: 1.6448536269514722, 0.95: 1.959963984540054, 0.99: 2.5758293035489004 };
+const ARRAYS = { uint8: Uint8Array, uint16: Uint16Array, uint32: Uint32Array, float64: Float64Array };
+
+/** Counts per cohort × class × key (overall last) as sums from each key upwards. */
+export function decode(view, about) {
+  const K = about.edges.length, C = about.sizes.length - 1, Type = ARRAYS[about.type];
+  const raw = view ? new Type(view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength)) : new Type(0);
+  const up = new Float64Array((C + 1) * 2 * (K + 1));
+  const at = (c, y, k) => (c * 2 + y) * (K + 1) + k;
+  const large = new Map();
+  for (let i = 0; i < about.large.length; i += 2) large.set(about.large[i], about.large[i + 1]);
+  for (let c = 0; c <= C; c++) for (let y = 0; y < 2; y++) {
+    let sum = 0;
+    for (let k = K - 1; k >= 0; k--) {
+      const flat = (c * 2 + y) * K + k;
+      sum += c === C ? about.overall[y * K + k] : raw[flat] || (large.get(flat) ?? 0);
+      up[at(c, y, k)] = sum;
+    }
+  }
+  const cells = (c, k) => {
+    const tp = up[at(c, 1, k)], fp = up[at(c, 0, k)];
+    return { tp, fp, fn: up[at(c, 1, 0)] - tp, tn: up[at(c, 0, 0)] - fp };
+  };
+  /** Rows of class y at or above key k. */
+  const above = (c, y, k) => up[at(c, y, k)];
+  const density = (c, y, cuts) => cuts.slice(1).map((k, i) => up[at(c, y, cuts[i])] - up[at(c, y, k)]);
+  return { cohorts: C, keys: K, edges: about.edges, cells, above, density };
+}
+
+/** The key whose edge is nearest to v, and of equally near ones the lower. */
+export function nearest(edges, v) {
+  let a = 0, b = edges.length - 1;
+  while (a < b) { const m = (a + b) >> 1; edges[m] < v ? (a = m + 1) : (b = m); }
+  return a > 0 && v - edges[a - 1] <= edges[a] - v ? a - 1 : a;
+}
+
+/** The first key at or above v (edges.length if none). */
+export function from(edges, v) {
+  let a = 0, b = edges.length;
+  while (a < b) { const m = (a + b) >> 1; edges[m] < v ? (a = m + 1) : (b = m); }
+  return a;
+}
+
+/** Wilson 1927: [share, low, high] of x of n. */
+export function wilson(x, n, z = Z[0.95]) {
+  if (!(n > 0)) return [NaN, NaN, NaN];
+  const p = x / n, d = 1 + (z * z) / n, m = (p + (z * z) / (2 * n)) / d;
+  const h = (z / d) * Math.sqrt((p * (1 - p)) / n + (z * z) / (4 * n * n));
+  return [p, x === 0 ? 0 : Math.max(0, m - h), x === n ? 1 : Math.min(1, m + h)];
+}
+
+/** Mean of independent shares with MOVER of their intervals (Zou and Donner 2008); undefined ones are left out. */
+function meanOf(shares) {
+  const used = shares.filter((s) => !Number.isNaN(s[0])), n = used.length;
+  if (!n) return [NaN, NaN, NaN];
+  const v = used.reduce((a, s) => a + s[0], 0) / n;
+  const arm = (i) => Math.sqrt(used.reduce((a, s) => a + (s[i] - s[0]) ** 2, 0)) / n;
+  return [v, v - arm(1), v + arm(2)];
+}
+
+const jaccard = (c, z) => wilson(c.tp, c.tp + c.fp + c.fn, z);
+const total = (c) => c.tp + c.fp + c.fn + c.tn;
+/** Metric → (cells, z) → [value, low, high]. */
+export const METRICS = {
+  f1: (c, z) => jaccard(c, z).map((j) => (2 * j) / (1 + j)),
+  precision: (c, z) => wilson(c.tp, c.tp + c.fp, z),
+  recall: (c, z) => wilson(c.tp, c.tp + c.fn, z),
+  fpr: (c, z) => wilson(c.fp, c.fp + c.tn, z),
+  accuracy: (c, z) => wilson(c.tp + c.tn, total(c), z),
+  balanced_accuracy: (c, z) => meanOf([wilson(c.tn, c.tn + c.fp, z), wilson(c.tp, c.tp + c.fn, z)]),
+  specificity: (c, z) => wilson(c.tn, c.tn + c.fp, z),
+  npv: (c, z) => wilson(c.tn, c.tn + c.fn, z),
+  fnr: (c, z) => wilson(c.fn, c.fn + c.tp, z),
+  fdr: (c, z) => wilson(c.fp, c.fp + c.tp, z),
+  jaccard,
+  error_rate: (c, z) => wilson(c.fp + c.fn, total(c), z),
+  selection_rate: (c, z) => wilson(c.tp + c.fp, total(c), z),
+  base_rate: (c, z) => wilson(c.tp + c.fn, total(c), z),
+};
+export const cost = (c, price) => (c.fp * price.fp + c.fn * price.fn) / total(c);
+export const rest = (all, c) => ({ tp: all.tp - c.tp, fp: all.fp - c.fp, fn: all.fn - c.fn, tn: all.tn - c.tn });
+
+/** Two-sided p of the difference of two independent estimates from their intervals at level z (MOVER). */
+export function differ(a, b, z) {
+  const gap = a[0] - b[0];
+  if (Number.isNaN(gap)) return NaN;
+  if (gap === 0) return 1;
+  const half = gap > 0 ? Math.hypot(a[0] - a[1], b[2] - b[0]) : Math.hypot(a[2] - a[0], b[0] - b[1]);
+  return half > 0 ? twoSided((Math.abs(gap) / half) * z) : NaN;
+}
+
+/** 2 (1 − Φ(z)): a series near 0, a continued fraction beyond. */
+export function twoSided(z) {
+  const x = Math.abs(z) / Math.SQRT2;
+  if (Number.isNaN(x)) return NaN;
+  if (x < 2) {
+    let term = x, sum = x;
+    for (let n = 1; n < 80; n++) { term *= (-x * x) / n; sum += term / (2 * n + 1); }
+    return 1 - (2 / Math.sqrt(Math.PI)) * sum;
+  }
+  let f = 0;
+  for (let n = 60; n > 0; n--) f = n / 2 / (x + f);
+  return Math.exp(-x * x) / Math.sqrt(Math.PI) / (x + f);
+}
+
+/** Holm 1979; NaN is not a test. */
+export function holm(p) {
+  const order = [...p.keys()].filter((i) => !Number.isNaN(p[i])).sort((a, b) => p[a] - p[b]), out = new Float64Array(p.length).fill(NaN);
+  let worst = 0;
+  order.forEach((i, rank) => { worst = Math.max(worst, Math.min(1, p[i] * (order.length - rank))); out[i] = worst; });
+  return out;
+}
+
+/** Points of the ROC curve from (1, 1) to (0, 0), one per key. */
+export function roc(t, c) {
+  const pos = t.above(c, 1, 0), neg = t.above(c, 0, 0), out = [];
+  for (let k = 0; k <= t.keys; k++) out.push([t.above(c, 0, k) / neg, t.above(c, 1, k) / pos]);
+  return out;
+}
+
+/** Points (recall, precision), one per key with predicted positives. */
+export function pr(t, c) {
+  const pos = t.above(c, 1, 0), out = [];
+  for (let k = 0; k < t.keys; k++) { const tp = t.above(c, 1, k), n = tp + t.above(c, 0, k); if (n > 0) out.push([tp / pos, tp / n]); }
+  return out;
+}
+
+/** Share of the rows taken from the top against the share of positives found, one point per key, from (0, 0). */
+export function gains(t, c) {
+  const pos = t.above(c, 1, 0), n = pos + t.above(c, 0, 0), out = [[0, 0]];
+  for (let k = t.keys - 1; k >= 0; k--) out.push([(t.above(c, 1, k) + t.above(c, 0, k)) / n, t.above(c, 1, k) / pos]);
+  return out;
+}
+
+/** Greatest gap of the two classes' shares over the keys: [gap, key]. */
+export function ks(t, c) {
+  const pos = t.above(c, 1, 0), neg = t.above(c, 0, 0);
+  let best = [0, 0];
+  for (let k = 0; k < t.keys; k++) { const gap = Math.abs(t.above(c, 1, k) / pos - t.above(c, 0, k) / neg); if (gap > best[0]) best = [gap, k]; }
+  return best;
+}
+
+/** Bins of equal width in score: {low, high, n, observed: [share, low, high], mean}; `mean` is exact to a key's width. */
+export function calibration(t, c, bins, z) {
+  const out = [], lo = t.edges[0], hi = Math.max(t.edges[t.keys - 1], lo + 1e-12);
+  for (let b = 0; b < bins; b++) {
+    const low = from(t.edges, lo + ((hi - lo) * b) / bins - 1e-12), high = b === bins - 1 ? t.keys : from(t.edges, lo + ((hi - lo) * (b + 1)) / bins - 1e-12);
+    if (high <= low) continue;
+    const x = t.above(c, 1, low) - t.above(c, 1, high), n = x + t.above(c, 0, low) - t.above(c, 0, high);
+    if (!(n > 0)) continue;
+    let sum = 0;
+    for (let k = low; k < high; k++) {
+      const rows = t.above(c, 0, k) - t.above(c, 0, k + 1) + t.above(c, 1, k) - t.above(c, 1, k + 1);
+      sum += (rows * (t.edges[k] + (k + 1 < t.keys ? t.edges[k + 1] : t.edges[k]))) / 2;
+    }
+    out.push({ low: t.edges[low], high: high < t.keys ? t.edges[high] : Infinity, n, observed: wilson(x, n, z), mean: sum / n });
+  }
+  return out;
+}
+
+/** Order of the cohorts; what has no value comes last, ties keep their place. */
+export function order(values, down) {
+  const at = [...values.keys()], text = typeof values[0] === "string";
+  const compare = text ? (a, b) => values[a].localeCompare(values[b], undefined, { numeric: true }) : (a, b) => values[a] - values[b];
+  const missing = (i) => !text && Number.isNaN(values[i]);
+  return at.sort((a, b) => missing(a) - missing(b) || (missing(a) ? 0 : (down ? -1 : 1) * compare(a, b)) || a - b);
+}

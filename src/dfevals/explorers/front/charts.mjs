@@ -1,0 +1,34 @@
+import { h, set } from "./elements.mjs";
+import { number, ticks } from "./format.mjs";
+
+// A small chart: axes, lines, dots; the size is that of the view box, so that text scales with the pane.
+
+export function chart(el, { label, x, y, xlabel, ylabel, width = 460, height = 280, xformat = number, yformat = number, yticks = null }) {
+  const left = 46, right = 12, top = 10, bottom = 38, W = width - left - right, H = height - top - bottom;
+  const px = (v) => left + ((v - x[0]) / (x[1] - x[0] || 1)) * W, py = (v) => top + H - ((v - y[0]) / (y[1] - y[0] || 1)) * H;
+  const svg = h("svg", { viewBox: `0 0 ${width} ${height}`, class: "dfe-chart", role: "img", "aria-label": label });
+  const say = (t, at) => h("text", { class: "dfe-tick", ...at }, t);
+  for (const v of ticks(x[0], x[1], 5)) svg.append(h("line", { class: "dfe-gridline", x1: px(v), x2: px(v), y1: top, y2: top + H }), say(xformat(v, decimals(x)), { x: px(v), y: top + H + 15, "text-anchor": "middle" }));
+  for (const v of yticks ?? ticks(y[0], y[1], 5)) svg.append(h("line", { class: "dfe-gridline", x1: left, x2: left + W, y1: py(v), y2: py(v) }), say(yformat(v, decimals(y)), { x: left - 6, y: py(v) + 4, "text-anchor": "end" }));
+  svg.append(h("text", { class: "dfe-axis", x: left + W / 2, y: height - 4, "text-anchor": "middle" }, xlabel), h("text", { class: "dfe-axis", x: 12, y: top + H / 2, "text-anchor": "middle", transform: `rotate(-90 12 ${top + H / 2})` }, ylabel));
+  const body = h("g");
+  svg.append(body);
+  el.append(svg);
+  const path = (points) => points.filter((p) => p.every(Number.isFinite)).map((p, i) => `${i ? "L" : "M"}${px(p[0]).toFixed(1)} ${py(p[1]).toFixed(1)}`).join("");
+  return {
+    svg, body, px, py,
+    line: (cls, points) => { const p = h("path", { class: cls, d: path(points) }); body.append(p); return { set: (q) => p.setAttribute("d", path(q)), show: (on) => { p.style.display = on ? "" : "none"; } }; },
+    dot: (cls) => { const c = h("circle", { class: cls, r: 4.5 }); body.append(c); return (v, u) => { const ok = Number.isFinite(v) && Number.isFinite(u); c.style.display = ok ? "" : "none"; if (ok) set(c, { cx: px(v), cy: py(u) }); }; },
+    clear: () => body.replaceChildren(),
+  };
+}
+const decimals = ([low, high]) => Math.max(0, Math.min(6, 1 - Math.floor(Math.log10(high - low || 1))));
+/** Which of a list of things is which line. */
+export const legend = (items) => h("div", { class: "dfe-legend" }, ...items.map(([cls, text]) => h("span", {}, h("i", { class: `dfe-swatch ${cls}`, "aria-hidden": "true" }), h("bdi", {}, text))));
+/** Overall, the selected and the compared cohort: [class of the line, index, label, key]. */
+export function groups(store) {
+  const s = store.state.selection, out = [["dfe-l0", store.data.C, "All rows", "all"]];
+  if (s.cohort) out.push(["dfe-l1", store.place(s.cohort), s.cohort.join(" × "), "cohort"]);
+  if (s.compare) out.push(["dfe-l2", store.place(s.compare), s.compare.join(" × "), "compare"]);
+  return out;
+}

@@ -1,0 +1,81 @@
+import { chart, groups, legend } from "./charts.mjs";
+import { QUIET, h, name, rove, write } from "./elements.mjs";
+import { answered, toggle } from "./confusion.mjs";
+import { count, estimate, number, percent } from "./format.mjs";
+
+// Panes that the kernel answers: two models side by side, residuals, folds.
+
+export function compare(store, el, signal) {
+  const head = h("p", { class: "dfe-note" }), grid = h("div", { class: "dfe-cm dfe-two", role: "group", "aria-label": "two models; press a cell to read its rows" }), body = h("tbody"), box = h("div", { class: "dfe-scroll" }, h("table", { class: "dfe-plain" }, h("thead", {}, h("tr", {}, ...["cohort", "fixed", "broken", "net", "disagree"].map((t) => h("th", { scope: "col" }, t)))), body));
+  el.append(head, grid, box);
+  const order = ["both right", "fixed", "broken", "both wrong"], words = { "both right": "both right", fixed: "fixed", broken: "broken", "both wrong": "both wrong" };
+  const cells = order.map((key, i) => { const cell = { kind: "comparison", value: key }, x = { key, cell, n: h("b"), share: h("small"), text: h("span") }; x.b = h("button", { type: "button", class: "dfe-cell", "data-cell": key, tabindex: i ? -1 : 0, ...QUIET, onclick: () => toggle(store, cell) }, x.text, x.n, x.share, h("i", { class: "dfe-fillbar", "aria-hidden": "true" })); return x; });
+  const label = [0, 1, 2, 3].map(() => h("span"));
+  grid.append(h("span"), label[0], label[1], label[2], cells[0].b, cells[1].b, label[3], cells[2].b, cells[3].b);
+  rove(grid, ".dfe-cell");
+  let shown;
+  answered(store, signal, "comparison", (s) => [s.model, s.against, s.threshold, s.by], (a, error, s) => {
+    if (error) { write(head, error); return; }
+    const right = a.tolerance === null ? "right" : `within ${number(a.tolerance)}`, wrong = a.tolerance === null ? "wrong" : `off by more`;
+    const c = a.counts[store.place(s.selection.cohort)] ?? a.counts[a.counts.length - 1], n = c.reduce((x, y) => x + y, 0), at = (key) => c[a.names.indexOf(key)];
+    label[0].replaceChildren(name(s.against), ` ${right}`); label[1].replaceChildren(name(s.against), ` ${wrong}`); label[2].replaceChildren(name(s.model), ` ${right}`); label[3].replaceChildren(name(s.model), ` ${wrong}`);
+    for (const x of cells) {
+      write(x.text, words[x.key]);
+      write(x.n, count(at(x.key)));
+      write(x.share, percent(at(x.key) / n));
+      x.b.style.setProperty("--share", n ? at(x.key) / n : 0);
+      x.b.setAttribute("aria-pressed", JSON.stringify(s.selection.cell) === JSON.stringify(x.cell));
+    }
+    head.replaceChildren("Rows that ", name(s.model), " has ", right, " where ", name(s.against), " has not are fixed; the other way round they are broken. Press a cell to read its rows.");
+    if (a === shown) return;
+    shown = a;
+    const [f, b] = ["fixed", "broken"].map((key) => a.names.indexOf(key)), all = a.counts.map((row, i) => ({ i, net: row[f] - row[b], row, n: row.reduce((x, y) => x + y, 0) }));
+    const kept = [all[all.length - 1], ...all.slice(0, -1).sort((x, y) => x.net - y.net).slice(0, 60)];
+    body.replaceChildren(...kept.map((x) => h("tr", {}, h("th", { scope: "row" }, name(store.label(x.i))), h("td", {}, count(x.row[f])), h("td", {}, count(x.row[b])), h("td", {}, x.net > 0 ? `+${count(x.net)}` : count(x.net).replace("-", "−")), h("td", {}, percent((x.row[f] + x.row[b]) / x.n)))));
+  }, el);
+}
+
+export function residuals(store, el, signal) {
+  const keys = h("div"), box = h("div"), note = h("p", { class: "dfe-note" }, "Prediction less truth. Press a bar to read its rows; bars at the ends hold all beyond.");
+  el.append(keys, box, note);
+  answered(store, signal, "residuals", (s) => [s.model, s.by, s.selection.cohort, s.selection.compare], (a, error, s) => {
+    box.replaceChildren();
+    if (error || !a.edges.length) { box.append(h("p", { class: "dfe-note" }, error ?? "There are no rows.")); return; }
+    const E = [a.low, ...a.edges.slice(1, -1), a.high], shares = a.groups.map((g) => g.counts.map((v) => v / (g.n || 1))), top = Math.max(...shares.flat(), 1e-9);
+    const c = chart(box, { label: "residuals", x: [a.low, a.high], y: [0, top * 1.05], xlabel: "prediction − truth", ylabel: "share of rows", yformat: percent });
+    const names = Object.fromEntries(groups(store).map(([cls, , text, key]) => [key, [cls, text]]));
+    keys.replaceChildren(legend(a.groups.filter((g) => names[g.group]).map((g) => names[g.group])));
+    if (a.low < 0 && a.high > 0) c.body.append(h("line", { class: "dfe-diag", x1: c.px(0), x2: c.px(0), y1: c.py(0), y2: c.py(top * 1.05) }));
+    a.groups.forEach((g, i) => { if (names[g.group]) c.line(`dfe-line ${names[g.group][0]}`, g.counts.flatMap((v, b) => [[E[b], shares[i][b]], [E[b + 1], shares[i][b]]])); });
+    const mine = a.groups.find((g) => g.group === "cohort") ?? a.groups[0];
+    const bars = h("g", { role: "group", "aria-label": "bars of the residuals" });
+    mine.counts.forEach((v, b) => {
+      const cell = { kind: "residual", low: a.edges[b], high: a.edges[b + 1] }, on = JSON.stringify(s.selection.cell) === JSON.stringify(cell), press = () => toggle(store, cell);
+      bars.append(h("rect", { class: `dfe-hit${on ? " dfe-picked" : ""}`, x: c.px(E[b]), width: Math.max(0, c.px(E[b + 1]) - c.px(E[b])), y: c.py(top * 1.05), height: c.py(0) - c.py(top * 1.05), tabindex: b ? -1 : 0, role: "button", "aria-pressed": on, "aria-label": `${number(E[b])} to ${number(E[b + 1])}: ${count(v)} rows`, onclick: press, onkeydown: (e) => { if (e.key === "Enter" || e.key === " ") { e.preventDefault(); press(); } } }, h("title", {}, `${number(E[b])} to ${number(E[b + 1])}: ${count(v)} rows`)));
+    });
+    rove(bars, ".dfe-hit");
+    c.body.append(bars);
+  }, el);
+}
+
+export function folds(store, el, signal) {
+  const box = h("div"), note = h("p", { class: "dfe-note" });
+  el.append(box, note);
+  answered(store, signal, "folds", (s) => [s.model, s.metric, s.threshold, s.level], (a, error, s) => {
+    box.replaceChildren();
+    if (error) { write(note, error); return; }
+    const n = a.folds.length, ends = [...a.value, ...a.ci_low, ...a.ci_high].filter((v) => v !== null);
+    if (!ends.length) { write(note, `${s.metric} is undefined in every fold.`); return; }
+    const lo = Math.min(...ends), hi = Math.max(...ends), pad = (hi - lo) * 0.05 || 0.05;
+    const c = chart(box, { label: `${s.metric} per fold`, x: [lo - pad, hi + pad], y: [n + 0.5, 0.5], xlabel: s.metric, ylabel: "fold", height: Math.max(160, 60 + 20 * n), yticks: a.folds.map((_, i) => i + 1), yformat: (v) => a.folds[v - 1] });
+    const all = a.value[n];
+    if (all !== null) c.body.append(h("line", { class: "dfe-diag", x1: c.px(all), x2: c.px(all), y1: c.py(n + 0.5), y2: c.py(0.5) }));
+    a.folds.forEach((f, i) => {
+      if (a.value[i] === null) return;
+      const y = c.py(i + 1), cell = { kind: "fold", value: f }, on = JSON.stringify(s.selection.cell) === JSON.stringify(cell), press = () => toggle(store, cell), text = `fold ${f}: ${estimate([a.value[i], a.ci_low[i] ?? NaN, a.ci_high[i] ?? NaN])}`;
+      if (a.ci_low[i] !== null) c.body.append(h("line", { class: "dfe-line dfe-l1", x1: c.px(a.ci_low[i]), x2: c.px(a.ci_high[i]), y1: y, y2: y }));
+      c.body.append(h("circle", { class: `dfe-dot dfe-l1${on ? " dfe-picked" : ""}`, cx: c.px(a.value[i]), cy: y, r: 6, tabindex: 0, role: "button", "aria-pressed": on, "aria-label": text, onclick: press, onkeydown: (e) => { if (e.key === "Enter" || e.key === " ") { e.preventDefault(); press(); } } }, h("title", {}, text)));
+    });
+    write(note, `The line is all rows together${all === null ? "" : `: ${estimate([all, a.ci_low[n] ?? NaN, a.ci_high[n] ?? NaN])}`}. Each interval is of the rows of one fold. Press a fold to read its rows.`);
+  }, el);
+}

@@ -1,0 +1,148 @@
+import { METRICS, Z, decode, differ, holm, nearest, rest } from "./arithmetic.mjs";
+
+// One store per widget, shared by all its displays: the state, its past and future, the counts, and questions to the kernel.
+
+const SETTLED = 200; // ms after the last key or move: one undo step, one message
+const PATIENCE = 60000; // ms until an unanswered question is given up
+const NESTED = ["cost", "selection", "table", "rows", "rating"];
+export const merged = (state, patch) => {
+  const out = { ...state, ...patch };
+  for (const key of NESTED) if (patch[key]) out[key] = { ...state[key], ...patch[key] };
+  return out;
+};
+/** What tells two states' counts apart. */
+const source = (s) => JSON.stringify([s.by, s.model, s.threshold === null]);
+
+export function makeStore(model, frame = requestAnimationFrame) {
+  const subscribers = new Set(), past = [], future = [], waiting = new Map(), channels = new Map();
+  let state = { ...model.get("state") }, saved = state, loaded = null, next = 1, frameId = 0, quiet = true, settling, saving;
+  const store = { data: null, problem: null, changed: false, busy: 0 };
+
+  // Telling the panes: at most once per frame, whatever the number of events
+  const tell = (live) => {
+    quiet &&= live;
+    frameId ||= frame(() => { const l = quiet; frameId = 0; quiet = true; store.draws = (store.draws ?? 0) + 1; for (const f of [...subscribers]) f(state, l); });
+  };
+  store.tell = () => tell(false);
+  store.subscribe = (f, signal) => { subscribers.add(f); signal?.addEventListener("abort", () => subscribers.delete(f)); f(state, false); };
+
+  // The state and its history
+  const save = () => {
+    saved = state;
+    load();
+    tell(false);
+    clearTimeout(saving);
+    saving = setTimeout(() => { model.set("state", state); try { model.save_changes(); } catch { store.problem = "gone"; tell(false); } }, 120); // questions go first
+  };
+  store.move = (patch) => { state = merged(state, patch); tell(true); };
+  store.settle = () => { clearTimeout(settling); settling = setTimeout(() => store.commit({}), SETTLED); };
+  store.commit = (patch) => {
+    clearTimeout(settling);
+    const wanted = merged(state, patch);
+    if (JSON.stringify(wanted) === JSON.stringify(saved)) { state = wanted; return; }
+    past.push(saved);
+    if (past.length > 200) past.shift();
+    future.length = 0;
+    state = wanted;
+    save();
+  };
+  store.undo = () => { clearTimeout(settling); if (past.length) { future.push(saved); state = past.pop(); save(); } };
+  store.redo = () => { clearTimeout(settling); if (future.length) { past.push(saved); state = future.pop(); save(); } };
+  store.can = () => [past.length > 0, future.length > 0];
+  Object.defineProperties(store, { state: { get: () => state }, info: { get: () => model.get("_info") } });
+  model.on("change:state", () => {
+    const found = model.get("state");
+    if (JSON.stringify(found) === JSON.stringify(saved)) return;
+    past.push(saved);
+    state = saved = { ...found };
+    load();
+    tell(false);
+  });
+
+  // Questions: each pane has a channel with one question on its way and at most one waiting, the latest
+  const send = (body, resolve) => {
+    const id = `${next++}`;
+    const timer = setTimeout(() => { if (waiting.delete(id)) resolve({ error: "The kernel does not answer. Is it busy? Run the cell again if it was restarted." }); }, PATIENCE);
+    waiting.set(id, (m) => { clearTimeout(timer); resolve(m); });
+    const { tags, ratings, ...rest } = state;
+    try { model.send({ id, state: rest, ...body }); } catch { clearTimeout(timer); waiting.delete(id); store.problem = "gone"; resolve({ error: "The kernel is gone. Run the cell again to read rows; what is drawn from counts still works." }); }
+  };
+  store.ask = (channel, body) => new Promise((resolve) => {
+    const c = channels.get(channel) ?? { busy: false, then: null };
+    channels.set(channel, c);
+    const run = (b, done) => { c.busy = true; store.busy++; send(b, (m) => { store.busy--; c.busy = false; const t = c.then; c.then = null; done(m); if (t) run(...t); else tell(true); }); };
+    if (c.busy) { c.then?.[1](null); c.then = [body, resolve]; } else run(body, resolve);
+  });
+  model.on("msg:custom", (m, buffers) => {
+    if (m.refreshed) { loaded = null; estimates.clear(); load(); tell(false); return; }
+    const done = waiting.get(m.id);
+    if (!done) return;
+    waiting.delete(m.id);
+    store.problem = null;
+    if (m.changed !== undefined && m.changed !== store.changed) { store.changed = m.changed; tell(false); }
+    done({ ...m, buffers });
+  });
+
+  // Counts of the cohorts, asked for when the dimension or the model changes
+  async function load() {
+    const want = source(state), missing = store.data?.edges && state.threshold !== null && store.data.edges[nearest(store.data.edges, state.threshold)] !== state.threshold;
+    if (want === loaded && !missing) return;
+    loaded = want;
+    const m = await store.ask("counts", { ask: "counts" });
+    if (!m || loaded !== want) return;
+    if (m.error) { store.fault = m.error; tell(false); return; }
+    store.fault = null;
+    const about = m.answer;
+    store.data = { ...about, source: want, C: about.paths.length, tally: about.edges ? decode(m.buffers?.[0], about) : null, places: new Map(about.paths.map((p, i) => [JSON.stringify(p), i])) };
+    tell(false);
+  }
+  store.load = load;
+  /** Key of the threshold among the edges. */
+  store.key = () => (state.threshold === null ? 1 : nearest(store.data.edges, state.threshold));
+  /** Index of a cohort by its labels; overall (the last) for none. */
+  store.place = (path) => (path ? store.data.places.get(JSON.stringify(path)) ?? store.data.C : store.data.C);
+  store.label = (c) => (c === store.data.C ? "All rows" : store.data.paths[c].join(" × "));
+
+  // Estimates: from the counts where a closed form gives them, else from the kernel, remembered
+  const estimates = new Map();
+  const record = () => store.info.metrics.find((m) => m.name === state.metric) ?? { name: state.metric, live: false, range: [null, null], better: "none" };
+  store.metric = record;
+  const keyOf = () => JSON.stringify([store.data?.source, state.metric, state.level, state.threshold]);
+  store.estimates = () => {
+    const live = record().live && store.data?.tally;
+    if (live) return null;
+    const key = keyOf(), found = estimates.get(key);
+    if (!found && store.data?.source === source(state)) {
+      estimates.set(key, { pending: true });
+      store.ask(`estimates ${key}`, { ask: "estimates" }).then((m) => { // a channel of its own: every answer is remembered
+        if (estimates.size > 40) estimates.delete(estimates.keys().next().value);
+        estimates.set(key, m?.error ? { error: m.error } : m.answer);
+        if (m?.error?.startsWith("The kernel")) estimates.delete(key);
+        tell(false);
+      });
+    }
+    return estimates.get(key);
+  };
+  /** Value, interval, difference and corrected p of every cohort (overall last) as arrays. */
+  store.table = () => {
+    const { C, tally } = store.data, known = store.estimates(), z = Z[state.level], n = C + 1;
+    const out = { value: new Float64Array(n).fill(NaN), low: new Float64Array(n).fill(NaN), high: new Float64Array(n).fill(NaN), difference: new Float64Array(n).fill(NaN), p: new Float64Array(n).fill(NaN), note: null, pending: false, error: null };
+    if (known === null) {
+      const f = METRICS[state.metric], k = store.key(), all = tally.cells(C, k), p = new Float64Array(C);
+      for (let c = 0; c <= C; c++) {
+        const cell = tally.cells(c, k), e = f(cell, z);
+        [out.value[c], out.low[c], out.high[c]] = e;
+        if (c < C) p[c] = differ(e, f(rest(all, cell), z), z);
+      }
+      out.p.set(holm(p));
+    } else if (known?.value && known.value.length === n) {
+      const put = (to, from) => from?.forEach((v, i) => { to[i] = v ?? NaN; });
+      put(out.value, known.value); put(out.low, known.ci_low); put(out.high, known.ci_high); put(out.p, known.p_corrected);
+      out.note = known.note;
+    } else { out.pending = !known?.error; out.error = known?.error; }
+    for (let c = 0; c < C; c++) out.difference[c] = out.value[c] - out.value[C];
+    return out;
+  };
+  load();
+  return store;
+}

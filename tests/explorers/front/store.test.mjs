@@ -1,0 +1,103 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { makeStore, merged } from "../../../src/dfevals/explorers/front/store.mjs";
+
+const STATE = { by: ["g"], model: "m", against: null, metric: "f1", threshold: 0.5, level: 0.95, cost: { fp: 1, fn: 1 }, selection: { cohort: null, compare: null, cell: null }, table: {}, rows: { page: 0 }, rating: {}, tags: {}, ratings: {} };
+const about = { edges: [0, 0.5, 0.75], paths: [["a"], ["b"]], sizes: [8, 4, 12], overall: [3, 2, 1, 1, 2, 3], large: [], type: "uint8", notes: [], dropped: {}, names: ["g"] };
+const bytes = () => new DataView(Uint8Array.of(2, 1, 1, 1, 1, 2, 1, 1, 0, 0, 1, 1).buffer);
+const later = (ms = 0) => new Promise((ok) => setTimeout(ok, ms));
+
+function fake() {
+  const listeners = {}, sent = [], values = { state: structuredClone(STATE), _info: { metrics: [{ name: "f1", live: true, range: [0, 1] }, { name: "roc_auc", live: false, range: [0, 1] }] } };
+  let saves = 0;
+  const model = {
+    get: (k) => values[k], set: (k, v) => { values[k] = v; }, save_changes: () => { saves++; }, send: (m) => { if (model.gone) throw new Error("gone"); sent.push(m); },
+    on: (event, f) => { (listeners[event] ??= []).push(f); }, fire: (event, ...args) => listeners[event].forEach((f) => f(...args)),
+  };
+  return { model, sent, saves: () => saves, reply: (m, answer, buffers) => model.fire("msg:custom", { id: m.id, answer }, buffers) };
+}
+async function ready() {
+  const f = fake(), store = makeStore(f.model, (g) => setTimeout(g, 0));
+  f.reply(f.sent[0], about, [bytes()]);
+  await later();
+  return { ...f, store };
+}
+
+test("a patch of a nested key leaves the others", () => {
+  assert.deepEqual(merged(STATE, { selection: { cohort: ["a"] } }).selection, { cohort: ["a"], compare: null, cell: null });
+});
+test("counts are asked for once and decoded", async () => {
+  const { store, sent } = await ready();
+  assert.equal(sent.length, 1);
+  assert.equal(sent[0].state.tags, undefined);
+  assert.deepEqual(store.data.tally.cells(0, store.key()), { tp: 3, fp: 2, fn: 1, tn: 2 });
+  assert.equal(store.place(["b"]), 1);
+  assert.equal(store.label(2), "All rows");
+});
+test("a run of moves is drawn once a frame and is one step to undo and one message", async () => {
+  const { store, saves } = await ready();
+  let drawn = 0;
+  store.subscribe(() => { drawn++; });
+  await later(5);
+  drawn = 0;
+  for (let i = 0; i < 50; i++) { store.move({ threshold: 0.75 }); store.settle(); }
+  await later(20);
+  assert.equal(drawn, 1);
+  await later(400);
+  assert.equal(saves(), 1);
+  store.undo();
+  assert.equal(store.state.threshold, 0.5);
+  assert.deepEqual(store.can(), [false, true]);
+  store.redo();
+  assert.equal(store.state.threshold, 0.75);
+});
+test("what changes nothing is no step", async () => {
+  const { store } = await ready();
+  store.commit({ metric: "f1" });
+  assert.deepEqual(store.can(), [false, false]);
+});
+test("of a burst of questions the first and the latest are asked, the others are told so, none is lost", async () => {
+  const { store, sent, reply } = await ready();
+  const answers = [];
+  for (let i = 0; i < 20; i++) store.ask("rows", { ask: "rows", i }).then((m) => answers.push([i, m?.answer ?? null]));
+  assert.equal(sent.length, 2);
+  reply(sent[1], "first");
+  await later();
+  assert.equal(sent.length, 3);
+  assert.equal(sent[2].i, 19);
+  reply(sent[2], "latest");
+  await later();
+  assert.equal(answers.length, 20);
+  assert.deepEqual(Object.fromEntries(answers)[0], "first");
+  assert.deepEqual(Object.fromEntries(answers)[19], "latest");
+  assert.equal(answers.filter(([, a]) => a === null).length, 18);
+});
+test("a kernel that is gone is said, and the view lives on", async () => {
+  const { store, model } = await ready();
+  model.gone = true;
+  const m = await store.ask("rows", { ask: "rows" });
+  assert.match(m.error, /kernel is gone/);
+  assert.ok(store.table().value[0] > 0);
+});
+test("a state set by the kernel is taken over and can be undone", async () => {
+  const { store, model } = await ready();
+  model.set("state", { ...structuredClone(STATE), metric: "recall" });
+  model.fire("change:state");
+  assert.equal(store.state.metric, "recall");
+  store.undo();
+  assert.equal(store.state.metric, "f1");
+});
+test("a metric without a closed form is asked for once and remembered", async () => {
+  const { store, sent, reply } = await ready();
+  store.commit({ metric: "roc_auc" });
+  assert.ok(store.table().pending);
+  store.table();
+  const asked = sent.filter((m) => m.ask === "estimates");
+  assert.equal(asked.length, 1);
+  reply(asked[0], { value: [0.8, 0.7, 0.75], ci_low: [0.7, null, 0.7], ci_high: [0.9, null, 0.8], difference: null, p_corrected: null, note: ["", "too few", ""] });
+  await later();
+  const t = store.table();
+  assert.deepEqual([...t.value], [0.8, 0.7, 0.75]);
+  assert.ok(Number.isNaN(t.low[1]));
+  assert.equal(+t.difference[0].toFixed(3), 0.05);
+});

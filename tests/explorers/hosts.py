@@ -1,0 +1,181 @@
+"""A Jupyter server of the test's own, and a headless Chromium that opens notebooks in JupyterLab, Notebook 7 and Voila."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+FLAGS = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
+    "--force-device-scale-factor=1",
+]
+LOCAL = ("http://127.0.0.1", "ws://127.0.0.1", "data:", "blob:", "about:", "chrome-error:")
+PATIENT = 90_000  # ms; a loaded machine is slow, not wrong
+
+
+def chromium() -> str:
+    """Path of a Chromium; an error if there is none, so that no run passes for want of a browser."""
+    named = os.environ.get("DFEVALS_CHROMIUM")
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+    found = named or next((path for name in names if (path := shutil.which(name))), None)
+    if found is None:
+        raise RuntimeError(
+            "The browser tests need Chromium. Install it (apt-get install chromium) or set DFEVALS_CHROMIUM to its path."
+        )
+    return found
+
+
+@contextmanager
+def server(folder: Path) -> Iterator[str]:
+    """Address of a server with Lab, Notebook and Voila whose settings and notebooks live in `folder`."""
+    home = folder / "home"
+    (folder / "notebooks").mkdir(parents=True, exist_ok=True)
+    names = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR", "JUPYTERLAB_SETTINGS_DIR")
+    names += ("JUPYTERLAB_WORKSPACES_DIR", "MPLCONFIGDIR", "HOME")
+    env = os.environ | {name: str(home / name.lower()) for name in names} | {"PYTHONWARNINGS": "ignore"}
+    for name in names:
+        Path(env[name]).mkdir(parents=True, exist_ok=True)
+    extensions = {"jupyterlab": True, "notebook": True, "voila.server_extension": True, "jupyter_lsp": False}
+    settings = {
+        "ServerApp": {"jpserver_extensions": extensions, "token": "", "password": "", "open_browser": False},
+        "IdentityProvider": {"token": ""},
+        "LabApp": {
+            "expose_app_in_browser": True,
+            "news_url": None,
+            "check_for_updates_class": "jupyterlab.handlers.announcements.NeverCheckForUpdate",
+        },
+        "JupyterNotebookApp": {"expose_app_in_browser": True},
+    }
+    (Path(env["JUPYTER_CONFIG_DIR"]) / "jupyter_server_config.json").write_text(json.dumps(settings))
+    command = [sys.executable, "-m", "jupyter_server", "--ip=127.0.0.1", "--port=0", "--allow-root", "--no-browser"]
+    log = folder / "server.log"
+    with log.open("w") as out:
+        process = subprocess.Popen(
+            [*command, f"--ServerApp.root_dir={folder / 'notebooks'}"], env=env, stdout=out, stderr=subprocess.STDOUT
+        )
+    try:
+        yield _address(process, log)
+    finally:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+def _address(process: subprocess.Popen[bytes], log: Path) -> str:
+    end = time.monotonic() + 90
+    while time.monotonic() < end:
+        found = re.search(r"http://127\.0\.0\.1:\d+", log.read_text())
+        if found:
+            try:
+                urllib.request.urlopen(f"{found[0]}/api", timeout=5).read()
+                return found[0]
+            except OSError:
+                pass
+        if process.poll() is not None:
+            break
+        time.sleep(0.1)
+    raise RuntimeError(f"The Jupyter server did not start:\n{log.read_text()[-3000:]}")
+
+
+def notebook(path: Path, *cells: str) -> Path:
+    """Write a notebook of code cells."""
+    made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    made.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    path.write_text(nbformat.writes(made))
+    return path
+
+
+def watch(page: Any) -> Any:
+    """Collect what the page asks of others and what it complains about."""
+    page.foreign, page.complaints = [], []
+    page.on("request", lambda r: page.foreign.append(r.url) if not r.url.startswith(LOCAL) else None)
+    page.on("console", lambda m: page.complaints.append(m.text[:200]) if m.type == "error" else None)
+    page.on("pageerror", lambda e: page.complaints.append(f"page error: {e}"[:200]))
+    page.set_default_timeout(PATIENT)
+    return page
+
+
+def end_sessions(base: str) -> None:
+    """End all kernels: Lab reuses the kernel of a notebook that is opened again."""
+    with urllib.request.urlopen(f"{base}/api/sessions", timeout=30) as reply:
+        sessions = json.load(reply)
+    for session in sessions:
+        urllib.request.urlopen(
+            urllib.request.Request(f"{base}/api/sessions/{session['id']}", method="DELETE"), timeout=30
+        )
+
+
+def open_lab(page: Any, base: str, name: str) -> None:
+    """Open a notebook in JupyterLab and run all cells."""
+    page.goto(f"{base}/lab/tree/{name}?reset", wait_until="domcontentloaded")
+    _run(page)
+
+
+def open_notebook(page: Any, base: str, name: str) -> None:
+    """Open a notebook in Notebook 7 and run all cells."""
+    page.goto(f"{base}/notebooks/{name}", wait_until="domcontentloaded")
+    _run(page)
+
+
+def _run(page: Any) -> None:
+    page.wait_for_selector(".jp-Notebook .jp-Cell")
+    current = "window.jupyterapp?.shell?.currentWidget"
+    page.wait_for_function(f"{current}?.sessionContext?.session?.kernel?.status === 'idle'")
+    page.evaluate("async () => { await window.jupyterapp.commands.execute('notebook:run-all-cells') }")
+    page.wait_for_function(
+        f"""() => {{ const w = {current}; return w.sessionContext.session.kernel.status === 'idle'
+        && [...w.content.model.cells].every(c => c.type !== 'code' || c.executionCount != null) }}"""
+    )
+
+
+def open_voila(page: Any, base: str, name: str) -> None:
+    """Open a notebook in Voila."""
+    page.goto(f"{base}/voila/render/{name}", wait_until="domcontentloaded")
+
+
+def errors(page: Any) -> list[str]:
+    """Errors of the notebook's cells."""
+    found: list[str] = page.evaluate(
+        """() => [...window.jupyterapp.shell.currentWidget.content.model.cells].flatMap(c => c.type === 'code'
+        ? c.sharedModel.getOutputs().filter(o => o.output_type === 'error').map(o => o.ename + ': ' + o.evalue) : [])"""
+    )
+    return found
+
+
+def python(page: Any, code: str) -> str:
+    """Run code in the page's kernel and return what it prints; its errors are raised here."""
+    reply = page.evaluate(
+        """async (code) => {
+            const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+            const future = kernel.requestExecute({code, store_history: false}); let text = '', error = null;
+            future.onIOPub = m => { if (m.header.msg_type === 'stream') text += m.content.text;
+                if (m.header.msg_type === 'error') error = m.content.ename + ': ' + m.content.evalue; };
+            await future.done; return [text, error]; }""",
+        code,
+    )
+    if reply[1]:
+        raise AssertionError(f"{code}\n{reply[1]}")
+    return str(reply[0]).strip()
