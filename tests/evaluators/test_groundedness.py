@@ -161,6 +161,20 @@ def test_answer_relevancy() -> None:
     assert refused < open_
 
 
+@pytest.mark.parametrize(
+    ("response", "context", "passed"),
+    [
+        ("巴黎是法国的首都。", "巴黎是法国的首都，也是最大的城市。", True),
+        ("东京是日本的首都。", "巴黎是法国最大的城市，位于塞纳河畔。", False),
+        ("Париж является столицей Франции.", "Париж является столицей Франции и крупнейшим городом.", True),
+        ("Paris ist die Hauptstadt von Frankreich.", "Paris ist die Hauptstadt von Frankreich an der Seine.", True),
+        ("Le chat dort sous la table.", "Paris ist die Hauptstadt von Frankreich.", False),
+    ],
+)
+def test_other_languages(response: str, context: str, passed: bool) -> None:
+    assert ev.Groundedness().evaluate(response=response, context=context).passed is passed
+
+
 def test_sentences_and_tokens() -> None:
     text = "Dr. A. B. Roe met J. Doe. They left at 5 p.m. Nobody saw.\nEnd"
     assert [text[a:b] for a, b in sentences(text)][-1] == "End"

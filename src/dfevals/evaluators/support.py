@@ -293,7 +293,7 @@ def support(response: str, index: ContextIndex, model: SupportModel) -> list[Sen
 
 def is_short_answer(sentence: str, row: Sequence[Token]) -> bool:
     """Whether a response is an answer that is no sentence: few words and no full stop."""
-    return len(row) <= 2 or (len(row) <= 8 and not sentence.rstrip().endswith((".", "!", "?")))
+    return len(row) <= 2 or (len(row) <= 8 and not sentence.rstrip().endswith((".", "!", "?", "。", "！", "？")))
 
 
 def _sentence_support(

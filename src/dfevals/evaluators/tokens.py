@@ -173,6 +173,7 @@ _NEGATIONS = frozenset(
     ]
 )
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*(?:[.,]\d+)*")
+_UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\u0e00-\u0e7f]")
 _ENDING = re.compile(r"(?:[.!?]+[\"'”’)\]]*\s+(?=[\"'“‘(\[]?[A-Z0-9ÀÖØ-Þ])|[。！？]|\n+)")
 _ABBREVIATION = re.compile(
     r"(?:\b[A-Z]|\b(?:Mr|Mrs|Ms|Dr|St|Jr|Sr|Prof|Gen|Col|Lt|Sgt|Rev|Hon|vs|v|No|Inc|Ltd|Co|Corp|etc|e\.g|i\.e|c|ca|approx"
@@ -231,6 +232,8 @@ def tokens(sentence: str) -> list[Token]:
     >>> [(token.key, token.kind) for token in tokens("He founded Acme in the 1990s")]
     [('he', 0), ('found', 1), ('acm', 2), ('in', 0), ('the', 0), ('1990', 3)]
     """
+    if not sentence.isascii():  # scripts without spaces are read character by character
+        sentence = _UNSPACED.sub(r" \g<0> ", sentence)
     if "-" in sentence:
         sentence = _ISO_DATE.sub(_spelled_iso, sentence)
     sentence = _YEAR_RANGE.sub(_spelled_range, sentence)
