@@ -124,7 +124,7 @@ def test_expression_error_points_at_the_place(frame: pd.DataFrame, expression: s
 
 def test_multiindex_columns(frame: pd.DataFrame) -> None:
     deep = pd.concat({"k": frame}, axis=1)
-    with pytest.raises(RoleError, match="MultiIndex columns[.] Flatten them first"):
+    with pytest.raises(RoleError, match=r"MultiIndex columns[.] Flatten them first"):
         deep.evals(**BINARY)
     with pytest.raises(RoleError, match="MultiIndex columns"):
         pd.concat({"y_true": frame[["y"]]}, axis=1).evals()
