@@ -247,7 +247,15 @@ def _model_blocks(name: str, tally: ModelTally, run: _Run) -> list[_Block]:
             others = None
             if rest is not None and _compares(run, request, rest, rows):
                 others = run.estimate(request, rest, replace(run.options, interval="auto"))
-            found.append(_Piece(view.cohorts, run.estimate(request, part), others))
+            mine = run.estimate(request, part)
+            strict = None
+            if others is not None and _may_differ(mine, others, run):
+                options = replace(run.options, ci=_strict(run))
+                strict = (
+                    run.estimate(request, part, options),
+                    run.estimate(request, rest, replace(options, interval="auto")),
+                )
+            found.append(_Piece(view.cohorts, mine, others, strict))
     return [
         block
         for request, found in zip(run.requests, pieces, strict=True)
@@ -257,11 +265,41 @@ def _model_blocks(name: str, tally: ModelTally, run: _Run) -> list[_Block]:
 
 @dataclass(frozen=True)
 class _Piece:
-    """Estimates of the cohorts of one view, and of the rows outside each of them."""
+    """Estimates of the cohorts of one view, and of the rows outside each of them; both again at the strict level."""
 
     at: npt.NDArray[np.int64]
     mine: Estimates
     others: Estimates | None
+    strict: tuple[Estimates, Estimates] | None = None
+
+
+def _strict(run: _Run) -> float:
+    """The level at which one of all cohorts must differ: intervals of skewed metrics are not wider in proportion."""
+    assert run.options.ci is not None
+    return 1 - (1 - run.options.ci) / run.cohorts.n_cohorts
+
+
+def _may_differ(mine: Estimates, others: Estimates, run: _Run) -> bool:
+    """Whether a cohort would be flagged if intervals grew in proportion, so that a closer look pays."""
+    if run.options.interval == "bootstrap" or run.cohorts.n_cohorts < 2:
+        return False
+    if run.relative_to is not None:
+        return True
+    assert run.options.ci is not None
+    with np.errstate(divide="ignore", invalid="ignore"):
+        z = np.abs(mine.value - others.value) / _half(mine, others) * normal_quantile(run.options.ci)
+    return bool((z > normal_quantile(_strict(run))).any())
+
+
+def _half(mine: Estimates, rest: Estimates) -> Floats:
+    """Distance from the difference of two independent estimates to its bound on the side of zero.
+
+    MOVER (Zou and Donner 2008); Newcombe's hybrid score interval for shares.
+    """
+    gap = mine.value - rest.value
+    low = np.hypot(mine.value - mine.low, rest.high - rest.value)
+    high = np.hypot(mine.high - mine.value, rest.value - rest.low)
+    return np.where(gap > 0, low, high)
 
 
 def _compares(run: _Run, request: Request, rest: Complement, rows: float) -> bool:
@@ -280,6 +318,7 @@ def _blocks(name: str, request: Request, pieces: list[_Piece], n: Floats, run: _
     shape = (len(run.labels) if by_class else 1, len(n))
     arrays = {key: np.full(shape, np.nan) for key in ("value", "low", "high", "support")}
     rest = {key: np.full(shape, np.nan) for key in ("value", "low", "high")}
+    half = np.full((2, *shape), np.nan)
     note = np.zeros(shape, np.int64)
     for piece in pieces:
         for key, out in arrays.items():
@@ -288,12 +327,16 @@ def _blocks(name: str, request: Request, pieces: list[_Piece], n: Floats, run: _
         for key, out in rest.items():
             if piece.others is not None:
                 out[:, piece.at] = getattr(piece.others, key)
+        if piece.others is not None:
+            half[0][:, piece.at] = _half(piece.mine, piece.others)
+        if piece.strict is not None:
+            half[1][:, piece.at] = _half(*piece.strict)
     few = np.array(["too few" in text for text in run.texts], bool)[note]
     method = next((piece.mine.method for piece in pieces if piece.mine.method), "")
     blocks = []
     for row in range(shape[0]):
         mine = {key: values[row] for key, values in arrays.items()}
-        compared = _compared(mine, {key: values[row] for key, values in rest.items()}, few[row], run)
+        compared = _compared(mine, {key: values[row] for key, values in rest.items()}, half[:, row], few[row], run)
         label = run.labels[row] if by_class else None
         flags = compared.pop("flags")
         blocks.append(
@@ -303,12 +346,12 @@ def _blocks(name: str, request: Request, pieces: list[_Piece], n: Floats, run: _
 
 
 def _compared(
-    mine: Mapping[str, Floats], rest: Mapping[str, Floats], few: npt.NDArray[np.bool_], run: _Run
+    mine: Mapping[str, Floats], rest: Mapping[str, Floats], half: Floats, few: npt.NDArray[np.bool_], run: _Run
 ) -> dict[str, Any]:
     """Flags of the cohorts that differ from the rest (Holm over the cohorts of a metric), and the asked differences.
 
-    The interval of the difference of two independent estimates follows from their intervals (MOVER: Zou and Donner
-    2008; Newcombe's hybrid score interval for shares); the test asks at which level it would touch zero.
+    The interval of the difference follows from the intervals of both (see `_half`); the test asks at which level it
+    would touch zero.
     """
     options, relative_to = run.options, run.relative_to
     flags = np.array(["", "too few"], dtype=object)[few.astype(np.intp)]
@@ -320,8 +363,7 @@ def _compared(
         gap = mine["value"] - rest["value"]
         low = gap - np.sqrt((mine["value"] - mine["low"]) ** 2 + (rest["high"] - rest["value"]) ** 2)
         high = gap + np.sqrt((mine["high"] - mine["value"]) ** 2 + (rest["value"] - rest["low"]) ** 2)
-        half = np.where(gap > 0, gap - low, high - gap)
-        z = np.abs(gap) / np.where(half > 0, half, np.nan) * normal_quantile(options.ci)
+        z = _z(np.abs(gap), half, normal_quantile(options.ci), normal_quantile(_strict(run)))
         p = np.where(gap == 0, 1.0, _two_sided(z))
     tested = np.where(few, np.nan, p)
     corrected = holm(tested)
@@ -348,6 +390,18 @@ def _compared(
         "p_value": p,
         "p_corrected": holm(p),
     }
+
+
+def _z(gap: Floats, half: Floats, normal: float, strict: float) -> Floats:
+    """Normal quantile of the level at which the interval of a difference just reaches zero.
+
+    `half` (2, cohorts) are its half-widths at the quantiles `normal` and `strict`; in between, and beyond, they grow
+    in proportion. The second is NaN where it was not asked for.
+    """
+    near, far = half
+    z = gap / np.where(near > 0, near, np.nan) * normal
+    beyond = (gap > near) & (far > near)
+    return np.where(beyond, normal + (strict - normal) * (gap - near) / np.where(beyond, far - near, 1), z)
 
 
 def _two_sided(z: Floats) -> Floats:
