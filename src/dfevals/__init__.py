@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from dfevals.evaluation import Evaluation as Evaluation
     from dfevals.evaluators import evaluator as evaluator
     from dfevals.evaluators import run as run
+    from dfevals.inference import power as power
     from dfevals.metrics import metric as metric
     from dfevals.roles import Outcome as Outcome
     from dfevals.roles import Roles as Roles
@@ -47,6 +48,7 @@ _LAZY = {
     "Tally": "tally",
     "evaluator": "evaluators",
     "metric": "metrics",
+    "power": "inference",
     "run": "evaluators",
 }
 _MODULES = ("datasets", "evaluators", "exceptions", "inference", "metrics", "plots")

@@ -18,6 +18,8 @@ from dfevals.results import MetricsResult
 from dfevals.roles import Model, Roles
 
 if TYPE_CHECKING:
+    from dfevals.analyses.agreement import AgreementResult
+    from dfevals.analyses.calibration import CalibrationResult
     from dfevals.analyses.card import Card
     from dfevals.analyses.comparison_result import ComparisonResult
     from dfevals.analyses.confusion import ConfusionResult
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from dfevals.analyses.gains import GainsResult
     from dfevals.analyses.gate_report import GateResult
     from dfevals.analyses.gates import Gate
+    from dfevals.analyses.power import PowerResult
+    from dfevals.analyses.routing import RoutingResult
     from dfevals.analyses.thresholds import ThresholdsResult
     from dfevals.explorers.explorer import Explorer
     from dfevals.tally import Tally
@@ -439,6 +443,67 @@ class Evaluation:
         options |= {"n_resamples": n_resamples, "random_state": random_state, "provenance": self._provenance(by)}
         return analyse(self._bound, self._cohorts_of(by, min_n), self._some(models), **options)
 
+    def calibration(
+        self,
+        by: Any = None,
+        *,
+        strategy: str = "corp",
+        bins: int | None = None,
+        band: str | None = "auto",
+        level: float = 0.95,
+        kind: str | None = None,
+        models: Any = None,
+        n_resamples: int = 1000,
+        random_state: Any = 0,
+        min_n: int | None = None,
+    ) -> CalibrationResult:
+        """Reliability curves of probabilities and calibration numbers, overall and per cohort.
+
+        Parameters
+        ----------
+        by : optional
+            Cohorts, as in `metrics`.
+        strategy : {"corp", "quantile", "uniform", "smooth"}
+            Isotonic regression (CORP: Dimitriadis, Gneiting and Jordan 2021), bins of equal mass or width, or a kernel.
+        bins : int, optional
+            Of "quantile" and "uniform"; 10 when absent.
+        band : {"auto", "consistency", "confidence"} or None
+            Where curves of calibrated scores would lie, or intervals of the observed rate. "auto" is "consistency" for
+            "corp" and "confidence" otherwise; None leaves bands out.
+        level : float
+            Of bands, intervals and verdicts.
+        kind : {"confidence", "top-label", "class-wise"}, optional
+            With more than two classes: the probability of the predicted class against its being right, the same per
+            predicted class, or every class against the rest. Default "confidence".
+        models : name or list of names, optional
+        n_resamples, random_state : int
+            Draws of consistency bands, and their seed.
+        min_n : int, optional
+            Cohorts with fewer rows are folded into one.
+
+        Returns
+        -------
+        CalibrationResult
+            `.frame`: cohort columns, `model, bin, score_mean, observed, ci_low, ci_high, n`; `.summary`: numbers per cohort.
+
+        Raises
+        ------
+        MetricError
+            The scores are no probabilities, or there are none.
+
+        Examples
+        --------
+        >>> import dfevals
+        >>> df = dfevals.datasets.load("adult")
+        >>> result = df.evals(y_true="income", y_score="p_logistic", pos_label=">50K").calibration(by="sex")
+        >>> result.summary[["sex", "ece_plugin"]].round(3).to_dict("list")
+        """
+        from dfevals.analyses.calibration import calibration
+
+        options: dict[str, Any] = {"bins": bins, "band": band, "level": level, "kind": kind, "n_resamples": n_resamples}
+        options |= {"strategy": strategy, "random_state": random_state, "provenance": self._provenance(by)}
+        return calibration(self._bound, self._cohorts_of(by, min_n), self._some(models), **options)
+
     def explore(self, **state: Any) -> Explorer:
         """The explorer in the notebook: cohorts, threshold, errors and rows, linked; `state` as in `explorer.state`."""
         from dfevals.explorers import explore
@@ -499,7 +564,14 @@ class Evaluation:
         from dfevals.analyses.compare import compare
 
         cohorts, provenance = self._cohorts_of(by, min_n), self._provenance(by)
-        options = {"test": test, "correction": correction, "margin": margin, "level": ci, "unit": unit, "against": against}
+        options = {
+            "test": test,
+            "correction": correction,
+            "margin": margin,
+            "level": ci,
+            "unit": unit,
+            "against": against,
+        }
         options |= {"n_resamples": n_resamples, "random_state": random_state, "provenance": provenance}
         return compare(self._bound, cohorts, a, b, metrics, **options)
 
@@ -534,6 +606,109 @@ class Evaluation:
 
         provenance = self._provenance(by)
         return judge(self, rules, model=model, baseline=baseline, by=by, level=level, provenance=provenance, **options)
+
+    def route(
+        self,
+        by: Any = None,
+        metric: Any = None,
+        *,
+        default: str | None = None,
+        models: Any = None,
+        correction: str | None = "holm",
+        ci: float = 0.95,
+        n_splits: int = 5,
+        random_state: Any = 0,
+        min_n: int | None = None,
+    ) -> RoutingResult:
+        """Which model for which cohort: another than the default only where it is better after correction.
+
+        Parameters
+        ----------
+        by : definition of cohorts that do not overlap
+        metric : str, optional
+            An average over rows; accuracy, mae or pass_rate when absent.
+        default : str, optional
+            The model of all cohorts without evidence; the best overall when absent.
+        models : list of str, optional
+            Candidates; all when absent.
+        correction, ci, min_n
+            As in `compare`.
+        n_splits, random_state : int
+            The gain is judged in so many parts of the rows, each by the rule learned on the others.
+
+        Returns
+        -------
+        RoutingResult
+            `.frame`, `.gain`, `.routes`, `.model_for(frame)`, `.to_json()`, `.to_toml()`.
+        """
+        from dfevals.analyses.routing import route
+
+        cohorts, options = self._cohorts_of(by, min_n), {"default": default, "models": models, "correction": correction}
+        options |= {"level": ci, "n_splits": n_splits, "random_state": random_state}
+        return route(self._bound, cohorts, metric, provenance=self._provenance(by), **options)
+
+    def power(
+        self,
+        a: str | None = None,
+        b: str | None = None,
+        by: Any = None,
+        metrics: Any = None,
+        *,
+        difference: float | None = None,
+        power: float = 0.8,
+        alpha: float = 0.05,
+        correct_for_cohorts: bool = False,
+        min_n: int | None = None,
+    ) -> PowerResult:
+        """What a comparison of these rows can show, per cohort: detectable difference, power, and rows needed.
+
+        Parameters
+        ----------
+        a, b : str, optional
+            Two models (the first two when absent); with one model the plan is for as many rows of another.
+        by, metrics, min_n
+            As in `compare`; accuracy, mae or the outcomes when absent.
+        difference : float, optional
+            The difference to be found; the observed one when absent.
+        power, alpha : float
+            Chance of finding it, and two-sided level of the test.
+        correct_for_cohorts : bool
+            Divide alpha by the number of cohorts.
+
+        Returns
+        -------
+        PowerResult
+        """
+        from dfevals.analyses.power import power as plan
+
+        options = {"difference": difference, "target_power": power, "alpha": alpha, "provenance": self._provenance(by)}
+        options["correct_for_cohorts"] = correct_for_cohorts
+        return plan(self._bound, self._cohorts_of(by, min_n), a, b, metrics, **options)
+
+    def agreement(
+        self, *raters: str, by: Any = None, level: str = "nominal", ci: float = 0.95, min_n: int | None = None
+    ) -> AgreementResult:
+        """How far raters agree, per cohort: share of equal ratings, Cohen's kappa, Krippendorff's alpha.
+
+        Parameters
+        ----------
+        *raters : str
+            Columns (or models); the outcomes when absent.
+        by, min_n
+            As in `metrics`.
+        level : {"nominal", "ordinal", "interval", "ratio"}
+            Kind of ratings; ordered ones weight disagreement by distance.
+        ci : float
+            Level of the intervals.
+
+        Returns
+        -------
+        AgreementResult
+        """
+        from dfevals.analyses.agreement import agreement
+
+        cohorts, provenance = self._cohorts_of(by, min_n), self._provenance(by)
+        return agreement(self._bound, cohorts, raters, kind=level, level=ci, provenance=provenance)
 
     # How it looks
 

@@ -1,0 +1,198 @@
+"""Do two or more raters agree: judges with people, models with each other (`ev.agreement`)."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from pandas.api import types
+
+from dfevals.analyses.aligned import align, chosen, contenders
+from dfevals.analyses.summary import OVERALL
+from dfevals.bound import Bound
+from dfevals.cohorts import Cohorts
+from dfevals.exceptions import DataError, RoleError, check_choice, did_you_mean
+from dfevals.inference.agreement import cohen_kappa, krippendorff_alpha
+from dfevals.inference.discordant import mcnemar
+from dfevals.inference.levels import check_level
+from dfevals.inference.proportions import wilson
+from dfevals.results import Result
+from dfevals.roles import column
+
+__all__ = ["AgreementResult", "agreement"]
+
+LEVELS = ("nominal", "ordinal", "interval", "ratio")
+FEW_ROWS = 10
+
+
+class AgreementResult(Result):
+    """`frame`: cohort columns, `a, b, metric, value, ci_low, ci_high, n, method, note, is_overall`.
+
+    Metrics: `agreement` (share of equal ratings), `cohen_kappa` (beyond chance; quadratic weights for ordered
+    ratings), `krippendorff_alpha`, and for two-valued ratings `rate_difference` (how often a says yes more than b).
+    """
+
+
+def agreement(
+    bound: Bound,
+    cohorts: Cohorts,
+    raters: tuple[Any, ...],
+    *,
+    kind: str = "nominal",
+    level: float = 0.95,
+    provenance: Any = None,
+) -> AgreementResult:
+    """Agreement of every pair of raters, and of all of them where there are more than two, per cohort.
+
+    Raises
+    ------
+    RoleError, DataError
+        Fewer than two raters, an unknown column, or text where numbers are needed.
+    """
+    check_choice("level", kind, LEVELS, DataError)
+    check_level(level, "ci")
+    ratings, codes = _gathered(bound, cohorts, [str(r) for r in raters], kind)
+    names = list(ratings)
+    masks = [None, *range(cohorts.n_cohorts)]
+    rows = []
+    for at in masks:
+        member = np.ones(len(codes), bool) if at is None else cohorts.rows(at, codes)
+        texts = {
+            n: OVERALL if at is None else label[at] for n, label in zip(cohorts.names, cohorts.labels, strict=True)
+        }
+        for a, b in combinations(names, 2):
+            for found in _pair(ratings[a][member], ratings[b][member], kind, level):
+                rows.append({**texts, "a": a, "b": b, **found, "is_overall": at is None})
+        if len(names) > 2:
+            every = _alpha([ratings[name][member] for name in names], kind, level)
+            rows.append({**texts, "a": "(all)", "b": "(all)", **every, "is_overall": at is None})
+    return AgreementResult(
+        pd.DataFrame(rows),
+        provenance=provenance,
+        title=f"Agreement of {', '.join(names)}" + (f" by {', '.join(cohorts.names)}" if cohorts.n_cohorts else ""),
+        notes=["Rows that one of the two has not rated are left out for that pair.", *cohorts.notes],
+        cohort_columns=cohorts.names,
+    )
+
+
+def _gathered(bound: Bound, cohorts: Cohorts, names: list[str], kind: str) -> tuple[dict[str, pd.Series], Any]:
+    """Ratings of every rater on the same rows, and the atoms of these rows.
+
+    In a long frame raters are the values of the role `model`, matched by the role `id`.
+    """
+    if bound.roles.model is not None:
+        sides = chosen(contenders(bound), names) if names else contenders(bound)
+        _check_number([s.name for s in sides])
+        rows = align(bound, sides)
+        if isinstance(rows, str):
+            raise DataError(f"Raters must have rated the same rows, but {rows}. Pass id='…'.")
+        column_of = bound.roles.outcomes[0].column if bound.task == "outcomes" else None
+        found = {
+            name: _series(b.frame[column_of or str(m.y_pred)], name, kind)
+            for name, b, m in zip(rows.names, rows.bounds, rows.models, strict=True)
+        }
+        return found, cohorts.codes if rows.rows is None else cohorts.codes[rows.rows]
+    names = names or [o.column for o in bound.roles.outcomes]
+    _check_number(names)
+    return {name: _ratings(bound, name, kind) for name in names}, cohorts.codes
+
+
+def _check_number(names: list[str]) -> None:
+    if len(names) < 2:
+        raise RoleError(
+            f"Agreement needs at least two raters; found {names}. Pass their columns: ev.agreement('judge', 'human')."
+        )
+
+
+def _ratings(bound: Bound, name: str, kind: str) -> pd.Series:
+    """Ratings of a column, or the predictions of a model of that name."""
+    if name not in bound.frame.columns:
+        match = [m for m in bound.models if m.name == name and m.y_pred is not None]
+        if not match:
+            raise RoleError(f"There is no column {name!r}. {did_you_mean(name, bound.frame.columns, noun='Columns')}")
+        name = str(match[0].y_pred)
+    return _series(column(bound.frame, name, "rater"), name, kind)
+
+
+def _series(series: pd.Series, name: str, kind: str) -> pd.Series:
+    """Ratings as numbers (ordered kinds) or as they are, missing ones as None."""
+    series = series.reset_index(drop=True)
+    if kind in ("interval", "ratio") or (kind == "ordinal" and types.is_numeric_dtype(series.dtype)):
+        if not types.is_numeric_dtype(series.dtype):
+            raise DataError(f"level={kind!r} needs numbers, but {name!r} holds {series.dtype}. Use level='nominal'.")
+        return series.astype(float)
+    if isinstance(series.dtype, pd.CategoricalDtype) and series.dtype.ordered and kind == "ordinal":
+        return series.cat.codes.astype(float).where(series.notna())
+    if kind == "ordinal":
+        raise DataError(f"level='ordinal' needs numbers or an ordered categorical, but {name!r} holds {series.dtype}.")
+    return series.astype(object).where(series.notna(), None)
+
+
+def _pair(a: pd.Series, b: pd.Series, kind: str, level: float) -> list[dict[str, Any]]:
+    both = (a.notna() & b.notna()).to_numpy()
+    n = int(both.sum())
+    first, second = a[both].to_numpy(), b[both].to_numpy()
+    same = first == second
+    share: Any = wilson(float(same.sum()), n, level)
+    few = "no rows rated by both" if n == 0 else "too few rows" if n < FEW_ROWS else ""
+    found = [_row("agreement", share.estimate, share.ci_low, share.ci_high, n, "wilson", few)]
+    if n == 0:
+        nothing = (np.nan, np.nan, np.nan, 0)
+        return [*found, _row("cohen_kappa", *nothing, "", few), _row("krippendorff_alpha", *nothing, "", few)]
+    codes, values = _codes(first, second, kind)
+    if kind in ("nominal", "ordinal"):
+        weights = "quadratic" if kind == "ordinal" else None
+        kappa: Any = cohen_kappa(codes[0], codes[1], weights=weights, level=level)
+        found.append(
+            _row("cohen_kappa", kappa.estimate, kappa.ci_low, kappa.ci_high, n, kappa.method, kappa.note or few)
+        )
+    found.append(_alpha([a, b], kind, level) | {"note": few} if few else _alpha([a, b], kind, level))
+    if len(values) == 2:
+        yes = codes == 1
+        test: Any = mcnemar(float((yes[0] & ~yes[1]).sum()), float((yes[1] & ~yes[0]).sum()), n=n, level=level)
+        note = f"share of {values[1]!r}; McNemar p = {test.p_value:.3g}"
+        found.append(
+            _row(
+                "rate_difference",
+                test.estimate,
+                test.ci_low,
+                test.ci_high,
+                n,
+                "Bonett–Price",
+                f"{few}; {note}" if few else note,
+            )
+        )
+    return found
+
+
+def _codes(first: Any, second: Any, kind: str) -> tuple[npt.NDArray[np.intp], list[Any]]:
+    joint = np.concatenate([first, second])
+    codes, values = pd.factorize(joint, sort=kind != "nominal" or _sortable(joint))
+    return codes.reshape(2, -1), list(values)
+
+
+def _sortable(values: Any) -> bool:
+    return len({type(v) for v in values}) == 1
+
+
+def _alpha(ratings: list[pd.Series], kind: str, level: float) -> dict[str, Any]:
+    """Krippendorff's alpha of two or more raters; it uses rows that only some of them rated."""
+    stacked = pd.concat([r.reset_index(drop=True) for r in ratings], axis=1)
+    if kind == "nominal":
+        flat = stacked.to_numpy(dtype=object).T.ravel()
+        codes, _ = pd.factorize(pd.Series(flat, dtype=object))
+        table = np.where(codes >= 0, codes, np.nan).astype(float).reshape(len(ratings), -1)
+    else:
+        table = stacked.to_numpy(dtype=float).T
+    n = int(((~np.isnan(table)).sum(axis=0) >= 2).sum())
+    if n == 0:
+        return _row("krippendorff_alpha", np.nan, np.nan, np.nan, 0, "", "no rows rated twice")
+    found: Any = krippendorff_alpha(table, level=kind, confidence=level)
+    return _row("krippendorff_alpha", found.estimate, found.ci_low, found.ci_high, n, found.method, found.note)
+
+
+def _row(metric: str, value: float, low: float, high: float, n: int, method: str, note: str) -> dict[str, Any]:
+    return {"metric": metric, "value": value, "ci_low": low, "ci_high": high, "n": n, "method": method, "note": note}
