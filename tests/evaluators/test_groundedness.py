@@ -77,6 +77,12 @@ def test_more_support_never_hurts_a_sentence() -> None:
     assert scores[0] < 0.5 < scores[2]
 
 
+def test_a_sentence_copied_from_the_context_is_supported_and_a_negated_copy_is_not() -> None:
+    assert ev.Groundedness().evaluate(response="Paris is the capital of France.", context=CONTEXT).score == 0.97
+    negated = ev.Groundedness().evaluate(response="Designed by Gustave Eiffel himself.", context=CONTEXT)
+    assert negated.score <= 0.4
+
+
 def test_hallucination_score_is_the_complement() -> None:
     roles = {"response": "Paris is the capital of Spain.", "context": CONTEXT}
     grounded, hallucinated = ev.Groundedness().evaluate(**roles), ev.HallucinationScore().evaluate(**roles)
@@ -197,6 +203,8 @@ def test_the_shipped_coefficients_fit_the_features_and_the_documented_figures() 
     rivals = [v for k, v in figures.items() if k.startswith("halueval_") and k != "halueval_questions"]
     assert figures["halueval"][1] > max(rivals)
     written = re.sub(r"\s+", " ", ev.Groundedness.__doc__ or "")
+    assert figures["halueval"][0] == 1.0
+    assert "it is 1.000" in written
     for name in ("wice_supported", "wice_not_supported"):
         value, low, high = (f"{number:.3f}".lstrip("0") for number in figures[name])
         assert f"{value} [{low}, {high}]" in written

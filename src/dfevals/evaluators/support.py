@@ -274,6 +274,7 @@ class SentenceSupport:
 
 
 _CONTRADICTED = 0.4
+_VERBATIM = 0.97
 _SAME_MATTER = 0.7
 _FEW = 5
 _SAME_SAYING = 0.9
@@ -307,9 +308,19 @@ def _sentence_support(
         contradicted: tuple[str, ...] = ()
     else:
         contradicted = contradictions(row, index, best)
-        score = min(model.sentence(values), _CONTRADICTED if contradicted else 1.0)
+        score = model.sentence(values)
+        if contradicted:
+            score = min(score, _CONTRADICTED)
+        elif best >= 0 and _stands_in(row, index.tokens[best]):
+            score = max(score, _VERBATIM)
     missing = tuple(dict.fromkeys(t.written for t in row if t.kind in (ENTITY, NUMBER) and t.key not in index.where))
     return SentenceSupport(span, score, missing, contradicted)
+
+
+def _stands_in(row: Sequence[Token], other: Sequence[Token]) -> bool:
+    """Whether a sentence stands word for word in another one."""
+    given, there = [token.key for token in row], [token.key for token in other]
+    return any(there[i : i + len(given)] == given for i in range(len(there) - len(given) + 1))
 
 
 def contradictions(row: Sequence[Token], index: ContextIndex, best: int) -> tuple[str, ...]:
