@@ -1,0 +1,169 @@
+"""Sorted scores of every model, class and cohort, and the tidy frame of what is read from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from dfevals.analyses.estimate import Part
+from dfevals.analyses.summary import OVERALL, views_of
+from dfevals.bound import Bound
+from dfevals.cohorts import Cohorts
+from dfevals.engines import collect
+from dfevals.exceptions import MetricError
+from dfevals.needs import Cells, Scores
+from dfevals.roles import Model
+from dfevals.tally import CellTally, ScoreTally
+
+__all__ = ["Piece", "Ranked", "cohort_names", "ranked", "tidy"]
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+COUNTS = {"n", "n_pos", "n_neg", "tp", "fp", "fn", "tn", "rank", "count", "reverse", "contacts", "responses"}
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """One model's score (of one class against the rest) in cohorts that do not overlap.
+
+    Attributes
+    ----------
+    model : Model
+    label : object
+        The class against the rest; None in a binary task.
+    at : array of int, shape (cohorts,)
+        Places of the cohorts in the result; 0 is overall.
+    tally : ScoreTally
+        Its cohort i is the result's cohort `at[i]`.
+    cells : CellTally
+        Decisions as the model makes them, one against the rest: 2 × 2 × cohorts.
+    threshold : float
+        Where the model's scores are cut; NaN where decisions do not come from one cut.
+    """
+
+    model: Model
+    label: Any
+    at: Ints
+    tally: ScoreTally
+    cells: CellTally
+    threshold: float
+
+
+def ranked(bound: Bound, cohorts: Cohorts, models: Iterable[Model], notes: list[str], what: str) -> Iterator[Ranked]:
+    """Sorted scores of every model and class: one pass per model; what was left out is added to `notes`.
+
+    Raises
+    ------
+    MetricError
+        There are no classes, or no scores.
+    """
+    chosen = tuple(models)
+    _check(bound, chosen, what)
+    classes: list[Any] = [None] if bound.task == "binary" else list(range(len(bound.labels)))
+    needs = [Scores() if k is None else Scores(positive=k) for k in classes]
+    notes.extend(cohorts.notes)
+    if bound.cluster is not None:
+        notes.append(
+            f"Rows of one {bound.roles.cluster} are not independent, and the intervals here do not know it: they are too narrow."
+        )
+    for model in chosen:
+        tally = collect(bound, model, cohorts, [*needs, Cells()])
+        total = sum(tally.dropped.values())
+        if total:
+            reasons = "; ".join(f"{count:,} {reason}" for reason, count in tally.dropped.items())
+            notes.append(f"{model.name}: {total:,} row{'s' * (total != 1)} left out: {reasons}.")
+        cut = bound.threshold(model) if bound.task == "binary" and model.y_pred is None else np.nan
+        for view in views_of(cohorts):
+            if not len(view.cohorts):
+                continue
+            part = Part(tally, view.positions, len(view.cohorts))
+            for k, need in zip(classes, needs, strict=True):
+                cells = _against_rest(part.get(Cells()), k)
+                yield Ranked(model, None if k is None else bound.labels[k], view.cohorts, part.get(need), cells, cut)
+
+
+def _check(bound: Bound, models: Sequence[Model], what: str) -> None:
+    if not bound.classifies:
+        hint = "ev.residuals() shows errors of numbers." if bound.task == "regression" else "Pass y_true= and y_score=."
+        raise MetricError(f"{what} need classes and scores; this evaluation is {bound.task}. {hint}")
+    if not models:
+        raise MetricError(f"{what} need a score. Pass y_score=.")
+    for model in models:
+        if not model.y_score:
+            raise MetricError(
+                f"{what} need a score, and model {model.name!r} has only predictions. Pass y_score= with the score of the positive class."
+            )
+
+
+def _against_rest(tally: CellTally, k: int | None) -> CellTally:
+    """2 × 2 cells of class k against the rest."""
+    if k is None:
+        return tally
+
+    def fold(cells: Floats) -> Floats:
+        out = np.empty((2, 2, cells.shape[2]))
+        out[1, 1] = cells[k, k]
+        out[1, 0], out[0, 1] = cells[k].sum(axis=0) - cells[k, k], cells[:, k].sum(axis=0) - cells[k, k]
+        out[0, 0] = cells.sum(axis=(0, 1)) - out[1, 1] - out[1, 0] - out[0, 1]
+        return out
+
+    return CellTally(fold(tally.weight), None if tally.square is None else fold(tally.square))
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Rows of a result: the model, the class, the place of each row's cohort, and columns of equal length."""
+
+    model: str
+    label: Any
+    place: Ints
+    columns: Mapping[str, Any]
+
+
+def tidy(cohorts: Cohorts, pieces: Sequence[Piece]) -> pd.DataFrame:
+    """One frame of all pieces: by model, class and cohort (overall first), rows within them as they come."""
+    models = {name: i for i, name in enumerate(dict.fromkeys(piece.model for piece in pieces))}
+    classes = {name: i for i, name in enumerate(dict.fromkeys(str(piece.label) for piece in pieces))}
+    place = np.concatenate([piece.place for piece in pieces]).astype(np.int64)
+    size = [len(piece.place) for piece in pieces]
+    model = np.repeat([models[piece.model] for piece in pieces], size)
+    label = np.repeat([classes[str(piece.label)] for piece in pieces], size)
+    joint = (model * len(classes) + label) * (cohorts.n_cohorts + 1) + place
+    sorted_ = len(joint) < 2 or bool((joint[1:] >= joint[:-1]).all())
+    order = slice(None) if sorted_ else np.argsort(joint, kind="stable")
+    own = pieces[0].columns
+    columns: dict[str, Any] = {}
+    for name, labels in zip(cohort_names(cohorts, own), cohorts.labels, strict=True):
+        columns[name] = _texts([OVERALL, *labels], place[order])
+    columns["model"] = _texts(list(models), model[order])
+    if any(piece.label is not None for piece in pieces):
+        columns["class"] = _texts(list(classes), label[order])
+    for name in own:
+        values = np.concatenate([np.asarray(piece.columns[name]) for piece in pieces])[order]
+        columns[name] = _whole(values) if name in COUNTS else values
+        if columns[name].dtype.kind == "O":  # few texts, many rows
+            codes, texts = pd.factorize(columns[name])
+            columns[name] = _texts(list(texts), codes)
+    columns["is_overall"] = place[order] == 0
+    return pd.DataFrame(columns)
+
+
+def cohort_names(cohorts: Cohorts, taken: Iterable[str]) -> tuple[str, ...]:
+    """Cohort columns of a frame with these columns of its own, which keep their names."""
+    used = set(taken)
+    return tuple(f"by_{name}" if name in used else name for name in cohorts.names)
+
+
+def _texts(texts: Sequence[Any], codes: Ints) -> Any:
+    return pd.Series([str(text) for text in texts]).array.take(codes)
+
+
+def _whole(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Counts as integers where they are whole."""
+    known = bool(np.isfinite(values).all()) and bool((values % 1 == 0).all())
+    return values.astype(np.int64) if known else values
