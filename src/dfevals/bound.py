@@ -323,6 +323,8 @@ def bind(frame: pd.DataFrame, roles: Roles) -> Bound:
             )
         return Bound(frame, roles, task, (), find_models(roles, frame, (), False), (reason,))
     labels, label_reason = _labels(roles, frame, truth, preds, task)
+    if task == "binary" and len(labels) > 2:
+        task, reason = "multiclass", f"{len(labels)} classes have a score"
     models = find_models(roles, frame, labels, task == "multiclass")
     if roles.threshold is not None and any(model.y_pred for model in models):
         raise RoleError("Both y_pred and threshold= are given. Drop y_pred to cut the scores at the threshold.")
@@ -515,6 +517,8 @@ def _labels(
         labels = _ordered(labels, truth)
         labels = _with_pattern(labels, roles, frame, task)
         reason = "labels as they occur"
+    if task == "binary" and roles.task is None and len(labels) > 2 and _per_class(roles, frame):
+        task = "multiclass"  # two classes occur, but more have a score
     if task != "binary":
         if len(labels) < 2:
             raise RoleError(

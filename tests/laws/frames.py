@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from dfevals.metrics.registry import AVERAGES, records
+from dfevals.needs import Units
 
 
 @dataclass(frozen=True)
@@ -25,10 +26,12 @@ class Case:
         return (self.frame if frame is None else frame).evals(**{**self.roles, **more})
 
 
-def metric_names(task: str) -> list[str]:
-    """All metrics of a task, with averages, and the parametric ones with other parameters."""
+def metric_names(task: str, weighted: bool = False) -> list[str]:
+    """All metrics of a task, with averages, and the parametric ones with other parameters; those that take weights."""
     found = []
     for record in records().values():
+        if weighted and any(isinstance(need, Units) for need in record.needs):
+            continue
         if task in record.tasks and record.family != "custom":
             found.append(record.name)
             if task == "multiclass" and record.averages:

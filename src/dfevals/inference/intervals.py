@@ -20,7 +20,7 @@ __all__ = ["METHODS", "Bounds", "CellContext", "interval"]
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
-FEW = 5  # events on either side below which no interval is honest
+FEW = 5 - 1e-9  # (less rounding) events on either side below which no interval is honest
 SPENT = 3  # rows that estimating the second moments of two numbers takes from the standard error
 HEAVY = 0.8  # share of the greatest possible skewness, √n, from which Hall's correction no longer suffices
 METHODS = (
@@ -332,7 +332,7 @@ def _per_class(cells: CellContext, padded: Floats, square: Floats) -> tuple[Floa
 
 def cell_quantile(level: float, cells: CellContext) -> Floats:
     """Normal for two classes, whose pseudo-rows suffice; else Student's t with the effective rows or clusters less one."""
-    if cells.plain and cells.tally.n_classes == 2:
+    if cells.tally.clusters is None and cells.tally.n_classes == 2:
         return np.asarray(normal_quantile(level))
     if cells.tally.clusters is not None:
         size = cells.tally.clusters.count(cells.tally.n_cohorts).astype(float)
@@ -489,7 +489,8 @@ def delong_variance(estimand: Rank) -> tuple[Floats, Floats, Floats]:
             spread_ = place / other**2 - 2 * auc * place_1 / other + auc**2 * squares
             size = own**2 / squares
             effective.append(size)
-            total = total + spread_ / own**2 * size / (size - 1)
+            several = size > 1 + 1e-9  # one effective row, but for rounding, has no variance
+            total = total + np.where(several, spread_ / own**2 * size / np.where(several, size - 1, 1), np.nan)
         variance = np.maximum(total, 0)
     if s.clustered is not None:
         variance = s.clustered

@@ -93,16 +93,17 @@ def order_statistic(rows: RowTally, value: Callable[[dict[str, Array]], Array], 
     """
     parts = [_Sorted.of(value(columns), columns.get("sample_weight"), rows.frequency) for columns in _each(rows)]
     weighted = any(part.weight is not None and not part.frequency for part in parts)
+    values = np.array([part.quantile(q) for part in parts])
     sizes = np.array([part.size for part in parts], float)
     effective = np.array([part.effective for part in parts], float)
 
     def bounds(level: float) -> tuple[Array, Array]:
         ranks = _binomial_ranks(effective, q, level)
         found = np.array([part.bounds(*pair) for part, pair in zip(parts, ranks.T, strict=True)]).reshape(-1, 2)
-        return found[:, 0], found[:, 1]
+        return np.minimum(found[:, 0], values), np.maximum(found[:, 1], values)  # of few values, an interpolated one
 
     return Value(
-        np.array([part.quantile(q) for part in parts]),
+        values,
         sizes,
         "no values",
         bounds=bounds,
