@@ -42,7 +42,7 @@ docs: $(VENV)/.ready  ## Build the documentation; a warning is an error
 	@echo "Documentation: docs/_build/html/index.html"
 
 test-lowest: $(LOWEST)/.ready browser  ## Run the tests on the oldest allowed versions of the dependencies
-	$(LOWEST)/bin/python -m pytest -n $(WORKERS) --dist loadfile
+	$(LOWEST)/bin/python -m pytest -n $(WORKERS) --dist loadfile -W default::DeprecationWarning -W default::FutureWarning
 
 bench: $(VENV)/.ready-bench  ## Measure against peers on the same frame in one process
 	$(PY) benchmarks/run.py
