@@ -248,11 +248,12 @@ def smooth_curve(ties: TieTable, width: Floats, points: int = 100, grid: int = 1
     null = spread(square * ties.score * (1 - ties.score), narrow=True)
     with np.errstate(divide="ignore", invalid="ignore"):
         observed = np.clip(pos / total, 0, 1)
-        n = np.where(total > 0, total**2 / reach, 0)
+        there = (reach > 0) & (total > 1e-6 * total.max(axis=1, keepdims=True, initial=0))
+        n = np.where(there, total**2 / reach, 0)
         se = np.sqrt(np.maximum(observed * (1 - observed), 0.25 / np.maximum(n, 1)) / n)
-        null_se = np.sqrt(null) / total
-        seen = n >= 5
-    mask = [np.where(seen, values, np.nan) for values in (observed, calibrated / total, se, null_se)]
+        null_se, expected = np.sqrt(null) / total, np.clip(calibrated / total, 0, 1)
+    seen = n >= 5
+    mask = [np.where(seen, values, np.nan) for values in (observed, expected, se, null_se)]
     score = np.broadcast_to(((np.arange(grid) + 0.5) / grid)[:: grid // points], observed.shape)
     return SmoothCurve(score, mask[0], mask[1], mask[2], mask[3], np.where(seen, n, 0), width)
 

@@ -1,0 +1,619 @@
+"""Does a score of 0.8 mean 80 %? Reliability curves and calibration numbers per cohort (`ev.calibration`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from dfevals import render
+from dfevals.analyses.summary import OVERALL, Viewed, views_of
+from dfevals.bound import Bound
+from dfevals.cohorts import Cohorts
+from dfevals.engines import collect
+from dfevals.exceptions import MetricError, check_choice
+from dfevals.inference.calibration import (
+    binned_consistency,
+    consistency_band,
+    hosmer_lemeshow,
+    isotonic_confidence,
+    mean_bias,
+    smooth_curve,
+)
+from dfevals.inference.levels import check_level, normal_quantile
+from dfevals.inference.multiple import holm
+from dfevals.inference.proportions import wilson
+from dfevals.metrics.calibration import event_rows, event_score
+from dfevals.metrics.reliability import (
+    CUTS,
+    Ece,
+    decompose,
+    ece_of,
+    logistic_recalibration,
+    smooth_ece_of,
+    spiegelhalter_of,
+)
+from dfevals.needs import Need, RowBlock, RowFunction, Scores, Values
+from dfevals.plain_tables import plain_table
+from dfevals.results import Result
+from dfevals.roles import Model
+from dfevals.tally import ModelTally, RowTally, ScoreTally
+from dfevals.tally.ties import BinSums, TieTable, quantile_cuts, uniform_cuts
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["BANDS", "KINDS", "STRATEGIES", "CalibrationResult", "calibration", "check_probabilities"]
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+STRATEGIES = ("corp", "quantile", "uniform", "smooth")
+BANDS = ("consistency", "confidence")
+KINDS = ("confidence", "top-label", "class-wise")
+BINS = {"quantile": 10, "uniform": 10}
+GROUPS = 10  # of the Hosmer–Lemeshow test
+ERROR_BINS = 15
+BARS = 40  # of the histogram of scores
+FEW = 30  # rows below which no verdict is given
+
+
+class CalibrationResult(Result):
+    """Reliability curves, one row per bin, cohort and model; numbers per cohort and model in `summary`.
+
+    Frame columns: cohort columns, `model` (and `class`), `bin, score_mean, observed, ci_low, ci_high, n, score_min,
+    score_max, is_overall`. Bins without rows are not listed.
+    """
+
+    def __init__(self, frame: pd.DataFrame, run: _Run, **described: Any) -> None:
+        super().__init__(frame, **described)
+        self._run = run
+
+    @property
+    def strategy(self) -> str:
+        """How scores were put into bins."""
+        return self._run.strategy
+
+    @cached_property
+    def errors(self) -> pd.DataFrame:
+        """Binned errors per cohort and model: `ece` with `ece_low, ece_high`, `ece_plugin`, `ace`, `mce`."""
+        return self._run.labelled([curve.errors for curve in self._run.curves])
+
+    @cached_property
+    def summary(self) -> pd.DataFrame:
+        """Numbers per cohort and model; worked out when first read.
+
+        Besides `errors`: `n, observed, score_mean, bias` (mean score less observed rate) with its interval and p-value,
+        `smooth_ece`, `calibration_intercept` and `calibration_slope` with intervals, `calibration_in_the_large`,
+        `spiegelhalter_z, spiegelhalter_p`, `hosmer_lemeshow, hosmer_lemeshow_df, hosmer_lemeshow_p` (10 groups of equal
+        mass), the parts of the Brier score and of the log loss, `refinement` (uncertainty − discrimination),
+        `p_value, p_corrected` (Holm, over the cohorts of a model) and `verdict`.
+        """
+        return self._run.summary()
+
+    @cached_property
+    def band(self) -> pd.DataFrame:
+        """The band over the whole range of scores: `score, low, high` per cohort and model (empty for binned curves)."""
+        return self._run.labelled([curve.band for curve in self._run.curves])
+
+    @cached_property
+    def histogram(self) -> pd.DataFrame:
+        """Rows per bar of scores: `score_min, score_max, n` per cohort and model."""
+        return self._run.labelled([curve.bars for curve in self._run.curves])
+
+    def table(self, max_rows: int = 60, width: int | None = None) -> render.Table:
+        """One row per cohort: the numbers that answer whether its scores can be taken at their word."""
+        del width
+        summary = self.summary
+        columns = [
+            *self.cohort_columns,
+            "model",
+            *(["class"] if "class" in summary else []),
+            "n",
+            "observed",
+            "score_mean",
+        ]
+        columns += ["ece", "ece_low", "ece_high", "calibration_slope", "brier_miscalibration", "p_corrected", "verdict"]
+        shown = summary[columns].copy()
+        few = summary["verdict"] == "too few"
+        for name in ("ece", "ece_low", "ece_high", "calibration_slope", "brier_miscalibration"):
+            shown[name] = shown[name].where(~few | (summary["n"] > 0))
+        return plain_table(
+            shown, title=self.title, notes=self.notes, cohort_columns=self.cohort_columns, max_rows=max_rows
+        )
+
+    def plot(self, *, model: str | None = None, label: Any = None, ax: Axes | None = None, **options: Any) -> Any:
+        """Reliability diagram with the histogram of scores below it, one panel per cohort.
+
+        Parameters
+        ----------
+        model : str, optional
+            The first model when absent.
+        label : optional
+            Class, where the curves are per class; all of them when absent.
+        ax : Axes, optional
+            For a single panel; its lower part then holds the histogram.
+        **options
+            For `dfevals.plots.calibration.draw`, such as `dark=True` or `limit=8`.
+        """
+        from dfevals.plots.calibration import draw
+
+        names = list(dict.fromkeys(self._frame["model"])) or [self._run.models[0]]
+        chosen = names[0] if model is None else model
+        check_choice("model", chosen, tuple(self._run.models), MetricError)
+        frames = []
+        for frame in (self._frame, self.band, self.histogram, self.errors):
+            part = frame[frame["model"] == chosen]
+            frames.append(part if label is None or "class" not in part else part[part["class"] == str(label)])
+        return draw(
+            *frames,
+            ax=ax,
+            cohort_columns=list(self.cohort_columns),
+            strategy=self._run.strategy,
+            band_kind=self._run.band,
+            level=self._run.level,
+            event=self._run.event,
+            **options,
+        )
+
+
+def check_probabilities(bound: Bound, models: Sequence[Model], what: str = "Calibration") -> None:
+    """Refuse what cannot be judged, naming the fix.
+
+    Raises
+    ------
+    MetricError
+        No classes, no scores, or scores outside [0, 1].
+    """
+    if not bound.classifies:
+        other = "ev.residuals() judges predicted numbers" if bound.task == "regression" else "pass y_true= and y_score="
+        raise MetricError(f"{what} needs classes and their probabilities; this evaluation is {bound.task}: {other}.")
+    if not models:
+        raise MetricError(f"{what} needs probabilities. Pass y_score=.")
+    for model in models:
+        if not model.y_score:
+            raise MetricError(f"{what} needs probabilities, but model {model.name!r} has labels only. Pass y_score=.")
+        if bound.score_kind(model) == "margin":
+            values = np.concatenate([bound.numbers(name, "y_score").all() for name in model.y_score])
+            low, high = np.nanmin(values, initial=np.inf), np.nanmax(values, initial=-np.inf)
+            raise MetricError(
+                f"{what} needs probabilities, but the scores of model {model.name!r} range from {low:g} to {high:g}, "
+                "outside [0, 1]. Turn them into probabilities first: ev.recalibrate(method='sigmoid').data has such a "
+                "column; log-odds become probabilities by 1 / (1 + exp(−score)). Ranking charts (ev.roc, ev.gains) take "
+                "them as they are."
+            )
+
+
+def calibration(
+    bound: Bound,
+    cohorts: Cohorts,
+    models: tuple[Model, ...],
+    *,
+    strategy: str = "corp",
+    bins: int | None = None,
+    band: str | None = "auto",
+    level: float = 0.95,
+    kind: str | None = None,
+    n_resamples: int = 1000,
+    random_state: Any = 0,
+    provenance: Any = None,
+) -> CalibrationResult:
+    """Reliability curves of every model, overall and per cohort; see `Evaluation.calibration`."""
+    check_choice("strategy", strategy, STRATEGIES, MetricError)
+    if band == "auto":
+        band = "consistency" if strategy == "corp" else "confidence"
+    if band is not None:
+        check_choice("band", band, BANDS, MetricError)
+    check_level(level, "level")
+    for name, number in (("bins", bins), ("n_resamples", n_resamples)):
+        if number is not None and (isinstance(number, bool) or not isinstance(number, int | np.integer) or number < 1):
+            raise MetricError(f"{name}={number!r} must be a whole number of at least 1.")
+    if bins is not None and strategy in ("corp", "smooth"):
+        raise MetricError(f"strategy={strategy!r} has no bins to choose: drop bins=, or use 'quantile' or 'uniform'.")
+    check_probabilities(bound, models)
+    if bound.task == "multiclass":
+        kind = kind or "confidence"
+        check_choice("kind", kind, KINDS, MetricError)
+    elif kind is not None:
+        raise MetricError(f"kind={kind!r} is for more than two classes; a binary score has one curve. Drop kind=.")
+    rng = np.random.default_rng(random_state)
+    run = _Run(cohorts, bound, strategy, bins or BINS.get(strategy, 0), band, level, kind, int(n_resamples))
+    dropped = []
+    for model in models:
+        run.models.append(model.name)
+        tally = None
+        for label, atoms, tally in _collected(bound, model, cohorts, kind):  # noqa: B007
+            run.curves += [_curve(run, model.name, label, atoms, view, rng) for view in views_of(cohorts)]
+        if tally is not None and sum(tally.dropped.values()):
+            reasons = "; ".join(f"{count:,} {reason}" for reason, count in tally.dropped.items())
+            dropped.append(f"{model.name}: rows left out: {reasons}.")
+    frame = run.labelled([curve.points for curve in run.curves])
+    title = f"Calibration ({_named(run)})" + (f" by {', '.join(cohorts.names)}" if cohorts.n_cohorts else "")
+    notes = [*cohorts.notes, *dropped, *_notes(run, bound, frame)]
+    return CalibrationResult(frame, run, provenance=provenance, title=title, notes=notes, cohort_columns=cohorts.names)
+
+
+# Collecting
+
+
+def _collected(
+    bound: Bound, model: Model, cohorts: Cohorts, kind: str | None
+) -> Iterator[tuple[str | None, ScoreTally, ModelTally]]:
+    """Score and event per atom: once, or for every class."""
+    need: Need
+    if kind is None:
+        need = Scores()
+        tally = collect(bound, model, cohorts, [need])
+        yield None, tally.parts[need], tally  # type: ignore[misc]
+    elif kind == "class-wise":
+        needs = [Scores(k) for k in range(len(bound.labels))]
+        for label, need in zip(bound.labels, needs, strict=True):
+            tally = collect(bound, model, cohorts, [need])
+            yield str(label), tally.parts[need], tally  # type: ignore[misc]
+    else:
+        need = Values((event_score, event_rows, predicted_class))
+        tally = collect(bound, model, cohorts, [need])
+        rows = tally.parts[need]
+        assert isinstance(rows, RowTally)
+        labels = [None] if kind == "confidence" else range(len(bound.labels))
+        for k in labels:
+            yield (None if k is None else str(bound.labels[k])), _of_rows(rows, k), tally
+
+
+def _predicted(rows: RowBlock) -> npt.NDArray[Any]:
+    return rows.scores.argmax(axis=1)
+
+
+predicted_class = RowFunction("predicted class", _predicted, ("y_score",))
+
+
+def _of_rows(rows: RowTally, predicted: int | None) -> ScoreTally:
+    cohort = np.repeat(np.arange(rows.n_cohorts), np.diff(rows.offsets))
+    none = np.zeros(0)
+    score, event, label = (rows.columns.get(f"value {i}", none) for i in range(3))
+    weight = rows.columns.get("sample_weight")
+    if predicted is not None:
+        keep = label == predicted
+        cohort, score, event = cohort[keep], score[keep], event[keep]
+        weight = None if weight is None else weight[keep]
+    return ScoreTally.collect(cohort, rows.n_cohorts, score, event > 0, weight, frequency=rows.frequency)
+
+
+# One model, class and view of the cohorts
+
+
+@dataclass(frozen=True)
+class _Numbers:
+    """Columns of one curve's frame; `cohort` is the place in the result, 0 for overall."""
+
+    model: str
+    label: str | None
+    cohort: Ints
+    columns: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _Curve:
+    """What one view of one model gives, and the tie table for the numbers that are worked out later."""
+
+    model: str
+    label: str | None
+    view: Viewed
+    tally: ScoreTally
+    points: _Numbers
+    errors: _Numbers
+    band: _Numbers
+    bars: _Numbers
+
+    @property
+    def ties(self) -> TieTable:
+        return TieTable.of(self.tally)
+
+
+@dataclass
+class _Run:
+    """What was asked, and the curves."""
+
+    cohorts: Cohorts
+    bound: Bound
+    strategy: str
+    bins: int
+    band: str | None
+    level: float
+    kind: str | None
+    n_resamples: int
+    models: list[str] = field(default_factory=list)
+    curves: list[_Curve] = field(default_factory=list)
+
+    @property
+    def event(self) -> tuple[str, str]:
+        """Names of the axes: what is predicted, what is observed."""
+        if self.kind in ("confidence", "top-label"):
+            return "confidence", "share right"
+        if self.kind == "class-wise":
+            return "predicted probability of the class", "share of the class"
+        return "predicted probability", f"share of {self.bound.pos_label}"
+
+    def labelled(self, parts: list[_Numbers]) -> pd.DataFrame:
+        """One frame, ordered by model, class and cohort, overall first."""
+        order = {
+            (model, None if self.kind in (None, "confidence") else str(label)): i
+            for i, (model, label) in enumerate(
+                (m, label) for m in self.models for label in (self.bound.labels or (None,))
+            )
+        }
+        place = np.concatenate([p.cohort for p in parts]) if parts else np.zeros(0, np.int64)
+        group = np.concatenate([np.full(len(p.cohort), order.get((p.model, p.label), 0)) for p in parts] or [place])
+        sort = np.lexsort((place, group))
+        columns: dict[str, Any] = {}
+        for name, texts in zip(self.cohorts.names, self.cohorts.labels, strict=True):
+            columns[name] = _texts([OVERALL, *texts], place[sort])
+        owner = np.repeat(np.arange(len(parts)), [len(p.cohort) for p in parts])[sort]
+        columns["model"] = _texts([p.model for p in parts], owner)
+        if self.kind in ("top-label", "class-wise"):
+            columns["class"] = _texts([str(p.label) for p in parts], owner)
+        for key in parts[0].columns if parts else ():
+            columns[key] = np.concatenate([np.asarray(p.columns[key]) for p in parts])[sort]
+        columns["is_overall"] = place[sort] == 0
+        return pd.DataFrame(columns)
+
+    def summary(self) -> pd.DataFrame:
+        """All numbers per cohort and model."""
+        frame = self.labelled([_summary(curve, self) for curve in self.curves])
+        corrected = np.full(len(frame), np.nan)
+        for _, part in frame.groupby("model", sort=False):
+            overall = part["is_overall"].to_numpy()
+            for rows in (part.index[overall], part.index[~overall]):
+                corrected[rows] = holm(frame.loc[rows, "p_value"].to_numpy())
+        frame.insert(frame.columns.get_loc("p_value") + 1, "p_corrected", corrected)
+        frame["verdict"] = _verdicts(frame, 1 - self.level)
+        return frame[[*(c for c in frame if c != "is_overall"), "is_overall"]]
+
+
+def _texts(texts: list[str], place: Ints) -> Any:
+    return pd.Series(texts).array.take(place)
+
+
+def _curve(
+    run: _Run, model: str, label: str | None, atoms: ScoreTally, view: Viewed, rng: np.random.Generator
+) -> _Curve:
+    size = len(view.cohorts)
+    tally = atoms if view.positions is None else atoms.regroup(view.positions, size)
+    ties = TieTable.of(tally)
+    starts = uniform_cuts(ties, ERROR_BINS)
+    errors = ece_of(ties.sums(starts), size)
+    equal = ece_of(ties.sums(quantile_cuts(ties, ERROR_BINS)), size)
+    points, band = _points(run, ties, rng)
+
+    def numbers(place: Ints, columns: dict[str, Any]) -> _Numbers:
+        return _Numbers(model, label, view.cohorts[place], columns)
+
+    return _Curve(
+        model,
+        label,
+        view,
+        tally,
+        numbers(*points),
+        numbers(np.arange(size), {"n": _whole(ties.rows), **_errors(errors, equal, run.level)}),
+        numbers(*band),
+        numbers(*_bars(ties)),
+    )
+
+
+def _errors(errors: Ece, equal: Ece, level: float) -> dict[str, Any]:
+    low, high = errors.bounds(level)
+    return {
+        "ece": errors.debiased,
+        "ece_low": low,
+        "ece_high": high,
+        "ece_plugin": errors.plugin,
+        "ace": equal.plugin,
+        "mce": errors.greatest,
+    }
+
+
+Placed = tuple[Ints, dict[str, Any]]
+
+
+def _points(run: _Run, ties: TieTable, rng: np.random.Generator) -> tuple[Placed, Placed]:
+    """Points of the curves with their intervals, and the band between the points."""
+    nothing: Placed = (np.zeros(0, np.int64), {"score": np.zeros(0), "low": np.zeros(0), "high": np.zeros(0)})
+    if run.strategy == "smooth":
+        return _smooth_points(run, ties)
+    if run.strategy == "corp":
+        starts = ties.pools()
+        sums = ties.sums(starts)
+        if run.band == "consistency":
+            groups, low, high = consistency_band(ties, run.n_resamples, run.level, rng)
+            ends = [_between(groups, edge, sums) for edge in (low, high)]
+            return _binned(ties, sums, *ends), (groups.cohort, {"score": groups.score, "low": low, "high": high})
+        if run.band == "confidence":
+            most = int(np.clip(12_800 / max(ties.n_cohorts, 1), 100, 400))
+            low, high = isotonic_confidence(ties, starts, run.level, most)
+            low, high = np.fmin(low, sums.observed), np.fmax(high, sums.observed)
+            points = _binned(ties, sums, low, high)
+            return points, (sums.cohort, {"score": sums.score_mean, "low": low, "high": high})
+        none = np.full(len(starts), np.nan)
+        return _binned(ties, sums, none, none), nothing
+    sums = ties.sums(CUTS[run.strategy](ties, run.bins))
+    if run.band is None:
+        low = high = np.full(len(sums.n), np.nan)
+    elif run.band == "consistency":
+        low, high = binned_consistency(sums, run.n_resamples, run.level, rng)
+    else:
+        found = wilson(sums.observed * sums.n_eff, sums.n_eff, run.level)
+        low, high = np.asarray(found.ci_low), np.asarray(found.ci_high)
+    return _binned(ties, sums, low, high), nothing
+
+
+def _binned(ties: TieTable, sums: BinSums, low: Floats, high: Floats) -> Placed:
+    first = np.searchsorted(sums.cohort, np.arange(ties.n_cohorts))
+    columns = {
+        "bin": np.arange(len(sums.n)) - first[sums.cohort],
+        "score_mean": sums.score_mean,
+        "observed": sums.observed,
+        "ci_low": low,
+        "ci_high": high,
+        "n": _whole(sums.n),
+        "score_min": sums.low,
+        "score_max": sums.high,
+    }
+    return sums.cohort, columns
+
+
+def _whole(values: Floats) -> npt.NDArray[Any]:
+    """Counts as whole numbers, sums of weights as they are."""
+    return values.astype(np.int64) if (values % 1 == 0).all() else values
+
+
+def _between(groups: TieTable, edge: Floats, sums: BinSums) -> Floats:
+    """The band's edge at the mean scores of the bins."""
+    out = np.empty(len(sums.n))
+    bounds = np.searchsorted(sums.cohort, np.arange(groups.n_cohorts + 1))
+    for i, (first, last) in enumerate(zip(bounds[:-1], bounds[1:], strict=True)):
+        part = slice(groups.offsets[i], groups.offsets[i + 1])
+        if last > first:
+            out[first:last] = np.interp(sums.score_mean[first:last], groups.score[part], edge[part])
+    return out
+
+
+def _smooth_points(run: _Run, ties: TieTable) -> tuple[Placed, Placed]:
+    """The kernel curve on a grid; its width is 1.06 standard deviations of the scores · n^(−1/5) (Silverman 1986)."""
+    n = np.where(ties.rows > 0, ties.rows, 1)
+    total = np.where(ties.total(ties.n) > 0, ties.total(ties.n), 1)
+    mean = ties.total(ties.n * ties.score) / total
+    spread = np.sqrt(ties.total(ties.n * (ties.score - mean[ties.cohort]) ** 2) / total)
+    width = np.clip(1.06 * spread * n**-0.2, 0.01, 1)
+    curve = smooth_curve(ties, width)
+    cohort, place = np.nonzero(np.isfinite(curve.observed))
+    at = (cohort, place)
+    z = normal_quantile(run.level)
+    centre, se = (curve.expected, curve.null_se) if run.band == "consistency" else (curve.observed, curve.se)
+    low, high = np.clip(centre[at] - z * se[at], 0, 1), np.clip(centre[at] + z * se[at], 0, 1)
+    if run.band is None:
+        low = high = np.full(len(cohort), np.nan)
+    score = curve.score[at]
+    first = np.searchsorted(cohort, np.arange(ties.n_cohorts))
+    columns = {
+        "bin": np.arange(len(cohort)) - first[cohort],
+        "score_mean": score,
+        "observed": curve.observed[at],
+        "ci_low": low,
+        "ci_high": high,
+        "n": curve.n[at],
+        "score_min": score,
+        "score_max": score,
+    }
+    return (cohort, columns), (cohort, {"score": score, "low": low, "high": high})
+
+
+def _bars(ties: TieTable) -> Placed:
+    sums = ties.sums(uniform_cuts(ties, BARS))
+    bar = np.clip(np.ceil(sums.high * BARS - 1e-9).astype(np.int64) - 1, 0, BARS - 1)
+    return sums.cohort, {"score_min": bar / BARS, "score_max": (bar + 1) / BARS, "n": sums.n}
+
+
+# Numbers
+
+
+def _summary(curve: _Curve, run: _Run) -> _Numbers:
+    """Numbers of every cohort of a view."""
+    from scipy.special import ndtr
+
+    ties, size = curve.ties, len(curve.view.cohorts)
+    line, z = logistic_recalibration(ties), spiegelhalter_of(ties)
+    brier, log = decompose(ties)
+    statistic, degrees, p = hosmer_lemeshow(ties.sums(quantile_cuts(ties, GROUPS)), size)
+    bias, bias_low, bias_high, bias_z = mean_bias(ties, run.level)
+    total = np.where(ties.total(ties.n) > 0, ties.total(ties.n), np.nan)
+    q = normal_quantile(run.level)
+    spiegelhalter_p = 2 * ndtr(-np.abs(z))
+    bias_p = 2 * ndtr(-np.abs(bias_z))
+    binary = run.kind in (None, "class-wise")
+    columns: dict[str, Any] = {
+        "n": _whole(ties.rows),
+        "observed": ties.total(ties.pos) / total,
+        "score_mean": ties.total(ties.n * ties.score) / total,
+        "bias": bias,
+        "bias_low": bias_low,
+        "bias_high": bias_high,
+        "bias_p": bias_p,
+        **{name: values for name, values in curve.errors.columns.items() if name != "n"},
+        "smooth_ece": smooth_ece_of(ties),
+        "calibration_intercept": line.intercept,
+        "calibration_intercept_low": line.intercept - q * line.intercept_se,
+        "calibration_intercept_high": line.intercept + q * line.intercept_se,
+        "calibration_slope": line.slope,
+        "calibration_slope_low": line.slope - q * line.slope_se,
+        "calibration_slope_high": line.slope + q * line.slope_se,
+        "calibration_in_the_large": line.large,
+        "spiegelhalter_z": z,
+        "spiegelhalter_p": spiegelhalter_p,
+        "hosmer_lemeshow": statistic,
+        "hosmer_lemeshow_df": degrees,
+        "hosmer_lemeshow_p": p,
+    }
+    for name, parts in (("brier", brier), ("log_loss", log)):
+        columns |= {
+            name: parts.score,
+            f"{name}_miscalibration": parts.miscalibration,
+            f"{name}_discrimination": parts.discrimination,
+            f"{name}_uncertainty": parts.uncertainty,
+        }
+    columns["refinement"] = brier.uncertainty - brier.discrimination
+    columns["p_value"] = spiegelhalter_p if binary else bias_p
+    columns["toward"] = np.sign(z if binary else bias_z)
+    return _Numbers(curve.model, curve.label, curve.view.cohorts, columns)
+
+
+def _verdicts(frame: pd.DataFrame, alpha: float) -> npt.NDArray[np.object_]:
+    """Over- or underconfident where the corrected p-value says so."""
+    toward = frame.pop("toward").to_numpy()
+    verdict = np.full(len(frame), "no evidence", dtype=object)
+    sure = frame["p_corrected"].to_numpy() < alpha
+    verdict[sure & (toward > 0)] = "overconfident"
+    verdict[sure & (toward < 0)] = "underconfident"
+    verdict[(frame["n"].to_numpy() < FEW) | frame["p_value"].isna().to_numpy()] = "too few"
+    return verdict
+
+
+# Words
+
+
+def _named(run: _Run) -> str:
+    names = {"corp": "CORP, isotonic", "smooth": "kernel smoothed", "quantile": "bins of equal mass"}
+    text = names.get(run.strategy, "bins of equal width")
+    return f"{text}; {run.kind}" if run.kind else text
+
+
+def _notes(run: _Run, bound: Bound, frame: pd.DataFrame) -> list[str]:
+    level = f"{run.level:.0%}"
+    notes = []
+    if run.band == "consistency":
+        notes.append(
+            f"Bands are {level} consistency bands: where the curve of calibrated scores would lie, point by point"
+            + (f" ({run.n_resamples:,} draws)." if run.strategy != "smooth" else ".")
+        )
+    elif run.band == "confidence":
+        how = {"corp": "likelihood ratio of a monotone curve", "smooth": "normal"}.get(run.strategy, "Wilson")
+        notes.append(f"Bands are {level} confidence intervals of the observed rate, point by point ({how}).")
+    which = (
+        "Spiegelhalter's test" if run.kind in (None, "class-wise") else "the test of mean confidence against accuracy"
+    )
+    notes.append(
+        f"Verdicts by {which} at {level}, Holm over the cohorts; ece is debiased, on {ERROR_BINS} bins of equal width."
+    )
+    if run.strategy in BINS and len(frame):
+        keys = [*run.cohorts.names, "model", *(["class"] if "class" in frame else [])]
+        filled = frame.groupby(keys, sort=False).size()
+        if (filled < run.bins).any():
+            notes.append(f"Some curves have fewer than {run.bins} bins: the others hold no rows or repeat a score.")
+    if bound.roles.cluster is not None:
+        notes.append("Rows of a cluster are taken as independent here, so bands and p-values are too sure.")
+    if bound.roles.sample_weight is not None and bound.roles.weight_kind == "importance":
+        notes.append("Rows are weighted: n is the sum of weights, and intervals use the effective number of rows.")
+    return notes

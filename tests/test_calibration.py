@@ -1,0 +1,482 @@
+"""Calibration: curves against scikit-learn, CORP against exact arithmetic, numbers against statsmodels, sizes by simulation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pytest
+from scipy.special import expit, logit
+
+import dfevals
+from dfevals.exceptions import MetricError
+from dfevals.inference.calibration import hosmer_lemeshow, isotonic_confidence, mean_bias
+from dfevals.metrics.reliability import decompose, ece_of, logistic_recalibration, smooth_ece_of, spiegelhalter_of
+from dfevals.tally import ScoreTally
+from dfevals.tally.ties import TieTable, isotonic, quantile_cuts, uniform_cuts
+
+Floats = npt.NDArray[np.float64]
+
+
+def scored(n: int, seed: int, truth: Callable[[Floats], Floats] = lambda s: s) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    score = rng.beta(1.2, 2, n)
+    y = (rng.random(n) < truth(score)).astype(int)
+    return pd.DataFrame({"y": y, "p": score, "g": rng.choice(["a", "b", "c"], n), "w": rng.integers(1, 4, n)})
+
+
+def steep(score: Floats) -> Floats:
+    return expit(0.3 + 0.6 * logit(score))
+
+
+def ties(score: Any, y: Any, cohort: Any = None, cohorts: int = 1, weight: Any = None) -> TieTable:
+    codes = np.zeros(len(score), int) if cohort is None else cohort
+    label = np.asarray(y).astype(bool)
+    return TieTable.of(ScoreTally.collect(codes, cohorts, np.asarray(score, float), label, weight))
+
+
+# Curves
+
+
+@pytest.mark.parametrize("strategy", ["uniform", "quantile"])
+@pytest.mark.parametrize("rounded", [None, 1])
+def test_binned_curves_are_scikit_learns(strategy: str, rounded: int | None) -> None:
+    from sklearn.calibration import calibration_curve
+
+    df = scored(3000, 1, steep)
+    df["p"] = df["p"] if rounded is None else df["p"].round(rounded)
+    frame = df.evals(y_true="y", y_score="p").calibration(by="g", strategy=strategy, bins=12).frame
+    for group, part in [("(overall)", df), *df.groupby("g")]:
+        observed, mean = calibration_curve(part["y"], part["p"], n_bins=12, strategy=strategy)
+        mine = frame[frame["g"] == group]
+        np.testing.assert_allclose(mine["score_mean"], mean, atol=1e-12)
+        np.testing.assert_allclose(mine["observed"], observed, atol=1e-12)
+        assert mine["n"].sum() == len(part)
+
+
+def test_corp_is_isotonic_regression() -> None:
+    from sklearn.isotonic import IsotonicRegression
+
+    df = scored(2000, 2, steep).round({"p": 2})
+    frame = df.evals(y_true="y", y_score="p").calibration(by="g").frame
+    for group, part in [("(overall)", df), *df.groupby("g")]:
+        fitted = IsotonicRegression().fit(part["p"], part["y"]).predict(part["p"])
+        mine = frame[frame["g"] == group]
+        place = np.searchsorted(mine["score_max"].to_numpy(), part["p"].to_numpy())
+        np.testing.assert_allclose(mine["observed"].to_numpy()[place], fitted, atol=1e-9)
+        assert np.all(np.diff(mine["observed"]) > 0)
+
+
+def test_many_series_are_regressed_apart() -> None:
+    from scipy.optimize import isotonic_regression
+
+    rng = np.random.default_rng(0)
+    value, weight = rng.random((50, 30)), rng.random((50, 30)) + 0.1
+    fitted, starts = isotonic(value.ravel(), weight.ravel(), np.repeat(np.arange(50), 30))
+    alone = [isotonic_regression(v, weights=w).x for v, w in zip(value, weight, strict=True)]
+    np.testing.assert_allclose(fitted, np.concatenate(alone), atol=1e-12)
+    assert {0, 30, 60} <= set(starts.tolist())
+
+
+def test_smooth_curve_follows_the_truth() -> None:
+    df = scored(200_000, 3, steep)
+    frame = df.evals(y_true="y", y_score="p").calibration(strategy="smooth").frame
+    inner = frame[frame["score_mean"].between(0.05, 0.9)]
+    assert np.abs(inner["observed"] - steep(inner["score_mean"].to_numpy())).max() < 0.03
+
+
+# Decomposition
+
+
+def test_corp_decomposition_by_hand() -> None:
+    # scores .1 .4 .35 .8 with outcomes 0 0 1 1: sorted outcomes 0 1 0 1, pools {.1} {.35, .4} {.8} at 0, ½, 1.
+    table = ties([0.1, 0.4, 0.35, 0.8], [0, 0, 1, 1])
+    brier, log = decompose(table)
+    score = (0.1**2 + 0.4**2 + 0.65**2 + 0.2**2) / 4
+    assert brier.score[0] == pytest.approx(score)
+    assert brier.uncertainty[0] == pytest.approx(0.25)
+    assert brier.discrimination[0] == pytest.approx(0.25 - 2 * 0.25 / 4)
+    assert brier.miscalibration[0] == pytest.approx(score - 2 * 0.25 / 4)
+    assert log.uncertainty[0] == pytest.approx(np.log(2))
+    assert log.discrimination[0] == pytest.approx(np.log(2) - 2 * np.log(2) / 4)
+    assert log.miscalibration[0] == pytest.approx(
+        -(np.log(0.9) + np.log(0.6) + np.log(0.35) + np.log(0.8)) / 4 - np.log(2) / 2
+    )
+
+
+@pytest.mark.parametrize("name", ["brier", "log_loss"])
+def test_parts_add_up_to_the_score(name: str) -> None:
+    names = [name, *(f"{name}_{part}" for part in ("miscalibration", "discrimination", "uncertainty"))]
+    wide = scored(900, 4, steep).evals(y_true="y", y_score="p").metrics(names, by="g").wide()
+    parts = wide[names[1]] - wide[names[2]] + wide[names[3]]
+    np.testing.assert_allclose(parts, wide[name], atol=1e-12)
+    assert (wide[names[1]] >= 0).all()
+
+
+def test_isotonic_recalibration_is_the_best_monotone_one() -> None:
+    from sklearn.isotonic import IsotonicRegression
+    from sklearn.metrics import brier_score_loss, log_loss
+
+    df = scored(800, 5, steep)
+    again = IsotonicRegression().fit(df["p"], df["y"]).predict(df["p"])
+    brier, log = decompose(ties(df["p"], df["y"]))
+    assert brier.miscalibration[0] == pytest.approx(
+        brier_score_loss(df["y"], df["p"]) - brier_score_loss(df["y"], again), abs=1e-12
+    )
+    assert log.miscalibration[0] == pytest.approx(log_loss(df["y"], df["p"]) - log_loss(df["y"], again), abs=1e-9)
+
+
+# Logistic recalibration, Spiegelhalter, Hosmer–Lemeshow
+
+
+@pytest.mark.parametrize("n", [60, 5000])
+def test_slope_and_intercept_are_statsmodels(n: int) -> None:
+    import statsmodels.api as sm
+
+    df = scored(n, 6, steep)
+    names = ["calibration_intercept", "calibration_slope", "calibration_in_the_large"]
+    frame = df.evals(y_true="y", y_score="p").metrics(names, by="g").frame
+    for group, part in [("(overall)", df), *df.groupby("g")]:
+        x = logit(part["p"].to_numpy())
+        fit = sm.Logit(part["y"].to_numpy(), sm.add_constant(x)).fit(disp=0)
+        flat = sm.GLM(part["y"].to_numpy(), np.ones(len(x)), family=sm.families.Binomial(), offset=x).fit()
+        mine = frame[frame["g"] == group].set_index("metric")
+        np.testing.assert_allclose(mine["value"], [*fit.params, *flat.params], rtol=1e-5, atol=1e-6)
+        edges = np.vstack([fit.conf_int(), flat.conf_int()])
+        np.testing.assert_allclose(mine[["ci_low", "ci_high"]], edges, rtol=1e-4, atol=1e-5)
+
+
+def test_weighted_slope_has_a_sandwich_interval() -> None:
+    import statsmodels.api as sm
+
+    df = scored(2000, 7, steep)
+    found = df.evals(y_true="y", y_score="p", sample_weight="w").metrics("calibration_slope").frame.iloc[0]
+    model = sm.GLM(
+        df["y"], sm.add_constant(logit(df["p"])), family=sm.families.Binomial(), freq_weights=df["w"].to_numpy()
+    )
+    assert found["value"] == pytest.approx(model.fit().params.iloc[1], rel=1e-6)
+    x, w = sm.add_constant(logit(df["p"])).to_numpy(), df["w"].to_numpy()
+    p = model.fit().predict().to_numpy() if hasattr(model.fit().predict(), "to_numpy") else model.fit().predict()
+    bread = np.linalg.inv((x * (w * p * (1 - p))[:, None]).T @ x)
+    meat = (x * (w**2 * (df["y"].to_numpy() - p) ** 2)[:, None]).T @ x
+    se = np.sqrt((bread @ meat @ bread)[1, 1])
+    assert (found["ci_high"] - found["ci_low"]) / 2 / 1.959964 == pytest.approx(se, rel=1e-4)
+
+
+def test_spiegelhalter_by_the_formula() -> None:
+    df = scored(500, 8, steep)
+    y, s = df["y"].to_numpy(), df["p"].to_numpy()
+    z = ((y - s) * (1 - 2 * s)).sum() / np.sqrt(((1 - 2 * s) ** 2 * s * (1 - s)).sum())
+    assert spiegelhalter_of(ties(s, y))[0] == pytest.approx(z)
+    assert z > 2  # too extreme scores are overconfident
+
+
+def test_hosmer_lemeshow_by_the_formula() -> None:
+    df = scored(1000, 9, steep).sort_values("p", ignore_index=True)
+    table = ties(df["p"], df["y"])
+    statistic, degrees, p = hosmer_lemeshow(table.sums(quantile_cuts(table, 10)), 1)
+    parts = df.groupby(pd.qcut(df["p"], 10), observed=True)
+    expected = ((parts["y"].sum() - parts["p"].sum()) ** 2 / parts["p"].agg(lambda s: (s * (1 - s)).sum())).sum()
+    assert degrees[0] == 10
+    assert statistic[0] == pytest.approx(expected)
+    from scipy.stats import chi2
+
+    assert p[0] == pytest.approx(chi2.sf(expected, 10))
+
+
+# Errors
+
+
+def test_plugin_errors_by_hand() -> None:
+    df = scored(2000, 10, steep)
+    cell = np.minimum((df["p"] * 15).astype(int), 14)
+    parts = df.groupby(cell)
+    gap, share = (parts["y"].mean() - parts["p"].mean()).abs(), parts.size() / len(df)
+    values = df.evals(y_true="y", y_score="p").metrics(["ece_plugin", "mce", "ece", "ece(bins=15)"]).frame["value"]
+    assert values[0] == pytest.approx((share * gap).sum())
+    assert values[1] == pytest.approx(gap.max())
+    assert 0 < values[2] < values[0]
+    assert values[2] == values[3]
+
+
+def test_smooth_ece_is_that_of_relplot() -> None:
+    # relplot 1.0.3: smECE(p, y, eps=1e-5) on these rows
+    for n, truth, expected in ((4000, steep, RELPLOT[0]), (300, None, RELPLOT[1])):
+        df = scored(n, 11, truth or (lambda s: s))
+        assert smooth_ece_of(ties(df["p"], df["y"]))[0] == pytest.approx(expected, abs=1e-3)
+
+
+RELPLOT = (0.101962614315484, 0.05691422184220614)
+
+
+def test_smooth_ece_by_direct_smoothing() -> None:
+    df = scored(400, 12, steep)
+    s, r = df["p"].to_numpy(), (df["y"] - df["p"]).to_numpy()
+    width = smooth_ece_of(ties(s, df["y"]))[0]
+    t = (np.arange(4000) + 0.5) / 4000
+    images = [s, -s, 2 - s]
+    kernel = sum(np.exp(-((t[:, None] - x) ** 2) / (2 * width**2)) for x in images) / (width * np.sqrt(2 * np.pi))
+    assert np.abs(kernel @ r / len(s)).mean() == pytest.approx(width, abs=2e-5)
+
+
+# Size and coverage by simulation, all cohorts at once
+
+
+def many(n: int, repeats: int, seed: int, truth: Callable[[Floats], Floats] = lambda s: s) -> TieTable:
+    rng = np.random.default_rng(seed)
+    score = rng.beta(1.2, 2, n * repeats)
+    return ties(score, rng.random(n * repeats) < truth(score), np.repeat(np.arange(repeats), n), repeats)
+
+
+@pytest.mark.parametrize(("n", "repeats"), [(100, 2000), (1000, 1000), (10_000, 150)])
+def test_tests_of_calibration_have_their_size(n: int, repeats: int) -> None:
+    table = many(n, repeats, 13)
+    line = logistic_recalibration(table)
+    groups = table.sums(quantile_cuts(table, 10))
+    rejected = {
+        "spiegelhalter": np.abs(spiegelhalter_of(table)) > 1.959964,
+        "slope": np.abs(line.slope - 1) > 1.959964 * line.slope_se,
+        "intercept": np.abs(line.intercept) > 1.959964 * line.intercept_se,
+        "large": np.abs(line.large) > 1.959964 * line.large_se,
+        "bias": np.abs(mean_bias(table, 0.95)[3]) > 1.959964,
+        "hosmer_lemeshow": hosmer_lemeshow(groups, repeats)[2] < 0.05,
+    }
+    noise = 3 * np.sqrt(0.05 * 0.95 / repeats)  # of the simulation itself
+    for name, flags in rejected.items():
+        assert abs(flags.mean() - 0.05) < 0.02 + noise * (repeats < 1000), name
+
+
+@pytest.mark.parametrize(("n", "repeats"), [(100, 2000), (1000, 1000), (10_000, 150)])
+def test_ece_of_calibrated_scores_is_not_above_zero(n: int, repeats: int) -> None:
+    table = many(n, repeats, 14)
+    found = ece_of(table.sums(uniform_cuts(table, 15)), repeats)
+    low, _ = found.bounds(0.95)
+    assert (low > 0).mean() < 0.025 + 0.02
+    assert found.debiased.mean() < 0.25 * found.plugin.mean()
+
+
+@pytest.mark.parametrize("slope", [0.9, 0.75, 0.5])
+@pytest.mark.parametrize("n", [200, 2000])
+def test_interval_of_the_ece_covers(n: int, slope: float) -> None:
+    def truth(score: Floats) -> Floats:
+        return expit(0.1 + slope * logit(score))
+
+    table = many(n, 600, 15, truth)
+    low, high = ece_of(table.sums(uniform_cuts(table, 15)), 600).bounds(0.95)
+    every = np.random.default_rng(0).beta(1.2, 2, 400_000)
+    gap = truth(every) - every
+    target = np.abs(np.bincount(np.minimum((every * 15).astype(int), 14), gap)).sum() / len(every)
+    assert ((low <= target) & (target <= high)).mean() > 0.95 - 0.02
+
+
+@pytest.mark.parametrize("n", [100, 1000])
+def test_bands_of_the_isotonic_curve_cover(n: int) -> None:
+    inside, covered = [], []
+    for seed in range(120):
+        df = scored(n, 1000 + seed, steep)
+        table = ties(df["p"], df["y"])
+        starts = table.pools()
+        low, high = isotonic_confidence(table, starts, 0.95)
+        ends = np.append(starts[1:], n)
+        at = steep(table.score[(starts + ends - 1) // 2])
+        covered.append((low <= at) & (at <= high))
+        calm = scored(n, 5000 + seed).evals(y_true="y", y_score="p").calibration(n_resamples=200, random_state=seed)
+        for at in (0.3, 0.5):
+            band = calm.band.iloc[(calm.band["score"] - at).abs().argmin()]
+            curve = calm.frame[(calm.frame["score_min"] <= band["score"]) & (band["score"] <= calm.frame["score_max"])]
+            inside.append(band["low"] - 1e-12 <= curve["observed"].iloc[0] <= band["high"] + 1e-12)
+    assert abs(np.concatenate(covered).mean() - 0.95) < 0.025
+    assert abs(np.mean(inside) - 0.95) < 0.02 + 0.015  # the second for 240 trials
+
+
+def test_verdicts_name_overconfident_cohorts() -> None:
+    calm, extreme = scored(4000, 16), scored(4000, 17, steep)
+    timid = scored(4000, 18, lambda s: expit(1.6 * logit(s)))
+    df = pd.concat([calm.assign(g="calm"), extreme.assign(g="extreme"), timid.assign(g="timid")], ignore_index=True)
+    df = pd.concat([df, calm.head(5).assign(g="tiny")], ignore_index=True)
+    summary = df.evals(y_true="y", y_score="p").calibration(by="g").summary.set_index("g")
+    verdict = summary["verdict"]
+    assert verdict[["calm", "extreme", "timid", "tiny"]].tolist() == [
+        "no evidence",
+        "overconfident",
+        "underconfident",
+        "too few",
+    ]
+    assert summary.loc["extreme", "calibration_slope_high"] < 1 < summary.loc["timid", "calibration_slope_low"]
+    inner = summary.loc[["calm", "extreme", "timid", "tiny"]]
+    assert (inner["p_corrected"].dropna() >= inner["p_value"].dropna() - 1e-15).all()
+
+
+def test_verdicts_rarely_speak_without_cause() -> None:
+    table = [scored(150, 100 + i).assign(g=i % 6) for i in range(6 * 60)]
+    wrong = 0
+    for trial in range(60):
+        df = pd.concat(table[6 * trial : 6 * trial + 6], ignore_index=True)
+        df["g"] = np.repeat(np.arange(6), 150)
+        summary = df.evals(y_true="y", y_score="p").calibration(by="g", band=None).summary
+        wrong += (summary.loc[~summary["is_overall"], "verdict"] != "no evidence").any()
+    assert wrong <= 8  # 60 × 5 % = 3 expected
+
+
+# Several classes
+
+
+@pytest.fixture(scope="module")
+def cifar() -> Any:
+    df = dfevals.datasets.load("cifar10")
+    return df, df.evals(**dfevals.datasets.describe("cifar10").roles)
+
+
+def test_kinds_of_curves_of_several_classes(cifar: Any) -> None:
+    df, ev = cifar
+    names = [f"p_{label}" for label in ev.labels]
+    p = df[names].to_numpy()
+    best, right = p.max(axis=1), np.array(ev.labels)[p.argmax(axis=1)] == df["label"].to_numpy()
+    confidence = ev.calibration(strategy="uniform", bins=10).frame
+    cell = np.clip(np.ceil(best * 10).astype(int) - 1, 0, 9)
+    np.testing.assert_allclose(confidence["observed"], pd.Series(right).groupby(cell).mean())
+    top = ev.calibration(kind="top-label", strategy="quantile").frame
+    assert (
+        top.groupby("class")["n"].sum().to_dict()
+        == pd.Series(np.array(ev.labels)[p.argmax(axis=1)]).value_counts().to_dict()
+    )
+    each = ev.calibration(kind="class-wise", strategy="uniform", band="consistency").frame
+    cat = each[each["class"] == "cat"]
+    assert (cat["observed"] * cat["n"]).sum() == pytest.approx((df["label"] == "cat").sum())
+    metric = ev.metrics(["ece_plugin", "ece"]).frame["value"]
+    assert metric[0] == pytest.approx(ev.calibration().errors["ece_plugin"][0])
+    assert metric[1] == pytest.approx(ev.calibration().summary["ece"][0])
+
+
+# Shape, weights, bad input
+
+
+def test_columns_and_cohorts() -> None:
+    df = scored(600, 19).rename(columns={"y": "truth"})
+    df.loc[:9, "g"] = None
+    result = df.evals(y_true="truth", y_score="p").calibration(by="g")
+    contract = ["bin", "score_mean", "observed", "ci_low", "ci_high", "n"]
+    assert list(result.frame.columns)[:8] == ["g", "model", *contract]
+    assert set(result.frame["g"]) == {"(overall)", "a", "b", "c", "<NA>"}
+    assert result.frame.groupby("g")["n"].sum()["(overall)"] == 600
+    assert result.summary["n"].tolist()[0] == 600
+    assert result.frame["is_overall"].sum() == (result.frame["g"] == "(overall)").sum()
+    assert result.histogram.groupby("g")["n"].sum()["(overall)"] == 600
+
+
+def test_frequency_weights_repeat_rows() -> None:
+    df = scored(400, 20, steep)
+    weighted = df.evals(y_true="y", y_score="p", sample_weight="w", weight_kind="frequency")
+    repeated = df.loc[df.index.repeat(df["w"])].evals(y_true="y", y_score="p")
+    for strategy in ("corp", "quantile", "uniform", "smooth"):
+        a, b = (ev.calibration(strategy=strategy, by="g") for ev in (weighted, repeated))
+        pd.testing.assert_frame_equal(a.frame, b.frame, check_dtype=False)
+        pd.testing.assert_frame_equal(a.summary, b.summary, check_dtype=False, rtol=1e-6)
+
+
+def test_equal_weights_change_nothing_but_the_total() -> None:
+    df = scored(500, 21, steep).assign(two=2.0)
+    plain = df.evals(y_true="y", y_score="p").calibration(by="g", strategy="quantile")
+    heavy = df.evals(y_true="y", y_score="p", sample_weight="two").calibration(by="g", strategy="uniform")
+    even = df.evals(y_true="y", y_score="p").calibration(by="g", strategy="uniform")
+    np.testing.assert_allclose(heavy.frame["ci_low"], even.frame["ci_low"])
+    for name in ("ece", "ece_high", "spiegelhalter_z", "calibration_slope", "brier_miscalibration", "smooth_ece"):
+        np.testing.assert_allclose(heavy.summary[name], plain.summary[name], rtol=1e-6, atol=1e-9)
+
+
+def test_row_order_and_labels_do_not_matter() -> None:
+    df = scored(700, 22).round({"p": 1})
+    a = df.evals(y_true="y", y_score="p").calibration(by="g")
+    b = df.sample(frac=1, random_state=0).assign(y=lambda d: d["y"].map({0: "no", 1: "yes"}))
+    c = b.evals(y_true="y", y_score="p", pos_label="yes").calibration(by="g")
+    pd.testing.assert_frame_equal(a.frame, c.frame)
+
+
+def test_margins_are_refused_with_the_fix() -> None:
+    df = scored(100, 23).assign(s=lambda d: logit(d["p"]))
+    with pytest.raises(MetricError, match=r"outside \[0, 1\].*recalibrate\(method='sigmoid'\)"):
+        df.evals(y_true="y", y_score="s").calibration()
+    with pytest.raises(MetricError, match="labels only"):
+        df.assign(h=df["y"]).evals(y_true="y", y_pred="h", task="binary").calibration()
+    with pytest.raises(MetricError, match="residuals"):
+        df.evals(y_true="s", y_pred="p").calibration()
+
+
+def test_options_are_checked() -> None:
+    ev = scored(100, 24).evals(y_true="y", y_score="p")
+    with pytest.raises(MetricError, match=r"strategy.*uniform"):
+        ev.calibration(strategy="unifrom")
+    with pytest.raises(MetricError, match="bins=0"):
+        ev.calibration(strategy="uniform", bins=0)
+    with pytest.raises(MetricError, match="no bins to choose"):
+        ev.calibration(bins=10)
+    with pytest.raises(MetricError, match="binary score has one curve"):
+        ev.calibration(kind="confidence")
+    with pytest.raises(MetricError, match=r"bins=1\.5"):
+        ev.metrics("ece(bins=1.5)")
+
+
+@pytest.mark.parametrize("strategy", ["corp", "quantile", "uniform", "smooth"])
+@pytest.mark.parametrize("band", ["consistency", "confidence", None])
+def test_degenerate_cohorts_have_numbers_or_reasons(strategy: str, band: str | None) -> None:
+    rng = np.random.default_rng(25)
+    df = pd.DataFrame(
+        {"y": (rng.random(400) < 0.5).astype(int), "p": rng.random(400), "g": np.repeat(list("abcd"), 100)}
+    )
+    df.loc[df["g"] == "a", "y"] = 1  # one class
+    df.loc[df["g"] == "b", "p"] = 0.5  # one score
+    df.loc[df["g"] == "c", "p"] = df["y"].astype(float)  # certain and right
+    df.loc[300, "g"] = "lone"
+    ev = df.evals(y_true="y", y_score="p")
+    result = ev.calibration(by="g", strategy=strategy, band=band)
+    numbers = result.summary.set_index("g")
+    assert np.isnan(numbers.loc[["a", "b", "c", "lone"], "calibration_slope"]).all()
+    assert numbers.loc["c", "ece_plugin"] == 0
+    assert result.frame["observed"].between(0, 1).all()
+    names = ["calibration_slope", "spiegelhalter_z", "calibration_in_the_large"]
+    frame = ev.metrics(names, by="g").frame.set_index(["g", "metric"])
+    assert frame.loc[("a", "calibration_slope"), "note"] == "only one class"
+    assert frame.loc[("b", "calibration_slope"), "note"] == "one distinct score"
+    assert frame.loc[("c", "calibration_slope"), "note"] == "the scores separate the classes"
+    assert frame.loc[("b", "spiegelhalter_z"), "note"].startswith("all scores are 0")
+
+
+def test_an_empty_selection_is_said() -> None:
+    result = scored(50, 26).evals(y_true="y", y_score="p").where("p > 2").calibration()
+    assert len(result.frame) == 0
+    assert result.summary["verdict"].tolist() == ["too few"]
+
+
+def test_results_can_be_repeated() -> None:
+    ev = scored(300, 27).evals(y_true="y", y_score="p")
+    a, b = (ev.calibration(random_state=3, n_resamples=50).frame for _ in range(2))
+    pd.testing.assert_frame_equal(a, b)
+    assert not a["ci_high"].equals(ev.calibration(random_state=4, n_resamples=50).frame["ci_high"])
+
+
+def test_tallies_add_up() -> None:
+    df = scored(600, 28, steep)
+    names = ["ece", "smooth_ece", "calibration_slope", "brier_miscalibration"]
+    a, b = (part.evals(y_true="y", y_score="p").collect(names, by="g") for part in (df[:250], df[250:]))
+    whole = df.evals(y_true="y", y_score="p").metrics(names, by="g").frame
+    pd.testing.assert_frame_equal((a + b).metrics().frame, whole)
+
+
+def test_bootstrap_of_a_calibration_metric() -> None:
+    ev = scored(200, 29, steep).evals(y_true="y", y_score="p")
+    found = ev.metrics(
+        ["smooth_ece", "brier_miscalibration"], interval="bootstrap", n_resamples=60, random_state=0
+    ).frame
+    assert (found["ci_low"] < found["ci_high"]).all()
+
+
+def test_the_table_shows_verdicts_and_escapes_names() -> None:
+    df = scored(300, 30)
+    df["g"] = df["g"].replace({"a": "<script>alert(1)</script>"})
+    result = df.evals(y_true="y", y_score="p").calibration(by="g")
+    assert "<script>" not in result._repr_html_()
+    assert "verdict" in str(result)
+    assert "consistency bands" in str(result)
