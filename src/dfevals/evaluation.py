@@ -496,7 +496,8 @@ class Evaluation:
         >>> import dfevals
         >>> df = dfevals.datasets.load("adult")
         >>> result = df.evals(y_true="income", y_score="p_logistic", pos_label=">50K").calibration(by="sex")
-        >>> result.summary[["sex", "ece_plugin"]].round(3).to_dict("list")
+        >>> result.summary.set_index("sex")["ece_plugin"].round(3).to_dict()
+        {'(overall)': 0.008, 'Female': 0.008, 'Male': 0.01}
         """
         from dfevals.analyses.calibration import calibration
 
