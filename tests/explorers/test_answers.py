@@ -224,7 +224,10 @@ def test_panes_count_what_there_is(multiclass: Evaluation, regression: Evaluatio
     folds = binary.explore(by="group", metric="recall")._answer("folds", {})[0]
     by_fold = binary.metrics("recall", by="fold", models="good").frame["value"].to_numpy()
     np.testing.assert_allclose(folds["value"], [*by_fold[1:], by_fold[0]])
-    assert [m[0] for m in binary.explore()._answer("ranking", {})[0]["metrics"]][:2] == ["roc_auc", "average_precision"]
+    for view, metric in (("roc", "roc_auc"), ("pr", "average_precision"), ("gains", "ks"), ("calibration", "ece")):
+        told = binary.explore(by="group", view=view, selection={"cohort": ["south"]})._answer("ranking", {})[0]["metrics"]
+        wanted = binary.where("group == 'south'").metrics(metric, models="good").frame["value"].item()
+        assert told[0][:2] == [metric, pytest.approx(wanted)]
 
 
 def test_tags_and_ratings_come_back_as_columns(binary: Evaluation) -> None:

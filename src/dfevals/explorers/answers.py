@@ -28,7 +28,6 @@ LIVE = (
     "recall",
     "fpr",
     "accuracy",
-    "balanced_accuracy",
     "specificity",
     "npv",
     "fnr",
@@ -38,6 +37,8 @@ LIVE = (
     "selection_rate",
     "base_rate",
 )
+#: What each curve amounts to.
+SUMMARIES = {"roc": ("roc_auc",), "pr": ("average_precision",), "gains": ("ks",), "calibration": ("ece", "brier")}
 BINS = 48
 MOST_CLASSES = 40
 
@@ -255,14 +256,13 @@ def folds(view: View, state: State) -> dict[str, Any]:
 
 
 def ranking(view: View, state: State) -> dict[str, Any]:
-    """ROC AUC, average precision and expected calibration error of the rows on view, with intervals."""
+    """What the curve on view amounts to, such as the ROC AUC, for the selected cohort or all rows, with intervals."""
     if not view.bound.model(state["model"]).y_score:
         return {"metrics": []}
-    names = [
-        n
-        for n in ("roc_auc", "average_precision", "ks", "ece", "brier")
-        if n in {c["name"] for c in metric_choices(view)}
-    ]
+    known = {choice["name"] for choice in metric_choices(view)}
+    names = [name for name in SUMMARIES.get(state["view"], ()) if name in known]
+    if not names:
+        return {"metrics": []}
     evaluation = view.at(state)
     if state["selection"]["cohort"] is not None:
         evaluation = evaluation.where(view.mask(state | {"selection": state["selection"] | {"cell": None}}))

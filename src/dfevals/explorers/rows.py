@@ -73,20 +73,39 @@ def _holds(series: pd.Series, text: str) -> npt.NDArray[np.bool_]:
     return np.fromiter((isinstance(v, str) and text in v for v in series.to_numpy(dtype=object)), bool, len(series))
 
 
-def positions(view: View, state: State, search: Search | None = None) -> npt.NDArray[np.intp]:
+def positions(view: View, state: State) -> npt.NDArray[np.intp]:
     """Places of the selected rows, in the order of the state."""
-    mask = view.mask(state)
+    found = selected(view, state)
+    keys = _sort_keys(view, state, found)
+    return found if keys is None else found[np.argsort(keys, kind="stable")]
+
+
+def selected(view: View, state: State) -> npt.NDArray[np.intp]:
+    """Places of the selected rows, in the order of the frame; a search runs to its end."""
     text = state["rows"]["search"]
-    if text:
-        search = search or searched(view, text)
-        search.run()
-        mask &= search.found
-    found = np.flatnonzero(mask)
+    parts = (state[k] for k in ("by", "model", "against", "threshold", "selection"))
+
+    def make() -> npt.NDArray[np.intp]:
+        mask = view.mask(state)
+        if text:
+            search = searched(view, text)
+            search.run()
+            mask &= search.found
+        return np.flatnonzero(mask)
+
+    return view.keep(("selected", *map(_frozen, parts), text), make)
+
+
+def _first(view: View, state: State, n: int) -> npt.NDArray[np.intp]:
+    """The first `n` of `positions`, without putting all of them in order."""
+    found = selected(view, state)
     keys = _sort_keys(view, state, found)
     if keys is None:
-        return found
-    order = np.argsort(keys, kind="stable")
-    return found[order]
+        return found[:n]
+    if 4 * n < len(keys):
+        kept = np.flatnonzero(keys <= np.partition(keys, n)[n])
+        found, keys = found[kept], keys[kept]
+    return found[np.argsort(keys, kind="stable")[:n]]
 
 
 def searched(view: View, text: str) -> Search:
@@ -106,11 +125,16 @@ def _sort_keys(view: View, state: State, at: npt.NDArray[np.intp]) -> npt.NDArra
     if types.is_numeric_dtype(series.dtype) or types.is_bool_dtype(series.dtype):
         numbers = series.to_numpy(dtype=float, na_value=np.nan)
         return np.where(np.isnan(numbers), np.inf, -numbers if down else numbers)
-    try:
-        codes = series.astype("category").cat.codes.to_numpy().astype(np.int64)
-    except TypeError:  # cells that cannot be compared: by their text
-        codes = series.astype(str).astype("category").cat.codes.to_numpy().astype(np.int64)
+    codes = view.keep(("codes", name), lambda: _codes(view.bound.frame.iloc[:, view.columns[name]]))[at]
     return np.where(codes < 0, np.iinfo(np.int64).max, -codes if down else codes)
+
+
+def _codes(series: pd.Series) -> npt.NDArray[np.int64]:
+    """Ranks of the values, −1 where missing; cells that cannot be compared are ranked by their text."""
+    try:
+        return series.astype("category").cat.codes.to_numpy().astype(np.int64)
+    except TypeError:
+        return series.astype(str).astype("category").cat.codes.to_numpy().astype(np.int64)
 
 
 def sort_values(view: View, state: Mapping[str, Any], name: str) -> npt.NDArray[np.float64]:
@@ -158,12 +182,10 @@ def page_of(view: View, state: State) -> dict[str, Any]:
     search = searched(view, text) if text else None
     if search is not None and not search.run(PATIENCE):
         return {"progress": search.share}
-    key = ("rows", *(_frozen(state[k]) for k in ("by", "model", "against", "threshold", "selection")), text)
     rows = state["rows"]
-    found = view.keep((*key, rows["sort"], rows["down"]), lambda: positions(view, state, search))
-    last = max(0, (len(found) - 1) // SIZE)
-    page = min(rows["page"], last)
-    at = found[page * SIZE : (page + 1) * SIZE]
+    total = len(selected(view, state))
+    page = min(rows["page"], max(0, (total - 1) // SIZE))
+    at = _first(view, state, (page + 1) * SIZE)[page * SIZE :]
     names = [name for name in (rows["columns"] or default_columns(view, state)) if name in view.columns]
     places = [view.columns[name] for name in names]
     part = view.bound.frame.iloc[at, places]
@@ -171,7 +193,7 @@ def page_of(view: View, state: State) -> dict[str, Any]:
     extra = rows["sort"] if rows["sort"] in SORTS else "loss"
     values = _extra(view, state, extra, at)
     return {
-        "total": len(found),
+        "total": total,
         "page": page,
         "size": SIZE,
         "columns": names,

@@ -28,7 +28,6 @@ test("a metric is undefined only where its own denominator is 0", () => {
   const c = { tp: 0, fp: 0, fn: 4, tn: 6 };
   assert.ok(Number.isNaN(METRICS.precision(c)[0]));
   assert.equal(METRICS.recall(c)[0], 0);
-  assert.equal(METRICS.balanced_accuracy({ tp: 0, fp: 1, fn: 0, tn: 3 })[0], 0.75);
 });
 test("two-sided p of the normal distribution", () => {
   for (const [z, p] of [[0, 1], [1, 0.31731050786291415], [1.959963984540054, 0.05], [2.8284, 0.004678125], [3, 0.0026997960632601866], [6, 1.973175290075e-9], [10, 1.523970604832e-23]]) assert.ok(Math.abs(twoSided(z) / p - 1) < 1e-5, `${z}`);

@@ -101,3 +101,16 @@ test("a metric without a closed form is asked for once and remembered", async ()
   assert.ok(Number.isNaN(t.low[1]));
   assert.equal(+t.difference[0].toFixed(3), 0.05);
 });
+test("while the threshold moves, estimates of the kernel stay as they were and nothing is asked", async () => {
+  const { store, sent, reply } = await ready();
+  store.commit({ metric: "roc_auc" });
+  store.table();
+  reply(sent.at(-1), { value: [0.8, 0.7, 0.75], ci_low: [0.7, 0.6, 0.7], ci_high: [0.9, 0.8, 0.8], difference: null, p_corrected: null, note: ["", "", ""] });
+  await later();
+  store.move({ threshold: 0.75 });
+  const before = sent.length, t = store.table(true);
+  assert.deepEqual([t.value[0], t.pending], [0.8, true]);
+  assert.equal(sent.length, before);
+  store.table();
+  assert.equal(sent.length, before + 1);
+});

@@ -51,15 +51,6 @@ export function wilson(x, n, z = Z[0.95]) {
   return [p, x === 0 ? 0 : Math.max(0, m - h), x === n ? 1 : Math.min(1, m + h)];
 }
 
-/** Mean of independent shares with MOVER of their intervals (Zou and Donner 2008); undefined ones are left out. */
-function meanOf(shares) {
-  const used = shares.filter((s) => !Number.isNaN(s[0])), n = used.length;
-  if (!n) return [NaN, NaN, NaN];
-  const v = used.reduce((a, s) => a + s[0], 0) / n;
-  const arm = (i) => Math.sqrt(used.reduce((a, s) => a + (s[i] - s[0]) ** 2, 0)) / n;
-  return [v, v - arm(1), v + arm(2)];
-}
-
 const jaccard = (c, z) => wilson(c.tp, c.tp + c.fp + c.fn, z);
 const total = (c) => c.tp + c.fp + c.fn + c.tn;
 /** Metric → (cells, z) → [value, low, high]. */
@@ -69,7 +60,6 @@ export const METRICS = {
   recall: (c, z) => wilson(c.tp, c.tp + c.fn, z),
   fpr: (c, z) => wilson(c.fp, c.fp + c.tn, z),
   accuracy: (c, z) => wilson(c.tp + c.tn, total(c), z),
-  balanced_accuracy: (c, z) => meanOf([wilson(c.tn, c.tn + c.fp, z), wilson(c.tp, c.tp + c.fn, z)]),
   specificity: (c, z) => wilson(c.tn, c.tn + c.fp, z),
   npv: (c, z) => wilson(c.tn, c.tn + c.fn, z),
   fnr: (c, z) => wilson(c.fn, c.fn + c.tp, z),

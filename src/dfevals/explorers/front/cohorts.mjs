@@ -119,8 +119,8 @@ export function cohorts(store, el, signal) {
   store.subscribe((s, live) => {
     el.classList.toggle("dfe-busy", !store.data || store.busy > 0);
     if (!store.data) return;
-    view = store.table();
-    const now = JSON.stringify([s.table, store.data.source, s.metric, s.level, view.pending]);
+    view = store.table(live);
+    const now = JSON.stringify([s.table, store.data.source, s.metric, s.level, view.pending && !Number.isFinite(view.value[store.data.C])]);
     if (!live || stale || now !== seen) {
       if (!live || now !== seen) arrange(s); // rows keep their place while the threshold moves
       stale = false;

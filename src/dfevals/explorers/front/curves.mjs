@@ -37,7 +37,7 @@ function curve(options, points, at, wanted, diagonal) {
   };
 }
 function summary(store, signal, wanted, facts, el) {
-  answered(store, signal, "ranking", (s) => [s.model, s.level, s.selection.cohort, s.by, wanted.some((m) => m === "brier") ? 0 : 1], (a, error, s) => {
+  answered(store, signal, "ranking", (s) => [s.model, s.level, s.selection.cohort, s.by, s.view], (a, error, s) => {
     const rows = error ? [] : a.metrics.filter(([m]) => wanted.includes(m));
     facts.replaceChildren(...(error ? [error] : [rows.length ? name(s.selection.cohort ? s.selection.cohort.join(" × ") : "All rows") : "", ...rows.map(([m, v, lo, hi]) => ` · ${NAMES[m]} ${estimate([v ?? NaN, lo ?? NaN, hi ?? NaN])}`)]));
   }, el);

@@ -63,6 +63,7 @@ export function makeStore(model, frame = requestAnimationFrame) {
   const send = (body, resolve) => {
     const id = `${next++}`;
     const timer = setTimeout(() => { if (waiting.delete(id)) resolve({ error: "The kernel does not answer. Is it busy? Run the cell again if it was restarted." }); }, PATIENCE);
+    timer.unref?.(); // Node's: a test ends without waiting for it
     waiting.set(id, (m) => { clearTimeout(timer); resolve(m); });
     const { tags, ratings, ...rest } = state;
     try { model.send({ id, state: rest, ...body }); } catch { clearTimeout(timer); waiting.delete(id); store.problem = "gone"; resolve({ error: "The kernel is gone. Run the cell again to read rows; what is drawn from counts still works." }); }
@@ -107,25 +108,29 @@ export function makeStore(model, frame = requestAnimationFrame) {
   const estimates = new Map();
   const record = () => store.info.metrics.find((m) => m.name === state.metric) ?? { name: state.metric, live: false, range: [null, null], better: "none" };
   store.metric = record;
-  const keyOf = () => JSON.stringify([store.data?.source, state.metric, state.level, state.threshold]);
-  store.estimates = () => {
-    const live = record().live && store.data?.tally;
-    if (live) return null;
-    const key = keyOf(), found = estimates.get(key);
-    if (!found && store.data?.source === source(state)) {
+  let known = null;
+  /** null where the page computes them; else the kernel's: of this state, or the latest of this metric while they are on their way. */
+  store.estimates = (live) => {
+    if (record().live && store.data?.tally) return null;
+    if (!store.data) return undefined;
+    const of = JSON.stringify([store.data.source, state.metric, state.level]), key = JSON.stringify([of, state.threshold]);
+    if (!estimates.has(key) && !live && store.data.source === source(state)) {
       estimates.set(key, { pending: true });
       store.ask(`estimates ${key}`, { ask: "estimates" }).then((m) => { // a channel of its own: every answer is remembered
         if (estimates.size > 40) estimates.delete(estimates.keys().next().value);
-        estimates.set(key, m?.error ? { error: m.error } : m.answer);
-        if (m?.error?.startsWith("The kernel")) estimates.delete(key);
+        estimates.set(key, m.error ? { error: m.error } : m.answer);
+        if (m.error?.startsWith("The kernel")) estimates.delete(key);
+        if (m.answer?.value) known = { of, ...m.answer };
         tell(false);
       });
     }
-    return estimates.get(key);
+    const found = estimates.get(key);
+    if (found?.value) known = { of, ...found };
+    return found?.value || found?.error ? found : known?.of === of ? { ...known, pending: true } : { pending: true };
   };
   /** Value, interval, difference and corrected p of every cohort (overall last) as arrays. */
-  store.table = () => {
-    const { C, tally } = store.data, known = store.estimates(), z = Z[state.level], n = C + 1;
+  store.table = (live = false) => {
+    const { C, tally } = store.data, known = store.estimates(live), z = Z[state.level], n = C + 1;
     const out = { value: new Float64Array(n).fill(NaN), low: new Float64Array(n).fill(NaN), high: new Float64Array(n).fill(NaN), difference: new Float64Array(n).fill(NaN), p: new Float64Array(n).fill(NaN), note: null, pending: false, error: null };
     if (known === null) {
       const f = METRICS[state.metric], k = store.key(), all = tally.cells(C, k), p = new Float64Array(C);
@@ -139,6 +144,7 @@ export function makeStore(model, frame = requestAnimationFrame) {
       const put = (to, from) => from?.forEach((v, i) => { to[i] = v ?? NaN; });
       put(out.value, known.value); put(out.low, known.ci_low); put(out.high, known.ci_high); put(out.p, known.p_corrected);
       out.note = known.note;
+      out.pending = !!known.pending;
     } else { out.pending = !known?.error; out.error = known?.error; }
     for (let c = 0; c < C; c++) out.difference[c] = out.value[c] - out.value[C];
     return out;
