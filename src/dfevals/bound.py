@@ -247,7 +247,7 @@ class Bound:
 
     def take(self, frame: pd.DataFrame) -> Bound:
         """The same meaning for other rows: task, labels and kinds of score stay as they are."""
-        kinds = {key: value for key, value in self._cache.items() if key[0] == "kind"}
+        kinds = {("kind", model.y_score): self.score_kind(model) for model in self.models if model.y_score}
         return Bound(frame, self.roles, self.task, self.labels, self.models, self.reasons, kinds)
 
 

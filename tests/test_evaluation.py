@@ -1,0 +1,233 @@
+"""The Evaluation: a snapshot of rows that answers thinly and never changes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose
+
+import dfevals
+from dfevals.exceptions import CohortError
+
+ROLES: dict[str, Any] = {"y_true": "y", "y_score": {"m": "p", "n": "q"}}
+
+
+@pytest.fixture
+def frame() -> pd.DataFrame:
+    rng = np.random.default_rng(5)
+    y = rng.integers(0, 2, 300)
+    return pd.DataFrame(
+        {
+            "y": y,
+            "p": (rng.random(300) + y) / 2,
+            "q": rng.random(300),
+            "sex": rng.choice(["F", "M"], 300),
+            "race": rng.choice(["x", "y", "z"], 300),
+            "age": rng.integers(18, 80, 300),
+        },
+        index=np.arange(1000, 1300),
+    )
+
+
+def _change(frame: pd.DataFrame) -> None:
+    frame.loc[:, "p"] = 0.5
+    frame.loc[frame.index[:100], "y"] = 1
+    frame["sex"] = "changed"
+    frame.pop("q")
+    frame.index = frame.index[::-1]
+
+
+def test_later_changes_of_the_frame_do_not_reach_it(frame: pd.DataFrame) -> None:
+    evaluation = frame.evals(**ROLES)
+    before = frame.copy().evals(**ROLES).metrics(by="sex").frame
+    _change(frame)
+    pd.testing.assert_frame_equal(evaluation.metrics(by="sex").frame, before)
+
+
+def test_changes_of_values_in_place_do_not_reach_it(frame: pd.DataFrame) -> None:
+    evaluation = frame.evals(**ROLES)
+    before = evaluation.metrics(by="sex").frame
+    frame.iloc[:50, frame.columns.get_loc("p")] = 0.0
+    frame.at[frame.index[3], "sex"] = "Q"
+    pd.testing.assert_frame_equal(evaluation.metrics(by="sex").frame, before)
+    assert "Q" not in evaluation.frame["sex"].tolist()
+
+
+def test_its_frame_is_a_copy(frame: pd.DataFrame) -> None:
+    evaluation = frame.evals(**ROLES)
+    before = evaluation.metrics(by="sex").frame
+    _change(evaluation.frame)
+    pd.testing.assert_frame_equal(evaluation.metrics(by="sex").frame, before)
+    assert frame["sex"].isin(["F", "M"]).all()
+
+
+def test_where_by_expression_and_by_mask(frame: pd.DataFrame) -> None:
+    evaluation = frame.evals(**ROLES)
+    young = evaluation.where("age < 30 and sex == 'F'")
+    mask = (frame["age"] < 30) & (frame["sex"] == "F")
+    for other in (
+        evaluation.where(mask),
+        evaluation.where(mask.to_numpy()),
+        evaluation.where("age < 30").where("sex == 'F'"),
+    ):
+        pd.testing.assert_frame_equal(other.metrics().frame, young.metrics().frame)
+    assert len(young) == mask.sum()
+    assert young.frame.index.tolist() == frame.index[mask].tolist()
+    with pytest.raises(CohortError, match="another index"):
+        evaluation.where(mask.reset_index(drop=True))
+
+
+def test_where_keeps_the_meaning_of_all_rows(frame: pd.DataFrame) -> None:
+    margins = frame.assign(p=frame["p"] * 4 - 2)
+    part = margins.evals(y_true="y", y_score="p").where(margins["p"].between(0, 1) & (margins["y"] == 1))
+    assert part.labels == (0, 1)
+    assert part.metrics("selection_rate").frame["value"].item() == 1.0  # cut at 0, as margins are
+
+
+def test_worst_rows_have_the_greatest_loss(frame: pd.DataFrame) -> None:
+    worst = frame.evals(**ROLES).worst(20)
+    p = np.where(frame["y"] == 1, frame["p"], 1 - frame["p"])
+    loss = pd.Series(-np.log(np.clip(p, np.finfo(float).eps, None)), frame.index)
+    assert_allclose(worst["loss"], np.sort(loss)[::-1][:20], rtol=1e-12)
+    assert_allclose(worst["loss"], loss[worst.index], rtol=1e-12)
+    pd.testing.assert_frame_equal(worst[frame.columns], frame.loc[worst.index])
+    assert set(frame.evals(**ROLES).worst(5, model="n", where="sex == 'F'")["sex"]) == {"F"}
+    assert len(frame.evals(**ROLES).worst(1000)) == 300
+
+
+def test_worst_rows_of_a_regression_and_of_outcomes(frame: pd.DataFrame) -> None:
+    worst = frame.evals(y_true="age", y_pred="q", task="regression").worst(3)
+    assert_allclose(worst["loss"], np.sort((frame["age"] - frame["q"]).abs())[::-1][:3])
+    assert frame.evals(outcomes=["p"]).worst(1).index[0] == frame["p"].idxmin()
+    lower = dfevals.Outcome("p", better="lower")
+    assert frame.evals(outcomes=[lower]).worst(1).index[0] == frame["p"].idxmax()
+
+
+def test_worst_never_shows_a_row_that_cannot_be_judged(frame: pd.DataFrame) -> None:
+    frame.loc[frame.index[:5], "p"] = np.nan
+    assert not frame.evals(**ROLES).worst(300).index.isin(frame.index[:5]).any()
+
+
+def test_confusion_counts_equal_crosstab(frame: pd.DataFrame) -> None:
+    found = frame.evals(**ROLES).confusion(by="sex").frame
+    assert {"y_true", "y_pred", "count", "share"} <= set(found.columns)
+    for model, column in (("m", "p"), ("n", "q")):
+        for sex in ("F", "M"):
+            part = frame[frame["sex"] == sex]
+            expected = pd.crosstab(part["y"], part[column] >= 0.5).to_numpy()
+            mine = found[(found["model"] == model) & (found["sex"] == sex)]
+            assert mine["count"].tolist() == expected.ravel().tolist()
+            assert_allclose(mine["share"], (expected / expected.sum(axis=1, keepdims=True)).ravel())
+    overall = found.query("is_overall and model == 'm'")
+    assert overall["sex"].unique().tolist() == ["(overall)"]
+    assert overall["count"].sum() == 300
+
+
+def test_frame_of_metrics_follows_the_contract(frame: pd.DataFrame) -> None:
+    found = frame.evals(**ROLES).metrics(["recall", "roc_auc"], by=["sex", dfevals.bins("age", [30, 50])]).frame
+    columns = ["sex", "age", "model", "metric", "value", "ci_low", "ci_high", "n", "support", "method", "note"]
+    assert found.columns.tolist() == [*columns, "is_overall"]
+    assert found["is_overall"].sum() == 4
+    assert set(found["age"]) == {"(overall)", "< 30", "[30, 50)", "≥ 50"}
+    each = frame.evals(**ROLES).metrics("recall", by=dfevals.each("sex", "race")).frame
+    assert set(each["sex"]) == {"(overall)", "(all)", "F", "M"}
+    named = frame.evals(**ROLES).metrics("recall", by={"young": "age < 30", "old": frame["age"] > 60}).frame
+    assert named["cohort"].unique().tolist() == ["(overall)", "young", "old"]
+    assert named.query("cohort == 'young'")["n"].unique().tolist() == [(frame["age"] < 30).sum()]
+    classes = frame.evals(**ROLES).metrics("recall", by_class=True).frame
+    assert classes.columns.tolist().index("class") == classes.columns.tolist().index("metric") + 1
+
+
+def test_name_of_the_only_model_is_its_column(frame: pd.DataFrame) -> None:
+    assert frame.evals(y_true="y", y_score="p").metrics("recall").frame["model"].unique().tolist() == ["p"]
+    guess = frame.assign(guess=1)
+    assert guess.evals(y_true="y", y_pred="guess").metrics("recall").frame["model"].unique().tolist() == ["guess"]
+
+
+def test_reserved_cohort_names_get_a_prefix(frame: pd.DataFrame) -> None:
+    found = frame.assign(model=frame["sex"]).evals(**ROLES).metrics("recall", by="model").frame
+    assert set(found["by_model"]) == {"(overall)", "F", "M"}
+    assert set(found["model"]) == {"m", "n"}
+
+
+def test_no_intervals_on_request(frame: pd.DataFrame) -> None:
+    found = frame.evals(**ROLES).metrics(by="sex", ci=None).frame
+    assert found[["ci_low", "ci_high"]].isna().all().all()
+    assert found["value"].notna().all()
+
+
+def test_level_widens_intervals(frame: pd.DataFrame) -> None:
+    widths = [
+        (f["ci_high"] - f["ci_low"]).to_numpy()
+        for f in (frame.evals(**ROLES).metrics(ci=level).frame for level in (0.8, 0.95, 0.99))
+    ]
+    assert (widths[0] < widths[1]).all()
+    assert (widths[1] < widths[2]).all()
+
+
+@pytest.mark.parametrize("metric", ["recall", "f1", "roc_auc", "log_loss", "brier_skill"])
+def test_difference_to_the_complement(frame: pd.DataFrame, metric: str) -> None:
+    evaluation = frame.evals(**ROLES)
+    found = evaluation.metrics(metric, by="race", relative_to="complement").frame
+    for race in ("x", "y", "z"):
+        rest = evaluation.where(f"race != '{race}'").metrics(metric).frame
+        mine = found[found["race"] == race]
+        assert_allclose(mine["reference"], rest["value"], rtol=1e-9)
+        assert_allclose(mine["difference"], mine["value"].to_numpy() - rest["value"].to_numpy(), rtol=1e-9)
+        assert (mine["difference_low"] <= mine["difference"]).all()
+        assert (mine["difference"] <= mine["difference_high"]).all()
+        assert (mine["p_value"] <= mine["p_corrected"]).all()
+        outside = (mine["difference_low"] > 0) | (mine["difference_high"] < 0)
+        assert (outside == (mine["p_value"] < 0.05)).all()
+
+
+def test_difference_to_overall(frame: pd.DataFrame) -> None:
+    found = frame.evals(**ROLES).metrics("recall", by="race", relative_to="overall").frame
+    for model, rows in found.groupby("model"):
+        overall = rows[rows["is_overall"]]["value"].item()
+        assert_allclose(rows["difference"], rows["value"] - overall, atol=1e-12, err_msg=model)
+
+
+def test_rare_cohorts_are_folded(frame: pd.DataFrame) -> None:
+    frame.loc[frame.index[:3], "race"] = ["rare 1", "rare 2", "rare 2"]
+    result = frame.evals(**ROLES).metrics("recall", by="race", min_n=10)
+    folded = result.frame.query("model == 'm' and not is_overall")
+    assert folded["n"].sum() == 300
+    assert len(folded) == 4
+    assert any("fold" in note for note in result.notes)
+
+
+def test_bootstrap_is_reproducible_and_says_its_seed(frame: pd.DataFrame) -> None:
+    evaluation = frame.evals(**ROLES)
+    options = {"interval": "bootstrap", "n_resamples": 30}
+    one, two = (evaluation.metrics(["recall", "roc_auc", "brier"], random_state=7, **options) for _ in range(2))
+    pd.testing.assert_frame_equal(one.frame, two.frame)
+    assert "random_state=7" in " ".join(one.notes)
+    assert "random_state=" in " ".join(evaluation.metrics("recall", **options).notes)
+
+
+def test_provenance_hashes_the_data_read(frame: pd.DataFrame) -> None:
+    one = frame.evals(**ROLES).metrics(by="sex").provenance
+    same = frame.astype({"sex": "category"}).evals(**ROLES).metrics(by="sex").provenance
+    other = frame.assign(p=frame["p"] + 1e-9).evals(**ROLES).metrics(by="sex").provenance
+    assert one["data_sha256"] == same["data_sha256"] != other["data_sha256"]
+    assert one["rows_read"] == 300
+
+
+def test_models_are_chosen_by_name(frame: pd.DataFrame) -> None:
+    evaluation = frame.evals(**ROLES)
+    assert evaluation.metrics("recall", models="n").frame["model"].tolist() == ["n"]
+    assert evaluation.metrics("recall", models=["n", "m"]).frame["model"].tolist() == ["n", "m"]
+
+
+def test_masks_in_a_dict_are_read_when_asked(frame: pd.DataFrame) -> None:
+    evaluation = frame.evals(**ROLES)
+    mask = (frame["age"] < 30).to_numpy().copy()
+    first = evaluation.metrics("recall", by={"young": mask}).frame
+    mask[:] = False
+    second = evaluation.metrics("recall", by={"young": mask}).frame
+    assert first.query("cohort == 'young'")["n"].iloc[0] > 0
+    assert second.query("cohort == 'young'")["n"].iloc[0] == 0

@@ -1,0 +1,168 @@
+"""Tallies against brute force: sums over tie blocks, co-moments, clusters, and their merges."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+import dfevals
+from dfevals.exceptions import DataError
+from dfevals.tally import MomentTally, ScoreTally
+from dfevals.tally.moments import exponents
+
+COHORTS = 4
+
+
+def _rows(seed: int, n: int, distinct: int, low: float, high: float) -> tuple[Any, Any, Any, Any]:
+    rng = np.random.default_rng(seed)
+    score = rng.choice(np.linspace(low, high, distinct), n) if distinct else rng.uniform(low, high, n)
+    return rng.integers(0, COHORTS, n), score, rng.random(n) < 0.4, rng.integers(0, 3, n).astype(float)
+
+
+seeds = st.integers(0, 2**32 - 1)
+scores = st.tuples(
+    seeds,
+    st.integers(0, 120),
+    st.sampled_from([0, 1, 3, 20]),
+    st.sampled_from([0.0, -5.0]),
+    st.sampled_from([1.0, 7.0]),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(scores, st.sampled_from(["plain", "importance", "frequency"]))
+def test_rank_sums_equal_all_pairs(rows: Any, kind: str) -> None:
+    codes, score, label, weight = _rows(*rows)
+    w = None if kind == "plain" else weight
+    sums = ScoreTally.collect(codes, COHORTS, score, label, w, None, None, kind == "frequency").rank_sums()
+    for i in range(COHORTS):
+        mine = codes == i
+        s, y = score[mine], label[mine]
+        v = np.ones(len(s)) if w is None else w[mine]
+        pairs = v[y][:, None] * v[~y][None, :]
+        gap = np.sign(s[y][:, None] - s[~y][None, :])
+        assert_allclose(sums.concordant[i], (pairs * (gap > 0)).sum(), atol=1e-9)
+        assert_allclose(sums.tied[i], (pairs * (gap == 0)).sum(), atol=1e-9)
+        assert_allclose([sums.pos[i], sums.neg[i]], [v[y].sum(), v[~y].sum()])
+        squares = v if kind == "frequency" else v**2
+        assert_allclose([sums.pos_sq[i], sums.neg_sq[i]], [squares[y].sum(), squares[~y].sum()])
+        if sums.pos[i] > 0 and sums.neg[i] > 0:
+            assert_allclose(
+                (sums.concordant[i] + sums.tied[i] / 2) / pairs.sum(), roc_auc_score(y, s, sample_weight=v), rtol=1e-12
+            )
+            assert_allclose(sums.precision[i] / sums.pos[i], average_precision_score(y, s, sample_weight=v), rtol=1e-12)
+            place = (np.sign(s[y][:, None] - s[~y][None, :]) / 2 + 0.5) @ v[~y]
+            assert_allclose(sums.place_pos[i], (squares[y] * place**2).sum(), rtol=1e-10, atol=1e-9)
+            cuts = np.unique(s)
+            distance = [
+                abs((v * y * (s <= c)).sum() / v[y].sum() - (v * ~y * (s <= c)).sum() / v[~y].sum()) for c in cuts
+            ]
+            assert_allclose(sums.ks[i], max(distance), atol=1e-12)
+
+
+@settings(max_examples=40, deadline=None)
+@given(scores, scores, st.booleans())
+def test_merged_scores_are_the_scores_of_all_rows(a: Any, b: Any, weighted: bool) -> None:
+    parts = [_rows(*a), _rows(*b)]
+    tallies = [ScoreTally.collect(c, COHORTS, s, y, w if weighted else None) for c, s, y, w in parts]
+    place = np.arange(COHORTS)
+    merged = tallies[0].merge(tallies[1], place, place, COHORTS).rank_sums()
+    codes, score, label, weight = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    whole = ScoreTally.collect(codes, COHORTS, score, label, weight if weighted else None).rank_sums()
+    for name in ("pos", "neg", "concordant", "tied", "place_pos", "place_neg", "precision"):
+        assert_allclose(getattr(merged, name), getattr(whole, name), rtol=1e-9, atol=1e-9, err_msg=name)
+
+
+@settings(max_examples=40, deadline=None)
+@given(seeds, st.integers(1, 60), st.sampled_from([0.0, 1e6, -1e9]), st.booleans())
+def test_moments_equal_direct_sums_and_keep_their_digits(seed: int, n: int, offset: float, weighted: bool) -> None:
+    rng = np.random.default_rng(seed)
+    codes = rng.integers(0, COHORTS, n)
+    x, y = rng.normal(size=n) + offset, rng.gamma(2, size=n)
+    w = rng.random(n) if weighted else None
+    cut = n // 2
+    pieces = [
+        MomentTally.of_block(codes[p], COHORTS, [x[p], y[p]], 4, None if w is None else w[p])
+        for p in (slice(0, cut), slice(cut, n))
+    ]
+    tally = pieces[0] + pieces[1]
+    v = np.ones(n) if w is None else w
+    for i in range(COHORTS):
+        mine = codes == i
+        if not mine.any():
+            assert tally.n[i] == 0
+            continue
+        assert_allclose(tally.n[i], v[mine].sum())
+        means = [np.average(values[mine], weights=v[mine]) for values in (x, y)]
+        assert_allclose(tally.mean[:, i], means, rtol=1e-12)
+        dx, dy = x[mine] - means[0], y[mine] - means[1]
+        for e, found in zip(exponents(2, 4), tally.central[:, i], strict=True):
+            size = (v[mine] * np.abs(dx) ** e[0] * np.abs(dy) ** e[1]).sum()
+            expected = (v[mine] * dx ** e[0] * dy ** e[1]).sum()
+            assert_allclose(found, expected, rtol=1e-6, atol=1e-6 * (1 + size) * (1 + abs(offset) * 1e-9))
+
+
+@settings(max_examples=30, deadline=None)
+@given(seeds)
+def test_regrouped_moments_are_those_of_the_groups(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    codes, x = rng.integers(0, 6, 80), rng.normal(size=80)
+    place = rng.integers(-1, 3, 6)
+    fine = MomentTally.of_block(codes, 6, [x], 4, None).regroup(place, 3)
+    keep = place[codes] >= 0
+    coarse = MomentTally.of_block(place[codes][keep], 3, [x[keep]], 4, None)
+    for name in ("n", "mean", "central", "rows"):
+        assert_allclose(getattr(fine, name), getattr(coarse, name), atol=1e-9, err_msg=name)
+
+
+def _frame(n: int = 200) -> pd.DataFrame:
+    rng = np.random.default_rng(8)
+    y = rng.integers(0, 2, n)
+    return pd.DataFrame(
+        {"y": y, "p": rng.random(n) * 0.7 + 0.3 * y, "g": rng.choice(["a", "b"], n), "user": rng.integers(0, 40, n)}
+    )
+
+
+def test_clusters_are_matched_by_name_not_by_place() -> None:
+    frame = _frame()
+    metrics = ["roc_auc", "recall", "brier", "average_precision"]
+    roles = {"y_true": "y", "y_score": "p", "cluster": "user"}
+    whole = frame.evals(**roles).metrics(metrics).frame
+    # the second part meets the users in another order, and some users are in both parts
+    parts = [frame.iloc[:120], frame.iloc[120:].sort_values("user", ascending=False)]
+    tallies = [part.evals(**roles).collect(metrics) for part in parts]
+    merged = (tallies[0] + tallies[1]).metrics().frame
+    assert_allclose(merged[["value", "ci_low", "ci_high"]], whole[["value", "ci_low", "ci_high"]], rtol=1e-9)
+
+
+def test_a_tally_answers_only_what_it_collected() -> None:
+    tally = _frame().evals(y_true="y", y_score="p").collect(["recall"], by="g")
+    assert tally.metrics("precision").frame["value"].notna().all()  # the same cells
+    with pytest.raises(dfevals.exceptions.MetricError, match="not collected for that metric"):
+        tally.metrics("roc_auc")
+    assert "2 cohorts" in repr(tally)
+
+
+def test_sum_builtin_is_not_needed_but_plus_is_exact() -> None:
+    evaluation = _frame().evals(y_true="y", y_score="p")
+    parts = [evaluation.where(f"g == '{g}'").collect("recall", by="g") for g in ("a", "b")]
+    assert (parts[0] + parts[1]).metrics().frame["value"].tolist() == evaluation.metrics("recall", by="g").frame[
+        "value"
+    ].tolist()
+    with pytest.raises(TypeError):
+        parts[0] + 1
+
+
+def test_different_labels_with_scores_are_refused_with_the_fix() -> None:
+    frame = pd.DataFrame({"y": list("abc") * 20, **{f"p_{c}": np.linspace(0, 2, 60) for c in "abc"}})
+    one = frame.evals(y_true="y", y_score="p_{label}").collect("roc_auc_ovr")
+    two = frame[frame["y"] != "c"].drop(columns="p_c").evals(y_true="y", y_score="p_{label}", task="multiclass")
+    with pytest.raises(DataError, match=r"Pass labels=\[...\]"):
+        one + two.collect("roc_auc_ovr")
