@@ -158,6 +158,8 @@ def test_sums_below_thresholds(weight: str | None) -> None:
     tally = ScoreTally.collect(codes, 5, score, y, heavy, frequency=weight == "frequency")
     thresholds = np.array([-np.inf, -1, 0.0, 0.25, 0.5, 0.51, 1.0, 3.0, np.inf])
     found = sums_below(tally, rows_below(tally, thresholds))
+    part = sums_below(tally, rows_below(tally, thresholds[2:5]))  # the last place lies before the last row
+    np.testing.assert_array_equal(part.neg, found.neg[:, 2:5])
     w = np.ones(500) if heavy is None else heavy
     for cohort in range(5):
         for at, threshold in enumerate(thresholds):

@@ -233,21 +233,21 @@ def _table(source: Ranked, cuts: Floats, level: float) -> tuple[Piece, bool]:
     """The gains table of disjoint cohorts, and whether ties are cut."""
     pos, neg, inner, outer = depth_sums(source.tally, cuts)
     total_pos, total_neg = pos[:, -1:], neg[:, -1:]
-    n_pos, n_neg = np.diff(pos), np.diff(neg)
-    n, cum_pos, cum_n = n_pos + n_neg, pos[:, 1:], pos[:, 1:] + neg[:, 1:]
+    n_pos, cum_pos = np.diff(pos), pos[:, 1:]
     total = total_pos + total_neg
     base = divide(total_pos, total)
+    depth = cuts * total
+    depth = np.where(np.abs(depth - np.rint(depth)) < 1e-9 * total, np.rint(depth), depth)
+    n, cum_n = np.diff(depth), depth[:, 1:]
     rate, cum_rate = divide(n_pos, n), divide(cum_pos, cum_n)
-    share = np.diff(cuts)
-    known = share * total > 0
     columns: dict[str, Any] = {
         "bin": np.broadcast_to(np.arange(1, len(cuts)), n.shape),
-        "n": np.where(known, share * total, n),
+        "n": n,
         "n_pos": n_pos,
         "score_min": inner[:, 1:],
         "score_max": outer[:, :-1],
         "rate": rate,
-        "cum_n": np.where(known, cuts[1:] * total, cum_n),
+        "cum_n": cum_n,
         "cum_pos": cum_pos,
         "gain": divide(cum_pos, np.broadcast_to(total_pos, n.shape)),
         "lift": divide(rate, np.broadcast_to(base, n.shape)),
@@ -256,7 +256,7 @@ def _table(source: Ranked, cuts: Floats, level: float) -> tuple[Piece, bool]:
         - divide(neg[:, 1:], np.broadcast_to(total_neg, n.shape)),
         "capture": divide(n_pos, np.broadcast_to(total_pos, n.shape)),
     }
-    columns |= gain_bounds(source.tally, n_pos, n, pos[:, 1:], cum_n, level)
+    columns |= gain_bounds(source.tally, n_pos, n, cum_pos, cum_n, level)
     note = np.select(
         [total == 0, total_pos == 0, total_neg == 0, n <= 0],
         ["no rows", "no positives", "no negatives", "no rows in the bin"],

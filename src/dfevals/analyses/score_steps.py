@@ -80,7 +80,10 @@ def sums_below(tally: ScoreTally, places: Ints) -> Sums:
         kind = np.int64 if values.dtype.kind in "bui" else np.float64
         if not len(values):
             return np.zeros((shape[0], shape[1] - 1))
-        found = np.add.reduceat(values, np.minimum(flat[:-1], len(values) - 1), dtype=kind)
+        inside = flat[flat < len(values)]
+        found = np.zeros(len(flat), kind)
+        found[: len(inside)] = np.add.reduceat(values, inside, dtype=kind)
+        found = found[:-1]
         found[flat[1:] == flat[:-1]] = 0
         total = np.cumsum(found).reshape(shape)
         return np.asarray(total[:, 1:] - total[:, :1], float)
@@ -136,18 +139,17 @@ def depth_sums(tally: ScoreTally, depth: Floats) -> tuple[Floats, Floats, Floats
     inner = np.where(has_above, _score(tally, at_above), np.nan)
     outer = np.where(has_below, _score(tally, at_below), np.nan)
     first, stop = _ties(tally, at_above)
-    # depth ascends, so places descend: turn the axis round for the sums
-    edges = np.stack([first[:, ::-1], stop[:, ::-1]], axis=2).reshape(tally.n_cohorts, -1)
-    sums = sums_below(tally, np.maximum.accumulate(edges, axis=1))
-    sides = []
-    for whole, under in ((everything.pos, sums.pos), (everything.neg, sums.neg)):
-        under = under.reshape(tally.n_cohorts, len(depth), 2)[:, ::-1]
-        sides.append((whole, under[:, :, 0], under[:, :, 1]))
+    # depth ascends, so places descend: the axis is turned round for the sums
+    bottom, top = (sums_below(tally, edge[:, ::-1]) for edge in (first, stop))
+    sides = [
+        (everything.pos, bottom.pos[:, ::-1], top.pos[:, ::-1]),
+        (everything.neg, bottom.neg[:, ::-1], top.neg[:, ::-1]),
+    ]
     low = sides[0][1] + sides[1][1]
     size = sides[0][2] + sides[1][2] - low
     share = np.divide(left - low, size, out=np.zeros_like(left), where=size > 0)
     share = np.clip(share, 0, 1)
-    pos, neg = (whole - (bottom + share * (top - bottom)) for whole, bottom, top in sides)
+    pos, neg = (whole - (below_tie + share * (with_tie - below_tie)) for whole, below_tie, with_tie in sides)
     pos, neg = np.where(has_above, pos, 0.0), np.where(has_above, neg, 0.0)
     return pos, neg, inner, outer
 

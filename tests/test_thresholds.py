@@ -1,0 +1,344 @@
+"""From score to decision: the table, best thresholds against brute force, optimism, policies, budgets, net benefit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn import metrics
+
+import dfevals
+from dfevals.analyses.errors import ErrorsResult
+from dfevals.exceptions import DataError, MetricError, RoleError
+
+
+def frame_of(n: int = 300, *, ties: bool = False, seed: int = 3, base: float = 0.3) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    y = rng.random(n) < base
+    score = 1 / (1 + np.exp(-(rng.normal(size=n) + 1.4 * y - 1)))
+    return pd.DataFrame(
+        {
+            "y": y.astype(int),
+            "s": np.round(score, 1) if ties else score,
+            "g": rng.choice(["a", "b", "c"], n),
+            "w": rng.integers(1, 4, n),
+            "amount": rng.gamma(2, 30, n),
+        }
+    )
+
+
+def evaluation(frame: pd.DataFrame, **more: Any) -> Any:
+    return frame.evals(y_true="y", y_score="s", pos_label=1, **more)
+
+
+def cost_of(df: pd.DataFrame, threshold: float, cost: Any) -> float:
+    """Mean cost per row by plain counting."""
+    said = df["s"] >= threshold
+    total = 0.0
+    for outcome, rows in {
+        "tp": said & (df["y"] == 1),
+        "fp": said & (df["y"] == 0),
+        "fn": ~said & (df["y"] == 1),
+        "tn": ~said & (df["y"] == 0),
+    }.items():
+        amount = cost.get(outcome, 0)
+        total += df.loc[rows, amount].sum() if isinstance(amount, str) else amount * rows.sum()
+    return total / len(df)
+
+
+COSTS = [{"fp": 1, "fn": 5}, {"tp": -10, "fp": 2}, {"fn": "amount", "fp": 20}, {"fn": "amount", "tp": -3, "fp": "w"}]
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_table_is_scikit_learns_at_every_threshold(weighted: bool) -> None:
+    df = frame_of(ties=True)
+    frame = (
+        evaluation(df, **({"sample_weight": "w"} if weighted else {}))
+        .thresholds(by="g", thresholds=[0.0, 0.2, 0.35, 0.5, 0.9], n_resamples=0)
+        .frame
+    )
+    assert len(frame) == 5 * 4
+    for _, row in frame.iterrows():
+        rows = df if row["is_overall"] else df[df["g"] == row["g"]]
+        said, weight = rows["s"] >= row["threshold"], rows["w"] if weighted else None
+        tn, fp, fn, tp = metrics.confusion_matrix(rows["y"], said, sample_weight=weight, labels=[0, 1]).ravel()
+        assert [row[name] for name in ("tn", "fp", "fn", "tp")] == pytest.approx([tn, fp, fn, tp])
+        assert row["recall"] == pytest.approx(metrics.recall_score(rows["y"], said, sample_weight=weight))
+        assert row["accuracy"] == pytest.approx(metrics.accuracy_score(rows["y"], said, sample_weight=weight))
+        if said.any():
+            assert row["precision"] == pytest.approx(metrics.precision_score(rows["y"], said, sample_weight=weight))
+        else:
+            assert np.isnan(row["precision"])
+        assert row["cost"] == pytest.approx(1 - row["accuracy"])
+
+
+@pytest.mark.parametrize("cost", COSTS)
+def test_cost_is_that_of_the_rows(cost: dict[str, Any]) -> None:
+    df = frame_of()
+    result = evaluation(df).thresholds(by="g", cost=cost, n_resamples=0)
+    for _, row in result.frame.iloc[::97].iterrows():
+        rows = df if row["is_overall"] else df[df["g"] == row["g"]]
+        assert row["cost"] == pytest.approx(cost_of(rows, row["threshold"], cost), abs=1e-9)
+
+
+@pytest.mark.parametrize("cost", COSTS)
+@pytest.mark.parametrize("ties", [False, True])
+def test_best_threshold_is_found_by_brute_force(cost: dict[str, Any], ties: bool) -> None:
+    df = frame_of(ties=ties)
+    best = evaluation(df).thresholds(by="g", cost=cost).best
+    for _, row in best.iterrows():
+        rows = df if row["is_overall"] else df[df["g"] == row["g"]]
+        every = {t: cost_of(rows, t, cost) for t in [np.inf, *np.unique(rows["s"])]}
+        assert row["value"] == pytest.approx(min(every.values()))
+        assert every[row["threshold"]] == pytest.approx(row["value"])
+        assert row["threshold_low"] <= row["threshold_high"]
+        assert row["corrected"] >= row["value"]  # what is seen is better than what will be
+        assert row["value_now"] == pytest.approx(cost_of(rows, 0.5, cost))
+    shared = best["threshold"].iloc[0]
+    rows = df[df["g"] == "b"]
+    assert best.loc[best["g"] == "b", "value_shared"].item() == pytest.approx(cost_of(rows, shared, cost))
+
+
+@pytest.mark.parametrize(
+    ("objective", "score"),
+    [("f1", metrics.f1_score), ("mcc", metrics.matthews_corrcoef), ("accuracy", metrics.accuracy_score)],
+)
+def test_best_for_a_metric(objective: str, score: Any) -> None:
+    df = frame_of(250)
+    row = evaluation(df).thresholds(objective=objective).best.iloc[0]
+    best = max(score(df["y"], df["s"] >= t) for t in np.unique(df["s"]))
+    assert row["value"] == pytest.approx(best)
+    assert row["optimism"] > 0
+    assert row["corrected"] == pytest.approx(row["value"] - row["optimism"])
+
+
+def test_youden_is_the_default_and_is_ks() -> None:
+    df = frame_of()
+    ev = evaluation(df)
+    assert ev.thresholds(n_resamples=0).best["value"].item() == pytest.approx(ev.gains().summary["ks"].item())
+
+
+def test_a_metric_that_is_better_lower() -> None:
+    df = frame_of(200)
+    row = evaluation(df).thresholds(objective="error_rate", n_resamples=0).best.iloc[0]
+    assert row["value"] == pytest.approx(min((df["y"] != (df["s"] >= t)).mean() for t in [np.inf, *df["s"]]))
+
+
+def test_limits() -> None:
+    df = frame_of(300)
+    ev = evaluation(df)
+
+    def table(threshold: float) -> tuple[float, float, float]:
+        said = df["s"] >= threshold
+        return (
+            metrics.precision_score(df["y"], said, zero_division=np.nan),
+            metrics.recall_score(df["y"], said),
+            float(said.mean()),
+        )
+
+    every = np.array([table(t) for t in np.unique(df["s"])])
+    row = ev.thresholds(objective="precision>=0.7").best.iloc[0]
+    assert row["value"] == pytest.approx(every[every[:, 0] >= 0.7, 1].max())
+    assert row["held"] >= 0.7
+    assert row["held_corrected"] < row["held"]
+    row = ev.thresholds(objective="recall >= 90%", n_resamples=0).best.iloc[0]
+    assert row["value"] == pytest.approx(every[every[:, 1] >= 0.9, 0].max())
+    row = ev.thresholds(objective="budget<=0.2", n_resamples=0).best.iloc[0]
+    assert row["value"] == pytest.approx(every[every[:, 2] <= 0.2, 1].max())
+    row = ev.thresholds(objective="precision>=1.1", n_resamples=0).best.iloc[0]
+    assert np.isnan(row["threshold"])
+    assert row["note"] == "no threshold reaches precision>=1.1"
+
+
+def test_a_function_of_counts() -> None:
+    df = frame_of()
+    ev = evaluation(df)
+    same = ev.thresholds(cost={"fp": 1, "fn": 5}).best
+    found = ev.thresholds(cost=lambda tp, fp, fn, tn: fp + 5 * fn).best
+    pd.testing.assert_frame_equal(same, found)
+    capacity = ev.thresholds(cost=lambda tp, fp, fn, tn: np.where(tp + fp > 50, np.inf, fn), n_resamples=0).best
+    assert (df["s"] >= capacity["threshold"].item()).sum() <= 50
+    with pytest.raises(MetricError, match=r"failed: ZeroDivisionError"):
+        ev.thresholds(cost=lambda tp, fp, fn, tn: 1 / 0)
+    with pytest.raises(MetricError, match="shape"):
+        ev.thresholds(cost=lambda tp, fp, fn, tn: np.ones(3))
+
+
+def test_a_column_of_amounts_is_lost_by_errors() -> None:
+    df = frame_of()
+    ev = evaluation(df)
+    one = ev.thresholds(cost="amount", n_resamples=0).frame
+    other = ev.thresholds(cost={"fp": "amount", "fn": "amount"}, n_resamples=0).frame
+    pd.testing.assert_frame_equal(one, other)
+
+
+def test_costs_that_never_make_acting_worthwhile() -> None:
+    df = frame_of()
+    row = evaluation(df).thresholds(cost={"fp": 1000, "fn": 0.001}).best.iloc[0]
+    assert row["threshold"] == np.inf or (df.loc[df["s"] >= row["threshold"], "y"] == 1).all()
+    flat = evaluation(df.assign(s=0.4)).thresholds(cost={"fp": 10, "fn": 1})
+    assert flat.best["threshold"].item() == np.inf
+    assert "acting never pays" in flat.best["note"].item()
+    everyone = evaluation(df).thresholds(cost={"fn": 1}).best.iloc[0]
+    assert everyone["value"] == 0
+
+
+def test_interval_of_the_best_threshold_covers_the_true_one() -> None:
+    """Scores are true probabilities, so that cost 1 against 3 is least at a quarter."""
+    hits, corrected, seen = 0, [], []
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        s = rng.random(600)
+        df = pd.DataFrame({"s": s, "y": (rng.random(600) < s).astype(int)})
+        row = evaluation(df).thresholds(cost={"fp": 1, "fn": 3}, n_resamples=150, random_state=seed).best.iloc[0]
+        hits += row["threshold_low"] <= 0.25 <= row["threshold_high"]
+        corrected.append(row["corrected"])
+        seen.append(row["value"])
+        chosen = row["threshold"]
+        assert 0 < chosen < 0.6
+    truth = 3 * 0.25**2 / 2 + (1 - 0.25) ** 2 / 2  # of the best threshold
+    assert hits / 60 >= 0.85
+    assert np.mean(seen) < truth
+    assert np.mean(corrected) == pytest.approx(truth, abs=0.012)
+    assert np.mean(corrected) > np.mean(seen)
+
+
+def test_policies_add_up_the_cohorts() -> None:
+    df = frame_of(ties=True)
+    cost = {"fp": 1, "fn": 4}
+    result = evaluation(df).thresholds(by="g", cost=cost)
+    one, own = result.policies["value"]
+    best = result.best.iloc[1:]
+    share = df["g"].value_counts(normalize=True).reindex(best["g"]).to_numpy()
+    assert one == pytest.approx(result.best["value"].iloc[0])
+    assert own == pytest.approx((best["value"].to_numpy() * share).sum())
+    row = result.policies.iloc[1]
+    assert row["gain"] == pytest.approx(one - own)
+    assert row["gain_corrected"] < row["gain"]
+    assert row["gain_low"] <= row["gain_high"]
+    with pytest.raises(MetricError, match="do not overlap"):
+        _ = evaluation(df).thresholds().policies
+
+
+def test_on_noise_one_threshold_per_cohort_brings_nothing() -> None:
+    """Cohorts that do not differ: the corrected gain is not above nothing on average."""
+    gains = []
+    for seed in range(25):
+        df = frame_of(400, seed=seed)
+        gains.append(evaluation(df).thresholds(by="g", cost={"fp": 1, "fn": 2}, n_resamples=60).policies.iloc[1])
+    assert np.mean([row["gain"] for row in gains]) > 0
+    assert np.mean([row["gain_corrected"] for row in gains]) < 0.004
+
+
+def test_budget_is_the_gains_table() -> None:
+    df = frame_of(ties=True)
+    ev = evaluation(df)
+    budget = ev.thresholds(budget=[0.1, 0.5], cost={"fp": 1}, n_resamples=0).budget
+    table = ev.gains(quantiles=[0.1, 0.5]).frame
+    np.testing.assert_allclose(budget["recall"], table["gain"].iloc[:2])
+    np.testing.assert_allclose(budget["lift"], table["cum_lift"].iloc[:2])
+    np.testing.assert_allclose(budget["cost"], (budget["selected"] - budget["tp"]) / len(df))
+    with pytest.raises(MetricError, match="budget"):
+        ev.thresholds(budget=[2])
+
+
+def test_net_benefit_is_vickers_and_elkins() -> None:
+    df = frame_of()
+    frame = evaluation(df).thresholds(n_resamples=0).net_benefit.set_index("threshold")
+    for p in (0.1, 0.33, 0.8):
+        said = df["s"] >= p
+        tp, fp = (said & (df["y"] == 1)).mean(), (said & (df["y"] == 0)).mean()
+        row = frame.loc[p]
+        assert row["net_benefit"] == pytest.approx(tp - fp * p / (1 - p))
+        assert row["treat_all"] == pytest.approx(df["y"].mean() - (1 - df["y"].mean()) * p / (1 - p))
+        each = (said & (df["y"] == 1)) - (said & (df["y"] == 0)) * p / (1 - p)
+        half = 1.96 * each.std(ddof=0) / np.sqrt(len(df))
+        assert row["ci_high"] - row["net_benefit"] == pytest.approx(half, rel=1e-3)
+    with pytest.raises(MetricError, match="no probabilities"):
+        _ = evaluation(df.assign(s=df["s"] * 10)).thresholds(n_resamples=0).net_benefit
+
+
+def test_scores_that_are_no_probabilities_have_thresholds_too() -> None:
+    df = frame_of().assign(s=lambda d: 100 * d["s"] - 200)
+    row = evaluation(df).thresholds(objective="f1", n_resamples=0).best.iloc[0]
+    assert row["value"] == pytest.approx(max(metrics.f1_score(df["y"], df["s"] >= t) for t in df["s"]))
+
+
+def test_cohorts_of_one_class_and_order_of_rows() -> None:
+    df = frame_of(200, ties=True)
+    df.loc[df.index[:20], ["g", "y"]] = ["none", 0]
+    one = evaluation(df).thresholds(by="g", objective="f1")
+    assert one.best.loc[one.best["g"] == "none", "note"].item() == "no positives"
+    assert one.frame.loc[one.frame["g"] == "none", "recall"].isna().all()
+    other = evaluation(df.sample(frac=1, random_state=0)).thresholds(by="g", objective="f1")
+    pd.testing.assert_frame_equal(one.frame, other.frame)
+
+
+def test_many_thresholds_are_cut_to_a_thousand() -> None:
+    df = frame_of(5000)
+    result = evaluation(df).thresholds(n_resamples=0, by="g")
+    assert result.frame.groupby("g").size().max() <= 1001
+    assert 0.5 in result.frame["threshold"].to_numpy()
+    assert len(evaluation(df).thresholds(thresholds=50, n_resamples=0).frame) <= 50
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "text"),
+    [
+        ({"cost": {"false": 1}}, MetricError, "Outcomes"),
+        ({"cost": {"fp": "amout"}}, RoleError, "Did you mean 'amount'"),
+        ({"cost": {"fp": np.nan}}, MetricError, "must be a number"),
+        ({"cost": 3}, MetricError, "is no cost"),
+        ({"objective": "f2"}, MetricError, "objective='f2'"),
+        ({"objective": "precision=0.9"}, MetricError, "metric>=level"),
+        ({"objective": "roc_auc"}, MetricError, "not known"),
+        ({"objective": "selection_rate"}, MetricError, "Set a limit"),
+        ({"metrics": ["log_loss"]}, MetricError, "not a metric of decisions"),
+        ({"thresholds": 1}, MetricError, "at least 2"),
+        ({"thresholds": [np.nan]}, MetricError, "list of scores"),
+    ],
+)
+def test_wrong_questions_say_what_to_do(options: dict[str, Any], error: type[Exception], text: str) -> None:
+    with pytest.raises(error, match=text):
+        evaluation(frame_of(50)).thresholds(**options)
+
+
+def test_missing_amounts_are_refused() -> None:
+    df = frame_of(50)
+    df.loc[0, "amount"] = np.nan
+    with pytest.raises(DataError, match="missing"):
+        evaluation(df).thresholds(cost="amount")
+
+
+def newsgroups() -> ErrorsResult:
+    return dfevals.datasets.load("newsgroups").evals(y_true="label", y_score="p_{label}").errors()
+
+
+def test_pairs_of_classes_are_ranked() -> None:
+    result = newsgroups()
+    df = dfevals.datasets.load("newsgroups")
+    scores = df.filter(like="p_")
+    said = scores.columns[scores.to_numpy().argmax(axis=1)].str.removeprefix("p_")
+    wrong = pd.DataFrame({"y": df["label"].astype(str), "p": said})
+    wrong = wrong[wrong["y"] != wrong["p"]].groupby(["y", "p"]).size()
+    frame = result.frame
+    assert frame["count"].sum() == wrong.sum()
+    assert frame["count"].is_monotonic_decreasing
+    assert frame["share_of_errors"].sum() == pytest.approx(1)
+    first = frame.iloc[0]
+    assert first["count"] == wrong.max() == wrong[first["y_true"], first["y_pred"]]
+    assert first["reverse"] == wrong[first["y_pred"], first["y_true"]]
+    assert first["ci_low"] < first["share"] < first["ci_high"]
+    assert result.classes.frame["class"].nunique() == 20
+    assert len(result.confusion.frame) == 400
+
+
+def test_no_errors_are_said() -> None:
+    df = pd.DataFrame({"y": list("abab"), "p": list("abab"), "g": list("uuvv")})
+    frame = df.evals(y_true="y", y_pred="p", pos_label="b").errors(by="g").frame
+    assert frame["note"].eq("no errors").all()
+    assert frame["count"].eq(0).all()
+    with pytest.raises(MetricError, match="residuals"):
+        pd.DataFrame({"y": [1.5, 2.5], "p": [1.0, 2.2]}).evals(y_true="y", y_pred="p").errors()
