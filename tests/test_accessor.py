@@ -40,7 +40,6 @@ def test_pandas_and_plain_python(frame: pd.DataFrame) -> None:
 def test_files(frame: pd.DataFrame, tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"scored.{ending}"
     if ending == "parquet":
-        pytest.importorskip("pyarrow")
         frame.to_parquet(path)
     elif ending == "json":
         frame.to_json(path, double_precision=15)
@@ -63,7 +62,8 @@ def test_files_by_pattern(frame: pd.DataFrame, tmp_path: Path) -> None:
 
 
 def test_polars(frame: pd.DataFrame) -> None:
-    polars = pytest.importorskip("polars")
+    import polars
+
     table = polars.DataFrame(frame.to_dict("list"))
     _same(table, frame)
     _same(table.lazy(), frame)
@@ -73,7 +73,8 @@ def test_polars(frame: pd.DataFrame) -> None:
 
 
 def test_polars_with_missing_values(frame: pd.DataFrame) -> None:
-    polars = pytest.importorskip("polars")
+    import polars
+
     holes = frame.astype({"y": object, "g": object})
     holes.loc[[1, 2], "y"], holes.loc[[3], "p"], holes.loc[[4, 5], "g"] = None, None, None
     table = polars.DataFrame({name: [None if pd.isna(v) else v for v in holes[name]] for name in holes})
@@ -81,7 +82,8 @@ def test_polars_with_missing_values(frame: pd.DataFrame) -> None:
 
 
 def test_arrow(frame: pd.DataFrame) -> None:
-    pyarrow = pytest.importorskip("pyarrow")
+    import pyarrow
+
     table = pyarrow.Table.from_pandas(frame)
     _same(table, frame)
 

@@ -220,7 +220,6 @@ def test_roles_survive(frame: pd.DataFrame, operation: str) -> None:
 def test_roles_survive_melt_and_parquet(frame: pd.DataFrame, tmp_path: Any) -> None:
     frame.evals.set_roles(y_true="y_true", y_score="y_score")
     assert "dfevals" in frame.melt(["y_true"], ["y_score", "other"]).attrs
-    pytest.importorskip("pyarrow")
     frame.to_parquet(tmp_path / "scored.parquet")
     assert pd.read_parquet(tmp_path / "scored.parquet").evals().roles.y_score == "y_score"
 
