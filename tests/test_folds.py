@@ -163,6 +163,28 @@ class TestLearners:
         assert result.winner["corrected"].item() <= result.winner["value"].item()
 
 
+class TestSizeOfLearners:
+    def test_the_corrected_test_keeps_its_level_where_the_plain_one_does_not(self) -> None:
+        """Equal learners: the same algorithm on two sets of exchangeable features (docs/validation.md at length)."""
+        from sklearn.model_selection import StratifiedKFold
+
+        rng, n, sims = np.random.default_rng(1), 100, 300
+        gaps = np.empty((sims, 10))
+        for sim in range(sims):
+            y = (rng.random(n) < 0.5).astype(int)
+            x = rng.normal(size=(n, 10)) + 0.4 * y[:, None]
+            for at, (train, test) in enumerate(StratifiedKFold(10, shuffle=True, random_state=sim).split(x, y)):
+                score = []
+                for part in (slice(0, 5), slice(5, 10)):  # the nearest neighbour
+                    far = ((x[test][:, None, part] - x[train][None, :, part]) ** 2).sum(axis=2)
+                    score.append((y[train][far.argmin(axis=1)] == y[test]).mean())
+                gaps[sim, at] = score[0] - score[1]
+        corrected = dfevals.inference.corrected_resampled_ttest(gaps, 90, 10).p_value
+        plain = stats.ttest_1samp(gaps, 0, axis=1).pvalue
+        assert (corrected < 0.05).mean() <= 0.06
+        assert (plain < 0.05).mean() >= 0.08
+
+
 class TestOddFolds:
     def test_no_fold_role(self) -> None:
         with pytest.raises(RoleError, match="fold='…'"):

@@ -23,7 +23,7 @@ from dfevals.needs import Cells, Extremes, Moments, Rows, Scores
 from dfevals.tally import CellView, MomentTally, ScoreTally
 from dfevals.tally.scores import group_order
 
-__all__ = ["Influence", "RankingLayout", "clustered_sums", "influence", "kind_of"]
+__all__ = ["Influence", "RankingLayout", "clustered_sums", "influence", "kind_of", "pseudo_variance"]
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
@@ -34,7 +34,8 @@ STEP = 1e-30
 class Influence:
     """`value` (cohorts,), `rows` (rows,) the derivative of the value by the weight of each row, `support` (cohorts,).
 
-    `centre` is the value with the pseudo-rows that `rows` belongs to (equal to `value` where there are none).
+    `centre` is the value with the pseudo-rows that `rows` belongs to (equal to `value` where there are none); for metrics
+    of cells `gradient` (K, K, cohorts) is the derivative by the cells and `pseudo` the pseudo-rows in each.
     """
 
     value: Floats
@@ -42,6 +43,8 @@ class Influence:
     support: Floats
     reason: str
     centre: Floats
+    gradient: Floats | None = None
+    pseudo: Floats | None = None
 
 
 def kind_of(request: Request, n_classes: int, task: str) -> str:
@@ -89,7 +92,8 @@ def influence(
         raise TypeError(f"{request.label} has no influence function")
     if not request.negated:
         return found
-    return Influence(-found.value, -found.rows, found.support, found.reason, -found.centre)
+    gradient = None if found.gradient is None else -found.gradient
+    return Influence(-found.value, -found.rows, found.support, found.reason, -found.centre, gradient, found.pseudo)
 
 
 # Cells
@@ -137,7 +141,8 @@ def _cells(
     function = cell_value(request, kind, seen if kind == "macro" else None)
     with np.errstate(divide="ignore", invalid="ignore"):
         value = np.asarray(cell_value(request, kind)(CellView(matrix, view_kind)), float)
-        at = matrix + _pseudo_rows(matrix, seen, kind, weight) if padded else matrix
+        pseudo = _pseudo_rows(matrix, seen, kind, weight) if padded else np.zeros((1, 1, 1))
+        at = matrix + pseudo
         centre = np.asarray(function(CellView(at, view_kind)), float)
         if view_kind == "classes":
             four = FourCells.of(CellView(at, "classes"))
@@ -147,7 +152,10 @@ def _cells(
     table = np.nan_to_num(gradient).reshape(k * k * rows.size)
     support = estimand.support if view_kind != "classes" else matrix.sum(axis=(0, 1))
     reason = getattr(estimand, "reason", "") or "not defined"
-    return Influence(value, table[cell * rows.size + rows.codes], np.asarray(support, float), reason, centre)
+    moved = table[cell * rows.size + rows.codes]
+    shaped = table.reshape(k, k, rows.size)
+    pseudo = np.broadcast_to(pseudo, matrix.shape)
+    return Influence(value, moved, np.asarray(support, float), reason, centre, shaped, pseudo)
 
 
 def _average_gradient(request: Request, kind: str, four: FourCells, centre: Floats, seen: Array) -> Floats:
@@ -172,6 +180,17 @@ def _pseudo_rows(matrix: Floats, seen: Array, kind: str, weight: Floats | None) 
     share = seen[:, None] & seen[None, :] if kind in ("macro", "weighted") else np.ones((k, k, 1), bool)
     size = 1.0 if weight is None or not weight.size else float((weight**2).sum() / max(weight.sum(), 1e-300))
     return np.asarray(2.0 * size * share / np.maximum(share.sum(axis=(0, 1)), 1))
+
+
+def pseudo_variance(a: Influence, b: Influence) -> Floats:
+    """What the pseudo-rows add to the variance of a difference; within a true class those of a and b are independent."""
+    if a.gradient is None or b.gradient is None or a.pseudo is None or b.pseudo is None:
+        return np.zeros_like(a.value)
+    own = [(x.gradient**2 * x.pseudo).sum(axis=(0, 1)) for x in (a, b)]  # type: ignore[operator]
+    sums = [(x.gradient * x.pseudo).sum(axis=1) for x in (a, b)]  # type: ignore[operator]
+    total = a.pseudo.sum(axis=1)
+    both = np.divide(sums[0] * sums[1], total, out=np.zeros_like(total), where=total > 0).sum(axis=0)
+    return np.asarray(own[0] + own[1] - 2 * both)
 
 
 # Moments

@@ -21,6 +21,7 @@ from dfevals.analyses.influence import (
     influence,
     kind_of,
     moment_values,
+    pseudo_variance,
     rank_kind,
 )
 from dfevals.exceptions import MetricError, did_you_mean
@@ -360,6 +361,7 @@ def _by_influence(request: Request, rows: ViewRows, options: TestOptions) -> Tes
     """Difference of two influences: plain, weighted or summed within clusters (Liang and Zeger 1986)."""
     a, b = influence(request, rows, 0), influence(request, rows, 1)
     variance, df, method = influence_variance(a.rows - b.rows, rows, (a.rows != 0) | (b.rows != 0))
+    variance = variance + pseudo_variance(a, b)
     centre = a.centre - b.centre
     defined = ~np.isnan(a.value - b.value)
     same = (np.bincount(rows.codes, np.abs(a.rows - b.rows), rows.size) == 0) & defined
