@@ -365,9 +365,8 @@ def _compared(
         high = gap + np.sqrt((mine["high"] - mine["value"]) ** 2 + (rest["value"] - rest["low"]) ** 2)
         z = _z(np.abs(gap), half, normal_quantile(options.ci), normal_quantile(_strict(run)))
         p = np.where(gap == 0, 1.0, _two_sided(z))
-    tested = np.where(few, np.nan, p)
-    corrected = holm(tested)
-    significant = corrected < 1 - options.ci
+    corrected = holm(p)  # of all cohorts: leaving out those with few events would pick the ones with many errors
+    significant = (corrected < 1 - options.ci) & ~few
     flags[significant & (gap > 0)] = "higher"
     flags[significant & (gap < 0)] = "lower"
     if relative_to is None:
@@ -388,7 +387,7 @@ def _compared(
         "difference_low": low,
         "difference_high": high,
         "p_value": p,
-        "p_corrected": holm(p),
+        "p_corrected": corrected,
     }
 
 

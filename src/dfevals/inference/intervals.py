@@ -553,7 +553,7 @@ def _average_precision(estimand: Rank, level: float) -> Bounds:
             own = (s.ap_pos - 2 * value * s.ap_pos_1 + value**2 * s.pos_sq + s.ap_neg) / s.pos**2 * n / (n - 1)
         variance = (size * np.maximum(own, 0) + 3 * value * (1 - value) / size) / (size + 3)
         low, high = _logit_bounds(value, np.sqrt(variance), t_quantile(level, size - 1))
-        inside = (value > 1e-12) & (value < 1 - 1e-12) & (size > 1)
+        inside = (value > 1e-12) & (value < 1 - 1e-12) & (size > 1 + 1e-9)
         edge_low, edge_high, _ = _share(value * size, size, level, "wilson")
     low, high = np.where(inside, low, edge_low), np.where(inside, high, edge_high)
     few = (n > 0) & (np.minimum(n, _effective(s.neg, s.neg_sq)) < FEW)
