@@ -12,38 +12,21 @@ import numpy.typing as npt
 import pandas as pd
 
 from dfevals import render
+from dfevals.analyses.reliability import ERROR_BINS, Settings, bars_of, errors_of, points_of, summary_of
 from dfevals.analyses.summary import OVERALL, Viewed, views_of
 from dfevals.bound import Bound
 from dfevals.cohorts import Cohorts
 from dfevals.engines import collect
 from dfevals.exceptions import MetricError, check_choice
-from dfevals.inference.calibration import (
-    binned_consistency,
-    consistency_band,
-    hosmer_lemeshow,
-    isotonic_confidence,
-    mean_bias,
-    smooth_curve,
-)
-from dfevals.inference.levels import check_level, normal_quantile
+from dfevals.inference.levels import check_level
 from dfevals.inference.multiple import holm
-from dfevals.inference.proportions import wilson
 from dfevals.metrics.calibration import event_rows, event_score
-from dfevals.metrics.reliability import (
-    CUTS,
-    Ece,
-    decompose,
-    ece_of,
-    logistic_recalibration,
-    smooth_ece_of,
-    spiegelhalter_of,
-)
 from dfevals.needs import Need, RowBlock, RowFunction, Scores, Values
 from dfevals.plain_tables import plain_table
 from dfevals.results import Result
 from dfevals.roles import Model
 from dfevals.tally import ModelTally, RowTally, ScoreTally
-from dfevals.tally.ties import BinSums, TieTable, quantile_cuts, uniform_cuts
+from dfevals.tally.ties import TieTable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -56,9 +39,6 @@ STRATEGIES = ("corp", "quantile", "uniform", "smooth")
 BANDS = ("consistency", "confidence")
 KINDS = ("confidence", "top-label", "class-wise")
 BINS = {"quantile": 10, "uniform": 10}
-GROUPS = 10  # of the Hosmer–Lemeshow test
-ERROR_BINS = 15
-BARS = 40  # of the histogram of scores
 FEW = 30  # rows below which no verdict is given
 
 
@@ -361,9 +341,19 @@ class _Run:
         columns["is_overall"] = place[sort] == 0
         return pd.DataFrame(columns)
 
+    @property
+    def settings(self) -> Settings:
+        """How the curves are made."""
+        return Settings(self.strategy, self.bins, self.band, self.level, self.n_resamples)
+
+    def _numbers(self, curve: _Curve) -> _Numbers:
+        of_event = self.kind in (None, "class-wise")
+        columns = summary_of(curve.ties, curve.errors.columns, self.level, of_event=of_event)
+        return _Numbers(curve.model, curve.label, curve.view.cohorts, columns)
+
     def summary(self) -> pd.DataFrame:
         """All numbers per cohort and model."""
-        frame = self.labelled([_summary(curve, self) for curve in self.curves])
+        frame = self.labelled([self._numbers(curve) for curve in self.curves])
         corrected = np.full(len(frame), np.nan)
         for _, part in frame.groupby("model", sort=False):
             overall = part["is_overall"].to_numpy()
@@ -384,10 +374,7 @@ def _curve(
     size = len(view.cohorts)
     tally = atoms if view.positions is None else atoms.regroup(view.positions, size)
     ties = TieTable.of(tally)
-    starts = uniform_cuts(ties, ERROR_BINS)
-    errors = ece_of(ties.sums(starts), size)
-    equal = ece_of(ties.sums(quantile_cuts(ties, ERROR_BINS)), size)
-    points, band = _points(run, ties, rng)
+    points, band = points_of(run.settings, ties, rng)
 
     def numbers(place: Ints, columns: dict[str, Any]) -> _Numbers:
         return _Numbers(model, label, view.cohorts[place], columns)
@@ -398,176 +385,13 @@ def _curve(
         view,
         tally,
         numbers(*points),
-        numbers(np.arange(size), {"n": _whole(ties.rows), **_errors(errors, equal, run.level)}),
+        numbers(np.arange(size), errors_of(ties, run.level)),
         numbers(*band),
-        numbers(*_bars(ties)),
+        numbers(*bars_of(ties)),
     )
 
 
-def _errors(errors: Ece, equal: Ece, level: float) -> dict[str, Any]:
-    low, high = errors.bounds(level)
-    return {
-        "ece": errors.debiased,
-        "ece_low": low,
-        "ece_high": high,
-        "ece_plugin": errors.plugin,
-        "ace": equal.plugin,
-        "mce": errors.greatest,
-    }
-
-
-Placed = tuple[Ints, dict[str, Any]]
-
-
-def _points(run: _Run, ties: TieTable, rng: np.random.Generator) -> tuple[Placed, Placed]:
-    """Points of the curves with their intervals, and the band between the points."""
-    nothing: Placed = (np.zeros(0, np.int64), {"score": np.zeros(0), "low": np.zeros(0), "high": np.zeros(0)})
-    if run.strategy == "smooth":
-        return _smooth_points(run, ties)
-    if run.strategy == "corp":
-        starts = ties.pools()
-        sums = ties.sums(starts)
-        if run.band == "consistency":
-            groups, low, high = consistency_band(ties, run.n_resamples, run.level, rng)
-            ends = [_between(groups, edge, sums) for edge in (low, high)]
-            return _binned(ties, sums, *ends), (groups.cohort, {"score": groups.score, "low": low, "high": high})
-        if run.band == "confidence":
-            most = int(np.clip(12_800 / max(ties.n_cohorts, 1), 100, 400))
-            low, high = isotonic_confidence(ties, starts, run.level, most)
-            low, high = np.fmin(low, sums.observed), np.fmax(high, sums.observed)
-            points = _binned(ties, sums, low, high)
-            return points, (sums.cohort, {"score": sums.score_mean, "low": low, "high": high})
-        none = np.full(len(starts), np.nan)
-        return _binned(ties, sums, none, none), nothing
-    sums = ties.sums(CUTS[run.strategy](ties, run.bins))
-    if run.band is None:
-        low = high = np.full(len(sums.n), np.nan)
-    elif run.band == "consistency":
-        low, high = binned_consistency(sums, run.n_resamples, run.level, rng)
-    else:
-        found = wilson(sums.observed * sums.n_eff, sums.n_eff, run.level)
-        low, high = np.asarray(found.ci_low), np.asarray(found.ci_high)
-    return _binned(ties, sums, low, high), nothing
-
-
-def _binned(ties: TieTable, sums: BinSums, low: Floats, high: Floats) -> Placed:
-    first = np.searchsorted(sums.cohort, np.arange(ties.n_cohorts))
-    columns = {
-        "bin": np.arange(len(sums.n)) - first[sums.cohort],
-        "score_mean": sums.score_mean,
-        "observed": sums.observed,
-        "ci_low": low,
-        "ci_high": high,
-        "n": _whole(sums.n),
-        "score_min": sums.low,
-        "score_max": sums.high,
-    }
-    return sums.cohort, columns
-
-
-def _whole(values: Floats) -> npt.NDArray[Any]:
-    """Counts as whole numbers, sums of weights as they are."""
-    return values.astype(np.int64) if (values % 1 == 0).all() else values
-
-
-def _between(groups: TieTable, edge: Floats, sums: BinSums) -> Floats:
-    """The band's edge at the mean scores of the bins."""
-    out = np.empty(len(sums.n))
-    bounds = np.searchsorted(sums.cohort, np.arange(groups.n_cohorts + 1))
-    for i, (first, last) in enumerate(zip(bounds[:-1], bounds[1:], strict=True)):
-        part = slice(groups.offsets[i], groups.offsets[i + 1])
-        if last > first:
-            out[first:last] = np.interp(sums.score_mean[first:last], groups.score[part], edge[part])
-    return out
-
-
-def _smooth_points(run: _Run, ties: TieTable) -> tuple[Placed, Placed]:
-    """The kernel curve on a grid; its width is 1.06 standard deviations of the scores · n^(−1/5) (Silverman 1986)."""
-    n = np.where(ties.rows > 0, ties.rows, 1)
-    total = np.where(ties.total(ties.n) > 0, ties.total(ties.n), 1)
-    mean = ties.total(ties.n * ties.score) / total
-    spread = np.sqrt(ties.total(ties.n * (ties.score - mean[ties.cohort]) ** 2) / total)
-    width = np.clip(1.06 * spread * n**-0.2, 0.01, 1)
-    curve = smooth_curve(ties, width)
-    cohort, place = np.nonzero(np.isfinite(curve.observed))
-    at = (cohort, place)
-    z = normal_quantile(run.level)
-    centre, se = (curve.expected, curve.null_se) if run.band == "consistency" else (curve.observed, curve.se)
-    low, high = np.clip(centre[at] - z * se[at], 0, 1), np.clip(centre[at] + z * se[at], 0, 1)
-    if run.band is None:
-        low = high = np.full(len(cohort), np.nan)
-    score = curve.score[at]
-    first = np.searchsorted(cohort, np.arange(ties.n_cohorts))
-    columns = {
-        "bin": np.arange(len(cohort)) - first[cohort],
-        "score_mean": score,
-        "observed": curve.observed[at],
-        "ci_low": low,
-        "ci_high": high,
-        "n": curve.n[at],
-        "score_min": score,
-        "score_max": score,
-    }
-    return (cohort, columns), (cohort, {"score": score, "low": low, "high": high})
-
-
-def _bars(ties: TieTable) -> Placed:
-    sums = ties.sums(uniform_cuts(ties, BARS))
-    bar = np.clip(np.ceil(sums.high * BARS - 1e-9).astype(np.int64) - 1, 0, BARS - 1)
-    return sums.cohort, {"score_min": bar / BARS, "score_max": (bar + 1) / BARS, "n": sums.n}
-
-
 # Numbers
-
-
-def _summary(curve: _Curve, run: _Run) -> _Numbers:
-    """Numbers of every cohort of a view."""
-    from scipy.special import ndtr
-
-    ties, size = curve.ties, len(curve.view.cohorts)
-    line, z = logistic_recalibration(ties), spiegelhalter_of(ties)
-    brier, log = decompose(ties)
-    statistic, degrees, p = hosmer_lemeshow(ties.sums(quantile_cuts(ties, GROUPS)), size)
-    bias, bias_low, bias_high, bias_z = mean_bias(ties, run.level)
-    total = np.where(ties.total(ties.n) > 0, ties.total(ties.n), np.nan)
-    q = normal_quantile(run.level)
-    spiegelhalter_p = 2 * ndtr(-np.abs(z))
-    bias_p = 2 * ndtr(-np.abs(bias_z))
-    binary = run.kind in (None, "class-wise")
-    columns: dict[str, Any] = {
-        "n": _whole(ties.rows),
-        "observed": ties.total(ties.pos) / total,
-        "score_mean": ties.total(ties.n * ties.score) / total,
-        "bias": bias,
-        "bias_low": bias_low,
-        "bias_high": bias_high,
-        "bias_p": bias_p,
-        **{name: values for name, values in curve.errors.columns.items() if name != "n"},
-        "smooth_ece": smooth_ece_of(ties),
-        "calibration_intercept": line.intercept,
-        "calibration_intercept_low": line.intercept - q * line.intercept_se,
-        "calibration_intercept_high": line.intercept + q * line.intercept_se,
-        "calibration_slope": line.slope,
-        "calibration_slope_low": line.slope - q * line.slope_se,
-        "calibration_slope_high": line.slope + q * line.slope_se,
-        "calibration_in_the_large": line.large,
-        "spiegelhalter_z": z,
-        "spiegelhalter_p": spiegelhalter_p,
-        "hosmer_lemeshow": statistic,
-        "hosmer_lemeshow_df": degrees,
-        "hosmer_lemeshow_p": p,
-    }
-    for name, parts in (("brier", brier), ("log_loss", log)):
-        columns |= {
-            name: parts.score,
-            f"{name}_miscalibration": parts.miscalibration,
-            f"{name}_discrimination": parts.discrimination,
-            f"{name}_uncertainty": parts.uncertainty,
-        }
-    columns["refinement"] = brier.uncertainty - brier.discrimination
-    columns["p_value"] = spiegelhalter_p if binary else bias_p
-    columns["toward"] = np.sign(z if binary else bias_z)
-    return _Numbers(curve.model, curve.label, curve.view.cohorts, columns)
 
 
 def _verdicts(frame: pd.DataFrame, alpha: float) -> npt.NDArray[np.object_]:
