@@ -130,7 +130,7 @@ def page(cells: dict[str, pd.DataFrame], flags: pd.DataFrame, samples: int) -> s
         "Written by `make validate`. Nominal level 95 %. Each cell is one population and n, simulated "
         f"{samples:,} times ({samples // 2:,} for n = 1,000 and clusters) through `df.evals(...).metrics(by=...)`; the "
         "truth is known from the population. *mean* and *min* are over the cells with at least five expected events on "
-        "each side (binary: base rates .1 to .7, d′ .8 to 2.5), *width* is the mean width and *flagged* the share of "
+        "each side (binary: base rates .1 to .7, d′ .8 to 2.5), *width* is the median width (its mean over the cells) and *flagged* the share of "
         'samples whose note says "too few". The simulation error of one cell is about .005 (.007 at n = 1,000).\n',
     ]
     for title, part in cells.items():

@@ -44,7 +44,7 @@ def measure(
                 "coverage": inside[known].mean(),
                 "below": (high < truth[metric] - 1e-12)[known].mean(),
                 "above": (low > truth[metric] + 1e-12)[known].mean(),
-                "width": np.nanmean(high - low),
+                "width": np.nanmedian(high - low),
                 "flagged": flagged[known].mean(),
                 "undefined": 1 - known.mean(),
                 "missing": np.isnan(low[known]).mean(),

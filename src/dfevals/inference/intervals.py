@@ -571,7 +571,7 @@ def _ks(estimand: Rank, level: float) -> Bounds:
     The greatest gap of two samples exceeds that of the populations. Near its peak the gap is a parabola on which
     the sampling error walks like Brownian motion, so that the excess is 0.78 (2 σ⁴ / κ)^(1/3) (Chernoff 1964), with
     σ² the variance and κ the curvature per unit of score; for two normal populations both follow from the gap. The
-    lower bound moves by most of that, the upper bound by a quarter, which simulated coverage asks for.
+    lower bound moves by half of that, the upper bound by a quarter, which simulated coverage asks for.
     """
     from scipy.special import ndtri
 
@@ -598,7 +598,7 @@ def _ks(estimand: Rank, level: float) -> Bounds:
         density = np.exp(-(apart**2) / 8) / np.sqrt(2 * np.pi)
         excess = (2 * density / apart / size**2) ** (1 / 3)
         null = 0.87 / np.sqrt(size)  # mean of Kolmogorov's distribution: the excess where nothing differs
-        low = gap - np.minimum(0.65 * excess, null) - np.sqrt((a - a_low) ** 2 + (b_high - b) ** 2)
+        low = gap - np.minimum(0.55 * excess, null) - np.sqrt((a - a_low) ** 2 + (b_high - b) ** 2)
         high = gap - np.minimum(0.25 * excess, null) + np.sqrt((a_high - a) ** 2 + (b - b_low) ** 2)
         high = np.maximum(high, gap)
     few = (pos > 0) & (neg > 0) & (np.minimum(pos, neg) < FEW)

@@ -72,14 +72,17 @@ def roc_auc_ovo_weighted(sums: RankSums) -> Rank:
 @rank_metric(
     range=(0.0, 1.0),
     aliases=("ap", "average_precision_score", "auprc"),
-    interval="logit with n = positives",
+    interval="sum of squared influences of the rows, on the logit",
     formula="Σ (recall_i − recall_{i−1}) precision_i",
     oracle="sklearn.metrics.average_precision_score",
     reference="Boyd, Eng and Page 2013",
     tasks=("binary", "multiclass"),
 )
 def average_precision(sums: RankSums) -> Rank:
-    """Area under the precision-recall curve, as a step function."""
+    """Area under the precision-recall curve, as a step function.
+
+    Nominal 95 % covers .92 to .98 from five positives on; below ten positives the interval tends to be too wide.
+    """
     return Rank("average_precision", sums)
 
 
@@ -99,14 +102,17 @@ def gini(sums: RankSums) -> Through:
 @rank_metric(
     range=(0.0, 1.0),
     aliases=("ks_statistic",),
-    interval="difference of two Wilson intervals at the greatest gap",
+    interval="difference of two Wilson intervals at the greatest gap, less the excess of the search",
     formula="max |F_negative − F_positive|",
     oracle="scipy.stats.ks_2samp",
     reference="Kolmogorov 1933; Smirnov 1939",
     tasks=("binary", "multiclass"),
 )
 def ks(sums: RankSums) -> Rank:
-    """Greatest distance between the score distributions of positives and negatives."""
+    """Greatest distance between the score distributions of positives and negatives.
+
+    The greatest gap of a sample exceeds that of its population; the interval allows for that, the value does not.
+    """
     return Rank("ks", sums)
 
 

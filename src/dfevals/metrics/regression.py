@@ -100,7 +100,12 @@ def mae(moments: MomentView) -> Mean:
     reference="Gauss 1823",
 )
 def mse(moments: MomentView) -> Mean:
-    """Mean squared error."""
+    """Mean squared error.
+
+    The interval is too narrow for heavy-tailed errors: nominal 95 % covers .91 at n = 30 for t errors with 5 degrees of
+    freedom, .85 (n = 30) and .92 (n = 1,000) for gamma errors of a lognormal mean. Where a few rows make most of the
+    loss, a note says "too few".
+    """
     return Mean(moments)
 
 
@@ -112,7 +117,12 @@ def mse(moments: MomentView) -> Mean:
     reference="Gauss 1823",
 )
 def rmse(moments: MomentView) -> Through:
-    """Square root of the mean squared error, in the units of y."""
+    """Square root of the mean squared error, in the units of y.
+
+    The interval is too narrow for heavy-tailed errors: nominal 95 % covers .91 at n = 30 for t errors with 5 degrees of
+    freedom, .85 (n = 30) and .92 (n = 1,000) for gamma errors of a lognormal mean. Where a few rows make most of the
+    loss, a note says "too few".
+    """
     return Mean(moments).through(np.sqrt)
 
 
@@ -185,7 +195,10 @@ def mean_error(moments: MomentView) -> Mean:
     reference="McCullagh and Nelder 1989",
 )
 def mean_poisson_deviance(moments: MomentView) -> Mean:
-    """Mean deviance of counts."""
+    """Mean deviance of counts.
+
+    For heavy-tailed amounts nominal 95 % covers .92 at n = 30 and .94 at n = 1,000.
+    """
     return Mean(moments)
 
 
@@ -267,7 +280,11 @@ goodness = partial(regression, range=(-np.inf, 1.0), interval=INFLUENCE, needs=M
     reference="Kvålseth 1985",
 )
 def r2(moments: MomentView) -> SmoothMoments:
-    """Share of the variance of the truth that the predictions explain."""
+    """Share of the variance of the truth that the predictions explain.
+
+    The interval is too narrow for heavy-tailed errors: nominal 95 % covers .85 at n = 30 and .92 at n = 1,000 for gamma
+    errors of a lognormal mean (normal errors .95, t errors with 5 degrees of freedom .94).
+    """
     return SmoothMoments(moments, lambda mean, second: 1 - mean[0] / second[0, 2], "log1m", "the truth does not vary")
 
 
@@ -326,7 +343,11 @@ def explained_variance(moments: MomentView) -> SmoothMoments:
     reference="Fisher 1921",
 )
 def pearson_r(moments: MomentView) -> SmoothMoments:
-    """Linear correlation of truth and prediction."""
+    """Linear correlation of truth and prediction.
+
+    The interval is too narrow for heavy-tailed errors: nominal 95 % covers .89 at n = 30 and .93 at n = 1,000 for gamma
+    errors of a lognormal mean (normal errors .95, t errors with 5 degrees of freedom .93).
+    """
     return SmoothMoments(
         moments,
         lambda mean, second: second[1, 1] / np.sqrt(second[2, 0] * second[0, 2]),
