@@ -43,6 +43,7 @@ from dfevals.inference.proportions import agresti_coull, clopper_pearson, newcom
 from dfevals.inference.ranks import sign_flip_permutation, wilcoxon
 from dfevals.inference.records import Estimate, HypothesisTest
 from dfevals.inference.tables import mantel_haenszel, two_proportions
+from dfevals.inference.traffic import sample_ratio_mismatch
 
 __all__ = [
     "AUCTest",
@@ -90,6 +91,7 @@ __all__ = [
     "paired_ttest_from_moments",
     "power",
     "roc_auc_interval",
+    "sample_ratio_mismatch",
     "sign_flip_permutation",
     "tost",
     "two_proportions",
