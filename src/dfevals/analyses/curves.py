@@ -321,6 +321,7 @@ class _Curve:
 
     def _operating(self) -> dict[str, Any]:
         """The point of the decisions as they are made."""
+        assert self.source.cells is not None
         w = self.source.cells.weight
         tp, fn, fp = w[1, 1], w[1, 0], w[0, 1]
         rates: Mapping[str, tuple[Floats, Floats]] = {

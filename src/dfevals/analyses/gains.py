@@ -177,11 +177,14 @@ def gains(
     notes: list[str] = []
     parts: dict[str, list[Piece]] = {"frame": [], "curve": [], "summary": [], "profit": [], "best": []}
     few = False
-    for source in ranked(bound, cohorts, models, notes, "Gains"):
-        table, few_scores = _table(source, cuts, level)
+    for source in ranked(bound, cohorts, models, notes, "Gains", decisions=False):
+        every = np.union1d(cuts, DEPTHS)
+        sums = depth_sums(source.tally, every)  # one walk for the table and its chart
+        of_table, of_curve = ([part[:, np.isin(every, some)] for part in sums] for some in (cuts, DEPTHS))
+        table, few_scores = _table(source, cuts, of_table, level)
         few = few or few_scores
         parts["frame"].append(table)
-        parts["curve"].append(_curve(source, level))
+        parts["curve"].append(_curve(source, of_curve, level))
         parts["summary"].append(_summary(source, level))
         if money is not None:
             by_depth, best = profit(bound, cohorts, source, money, level, n_resamples, rng)
@@ -229,9 +232,9 @@ def _cuts(quantiles: int | Sequence[float]) -> Floats:
     return np.concatenate([[0.0], inner, [1.0]])
 
 
-def _table(source: Ranked, cuts: Floats, level: float) -> tuple[Piece, bool]:
+def _table(source: Ranked, cuts: Floats, sums: Sequence[Floats], level: float) -> tuple[Piece, bool]:
     """The gains table of disjoint cohorts, and whether ties are cut."""
-    pos, neg, inner, outer = depth_sums(source.tally, cuts)
+    pos, neg, inner, outer = sums
     total_pos, total_neg = pos[:, -1:], neg[:, -1:]
     n_pos, cum_pos = np.diff(pos), pos[:, 1:]
     total = total_pos + total_neg
@@ -269,9 +272,9 @@ def _table(source: Ranked, cuts: Floats, level: float) -> tuple[Piece, bool]:
     return Piece(source.model.name, source.label, place, flat), ties
 
 
-def _curve(source: Ranked, level: float) -> Piece:
+def _curve(source: Ranked, sums: Sequence[Floats], level: float) -> Piece:
     """Gain by depth, for charts."""
-    pos, neg, inner, _ = depth_sums(source.tally, DEPTHS)
+    pos, neg, inner, _ = sums
     total_pos, total_neg = pos[:, -1:], neg[:, -1:]
     cum_n = pos + neg
     bounds = gain_bounds(source.tally, pos, cum_n, pos, cum_n, level)

@@ -91,7 +91,7 @@ class Policies:
         if np.isfinite(source.threshold):
             index = _index(every.threshold, source.threshold)
             return float(self.objective.value(every.at(np.array([index])))[0])
-        if every.money is not None:
+        if every.money is not None or source.cells is None:
             return np.nan
         w = source.cells.weight[..., i]
         counts = Counts(w[1, 1], w[0, 1], w[1].sum(), w[0].sum())

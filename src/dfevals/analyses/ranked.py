@@ -40,8 +40,8 @@ class Ranked:
         Places of the cohorts in the result; 0 is overall.
     tally : ScoreTally
         Its cohort i is the result's cohort `at[i]`.
-    cells : CellTally
-        Decisions as the model makes them, one against the rest: 2 × 2 × cohorts.
+    cells : CellTally or None
+        Decisions as the model makes them, one against the rest: 2 × 2 × cohorts; where they were asked for.
     threshold : float
         Where the model's scores are cut; NaN where decisions do not come from one cut.
     """
@@ -50,12 +50,16 @@ class Ranked:
     label: Any
     at: Ints
     tally: ScoreTally
-    cells: CellTally
+    cells: CellTally | None
     threshold: float
 
 
-def ranked(bound: Bound, cohorts: Cohorts, models: Iterable[Model], notes: list[str], what: str) -> Iterator[Ranked]:
+def ranked(
+    bound: Bound, cohorts: Cohorts, models: Iterable[Model], notes: list[str], what: str, *, decisions: bool = True
+) -> Iterator[Ranked]:
     """Sorted scores of every model and class: one pass per model; what was left out is added to `notes`.
+
+    `decisions`: whether the cells of the decisions made now are collected too.
 
     Raises
     ------
@@ -72,7 +76,7 @@ def ranked(bound: Bound, cohorts: Cohorts, models: Iterable[Model], notes: list[
             f"Rows of one {bound.roles.cluster} are not independent, and the intervals here do not know it: they are too narrow."
         )
     for model in chosen:
-        tally = collect(bound, model, cohorts, [*needs, Cells()])
+        tally = collect(bound, model, cohorts, [*needs, *([Cells()] if decisions else [])])
         total = sum(tally.dropped.values())
         if total:
             reasons = "; ".join(f"{count:,} {reason}" for reason, count in tally.dropped.items())
@@ -83,7 +87,7 @@ def ranked(bound: Bound, cohorts: Cohorts, models: Iterable[Model], notes: list[
                 continue
             part = Part(tally, view.positions, len(view.cohorts))
             for k, need in zip(classes, needs, strict=True):
-                cells = _against_rest(part.get(Cells()), k)
+                cells = _against_rest(part.get(Cells()), k) if decisions else None
                 yield Ranked(model, None if k is None else bound.labels[k], view.cohorts, part.get(need), cells, cut)
 
 

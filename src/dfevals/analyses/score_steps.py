@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -76,16 +77,8 @@ def sums_below(tally: ScoreTally, places: Ints) -> Sums:
     flat = np.concatenate([[0], np.column_stack([tally.offsets[:-1], places]).ravel()])
     shape = (tally.n_cohorts, places.shape[1] + 1)
 
-    def below(values: npt.NDArray[np.generic]) -> Floats:
-        kind = np.int64 if values.dtype.kind in "bui" else np.float64
-        if not len(values):
-            return np.zeros((shape[0], shape[1] - 1))
-        inside = flat[flat < len(values)]
-        found = np.zeros(len(flat), kind)
-        found[: len(inside)] = np.add.reduceat(values, inside, dtype=kind)
-        found = found[:-1]
-        found[flat[1:] == flat[:-1]] = 0
-        total = np.cumsum(found).reshape(shape)
+    def below(values: npt.NDArray[Any]) -> Floats:
+        total = np.cumsum(_between(values, flat)).reshape(shape)
         return np.asarray(total[:, 1:] - total[:, :1], float)
 
     label = tally._labels()
@@ -99,6 +92,26 @@ def sums_below(tally: ScoreTally, places: Ints) -> Sums:
         return Sums(pos, neg, pos, neg)
     square = weight * weight
     return Sums(pos, neg, *(below(square * side) for side in (label, ~label)))
+
+
+def _between(values: npt.NDArray[Any], edges: Ints, piece: int = 1 << 20) -> npt.NDArray[Any]:
+    """Sums of the values between neighbouring edges, which never fall; a piece at a time, so that casts stay small."""
+    kind = np.int64 if values.dtype.kind in "bui" else np.float64
+    out = np.zeros(len(edges) - 1, kind)
+    for start in range(0, len(values), piece):
+        stop = min(start + piece, len(values))
+        first, last = (int(np.searchsorted(edges, at, "left")) for at in (start, stop))
+        inside = edges[first:last] - start
+        if first and (first == last or inside[0] > 0):  # the piece begins between two edges
+            inside = np.concatenate([[0], inside])
+            first -= 1
+        if not len(inside):
+            continue
+        found = np.add.reduceat(values[start:stop], inside, dtype=kind)
+        found[:-1][inside[1:] == inside[:-1]] = 0
+        found = found[: len(out) - first]  # nothing counts beyond the last edge
+        out[first : first + len(found)] += found
+    return out
 
 
 def depth_sums(tally: ScoreTally, depth: Floats) -> tuple[Floats, Floats, Floats, Floats]:
@@ -118,8 +131,8 @@ def depth_sums(tally: ScoreTally, depth: Floats) -> tuple[Floats, Floats, Floats
         Score of the last row above the cut and of the first row below it; NaN where there is none.
     """
     n = np.diff(tally.offsets)
-    everything = sums_below(tally, tally.offsets[1:, None])
-    total = (everything.pos + everything.neg)[:, 0]
+    pos_all, neg_all = (side[:, None] for side in tally.totals()[:2])
+    total = (pos_all + neg_all)[:, 0]
     left = np.clip(total[:, None] * (1 - depth), 0, total[:, None])  # weight below the cut
     if tally.weight is None:
         left = np.maximum(total[:, None] - n[:, None] * depth, 0)
@@ -139,12 +152,13 @@ def depth_sums(tally: ScoreTally, depth: Floats) -> tuple[Floats, Floats, Floats
     inner = np.where(has_above, _score(tally, at_above), np.nan)
     outer = np.where(has_below, _score(tally, at_below), np.nan)
     first, stop = _ties(tally, at_above)
-    # depth ascends, so places descend: the axis is turned round for the sums
-    bottom, top = (sums_below(tally, edge[:, ::-1]) for edge in (first, stop))
-    sides = [
-        (everything.pos, bottom.pos[:, ::-1], top.pos[:, ::-1]),
-        (everything.neg, bottom.neg[:, ::-1], top.neg[:, ::-1]),
-    ]
+    edges = np.concatenate([first, stop], axis=1)
+    order = np.argsort(edges, axis=1, kind="stable")
+    sums, back = sums_below(tally, np.take_along_axis(edges, order, 1)), np.argsort(order, axis=1, kind="stable")
+    sides = []
+    for whole, below_edges in ((pos_all, sums.pos), (neg_all, sums.neg)):
+        below_edges = np.take_along_axis(below_edges, back, 1)
+        sides.append((whole, below_edges[:, : len(depth)], below_edges[:, len(depth) :]))
     low = sides[0][1] + sides[1][1]
     size = sides[0][2] + sides[1][2] - low
     share = np.divide(left - low, size, out=np.zeros_like(left), where=size > 0)

@@ -122,7 +122,7 @@ class ScoreTally:
         np.cumsum(np.bincount(codes, minlength=n_cohorts), out=offsets[1:])
         order = group_order(codes, n_cohorts)
         columns = [None if array is None else array[order] for array in (score, label, weight, cluster)]
-        tally = cls(offsets, None, *columns, cluster_labels, frequency)  # type: ignore[arg-type]
+        tally = cls(offsets, None, *columns, cluster_labels=cluster_labels, frequency=frequency)  # type: ignore[misc, arg-type]
         tally.sort()
         return tally
 
@@ -130,7 +130,8 @@ class ScoreTally:
     def of_keys(cls, codes: npt.NDArray[Any], n_cohorts: int, keys: Ints) -> ScoreTally:
         """Group and sort packed rows; takes over `keys`."""
         offsets = np.zeros(n_cohorts + 1, np.int64)
-        np.cumsum(np.bincount(codes, minlength=n_cohorts), out=offsets[1:])
+        sizes = np.bincount(codes, minlength=n_cohorts) if n_cohorts > 1 else [len(codes)]
+        np.cumsum(sizes, out=offsets[1:])
         tally = cls(offsets, keys=_grouped(codes, offsets, keys))
         tally.sort()
         return tally
@@ -177,7 +178,7 @@ class ScoreTally:
                 parts.append(array[pieces[0]].copy())
             else:
                 parts.append(np.concatenate([array[piece] for piece in pieces] or [array[:0]]))
-        merged = ScoreTally(new, *parts, self.cluster_labels, self.frequency)
+        merged = ScoreTally(new, *parts, cluster_labels=self.cluster_labels, frequency=self.frequency)  # type: ignore[misc]
         merged.sort("stable" if len(counts) * 64 < self.offsets[-1] else "quicksort")
         return merged
 
@@ -200,7 +201,7 @@ class ScoreTally:
         if a.cluster_labels is not None and b.cluster_labels is not None and joined[-1] is not None:
             labels, code = np.unique(np.concatenate([a.cluster_labels, b.cluster_labels]), return_inverse=True)
             joined[-1] = code[joined[-1] + np.repeat([0, len(a.cluster_labels)], [a.offsets[-1], b.offsets[-1]])]
-        both = ScoreTally(offsets, *joined, labels, a.frequency or b.frequency)
+        both = ScoreTally(offsets, *joined, cluster_labels=labels, frequency=a.frequency or b.frequency)  # type: ignore[misc]
         return both.regroup(np.concatenate([place, place_other]), n_cohorts)
 
     def _with_weight(self) -> ScoreTally:
@@ -239,7 +240,10 @@ class ScoreTally:
         """Sum of a column over every cohort."""
         out = np.zeros(self.n_cohorts)
         filled = np.flatnonzero(np.diff(self.offsets))
-        if len(filled):
+        if values.dtype == bool and len(filled) < 1000:  # reduceat casts the whole column first
+            bounds = self.offsets.tolist()
+            out[filled] = [np.count_nonzero(values[bounds[i] : bounds[i + 1]]) for i in filled]
+        elif len(filled):
             kind = np.int64 if values.dtype.kind in "bi" else np.float64
             out[filled] = np.add.reduceat(values, self.offsets[:-1][filled], dtype=kind)
         return out
@@ -417,11 +421,9 @@ def _rank_sums(tally: ScoreTally) -> RankSums:
         *("concordant", "tied", "place_pos", "place_neg", "precision", "place_pos_1", "place_neg_1", "ks"),
         *("slope_pos", "slope_neg", "ap_pos_1", "ap_pos", "ap_neg"),
     )
-    zeros, unknown = (
-        {name: np.zeros(n) for name in names},
-        {f"ks_{name}": np.full(n, np.nan) for name in ("score", "pos", "neg")},
-    )
-    sums = RankSums(pos, neg, pos_sq, neg_sq, n_pos, n_neg, **zeros, **unknown)
+    walked: dict[str, Any] = {name: np.zeros(n) for name in names}
+    walked |= {f"ks_{name}": np.full(n, np.nan) for name in ("score", "pos", "neg")}
+    sums = RankSums(pos, neg, pos_sq, neg_sq, n_pos, n_neg, **walked)
     carry_cohort, carry_pos, carry_neg = -1, 0.0, 0.0  # rows of a cut segment that were walked before
     with np.errstate(divide="ignore", invalid="ignore"):
         for piece in _pieces(tally):
