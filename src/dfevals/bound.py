@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import cached_property
@@ -599,7 +599,7 @@ def _tidy(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _key(label: Any) -> Hashable:
+def _key(label: Any) -> Any:
     """Equal for labels that mean the same: 1, 1.0 and True, but not "1"."""
     return float(label) if isinstance(label, int | float | np.number | np.bool_) else label
 

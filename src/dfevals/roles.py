@@ -121,7 +121,9 @@ class Roles:
             Unknown role name, or a value that no role can have.
         """
         known = [field.name for field in fields(cls)]
-        values = {} if base is None else ({f: getattr(base, f) for f in known} if isinstance(base, cls) else dict(base))
+        values: dict[str, Any] = (
+            {} if base is None else ({f: getattr(base, f) for f in known} if isinstance(base, Roles) else dict(base))
+        )
         values.update(given)
         for name in values:
             if name not in known:
@@ -151,7 +153,7 @@ class Roles:
 
     def inferred(self, columns: pd.Index) -> Roles:
         """Fill y_true, y_pred, y_score and sample_weight from columns of exactly these names."""
-        found = {
+        found: dict[str, Any] = {
             name: name
             for name in INFERRED
             if getattr(self, name) is None and name in columns and not (name == "y_true" and self.outcomes)

@@ -12,7 +12,12 @@ from dfevals.exceptions import DataError, did_you_mean
 
 __all__ = ["to_frame"]
 
-READERS = {".csv": pd.read_csv, ".json": pd.read_json, ".parquet": pd.read_parquet, ".feather": pd.read_feather}
+READERS: dict[str, Any] = {
+    ".csv": pd.read_csv,
+    ".json": pd.read_json,
+    ".parquet": pd.read_parquet,
+    ".feather": pd.read_feather,
+}
 
 
 def to_frame(source: Any) -> pd.DataFrame:

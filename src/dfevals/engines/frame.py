@@ -61,7 +61,7 @@ class Pass:
         cells = _Cells(self) if Cells() in needs else None
         moments = {need: _Moments(self, need) for need in needs if isinstance(need, Moments)}
         extremes = {need: _Extremes(self, need) for need in needs if isinstance(need, Extremes)}
-        collectors = [*([cells] if cells is not None else []), *moments.values(), *extremes.values()]
+        collectors: list[Any] = [*([cells] if cells is not None else []), *moments.values(), *extremes.values()]
         for block, atoms in self.blocks():
             codes = atoms.astype(np.intp)
             size = np.bincount(codes, minlength=self.n_atoms)
@@ -208,12 +208,16 @@ class Pass:
         return self.model.y_pred is not None or (self.bound.classifies and bool(self.model.y_score))
 
     def _score_tally(self, codes: list[Any], parts: list[tuple[Any, ...]]) -> ScoreTally:
-        columns = [None if column[0] is None else np.concatenate(column) for column in zip(*parts, strict=True)]
+        columns: list[Any] = [
+            None if column[0] is None else np.concatenate(column) for column in zip(*parts, strict=True)
+        ]
         if not parts:
             return ScoreTally.of_keys(np.zeros(0, np.int8), self.n_atoms, np.zeros(0, np.int64))
         names = None if self.bound.cluster is None else self.bound.cluster[1]
         frequency = self.weighted and not self.importance
-        return ScoreTally.collect(np.concatenate(codes), self.n_atoms, *columns, names, frequency)
+        atoms = np.concatenate(codes)
+        score, label, weight, cluster = columns
+        return ScoreTally.collect(atoms, self.n_atoms, score, label, weight, cluster, names, frequency)
 
 
 class _Cells:

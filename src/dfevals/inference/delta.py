@@ -176,4 +176,4 @@ def _clustered(
         weights[0, 0] += g * (shift[j] * shift[k] - _moment(tally, e))
     with np.errstate(divide="ignore", invalid="ignore"):
         variance = tally.clusters.variance(np.nan_to_num(weights, posinf=0.0, neginf=0.0), tally.n_cohorts) / tally.n**2
-    return variance, tally.clusters.count(tally.n_cohorts) - 1.0
+    return variance, tally.clusters.count(tally.n_cohorts).astype(float) - 1.0

@@ -122,8 +122,9 @@ class SmoothMoments:
     def inputs(self) -> tuple[list[Array], dict[tuple[int, ...], Array]]:
         """Means and second central moments, one array per cohort each."""
         size = len(self.moments.tally.mean)
-        seconds = [(2,)] if size == 1 else [(2, 0), (1, 1), (0, 2)]
-        means, found = list(self.moments.mean), {e: self.moments.central(*e) for e in seconds}
+        seconds: list[tuple[int, ...]] = [(2,)] if size == 1 else [(2, 0), (1, 1), (0, 2)]
+        means: list[Array] = list(self.moments.mean)
+        found: dict[tuple[int, ...], Array] = {e: self.moments.central(*e) for e in seconds}
         # what the rounding of a mean leaves of a constant is no variance
         noise = np.minimum(self.moments.tally.rows, BLOCK_ROWS) * np.finfo(float).eps
         for j, mean in enumerate(means):

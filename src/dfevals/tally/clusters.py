@@ -40,7 +40,7 @@ class ClusterSums:
         width_kind, width_cohort = int(self.kind.max()) + 1, int(self.cohort.max()) + 1
         joint = (self.cluster * width_cohort + self.cohort) * width_kind + self.kind
         unique, inverse = np.unique(joint, return_inverse=True)
-        values = np.stack([np.bincount(inverse, row, len(unique)) for row in self.values])
+        values: Any = np.stack([np.bincount(inverse, row, len(unique)) for row in self.values])
         rest, kind = np.divmod(unique, width_kind)
         cluster, cohort = np.divmod(rest, width_cohort)
         return ClusterSums(self.labels, cluster, cohort, kind, values)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from itertools import product
 from math import comb
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -63,7 +64,7 @@ class MomentTally:
         values: list[Floats],
         order: int,
         weight: Floats | None,
-        rows: Floats | None = None,
+        rows: npt.NDArray[Any] | None = None,
     ) -> MomentTally:
         """Moments of one block of rows; rows with a NaN number are counted and left out.
 
@@ -76,10 +77,9 @@ class MomentTally:
             undefined = np.bincount(codes[missing], minlength=n_cohorts).astype(float)
             codes, values = codes[~missing], [value[~missing] for value in values]
             weight = None if weight is None else weight[~missing]
-        if bad or rows is None:
-            rows = np.bincount(codes, minlength=n_cohorts)
-        rows = rows.astype(float)
-        n = rows if weight is None else np.bincount(codes, weight, n_cohorts)
+        counted: npt.NDArray[Any] = np.bincount(codes, minlength=n_cohorts) if bad or rows is None else rows
+        rows = counted.astype(float)
+        n: Any = rows if weight is None else np.bincount(codes, weight, n_cohorts)
         safe = np.where(n == 0, 1, n)
         means = [np.bincount(codes, v if weight is None else v * weight, n_cohorts) / safe for v in values]
         deviations = [v - (m[0] if n_cohorts == 1 else m[codes]) for v, m in zip(values, means, strict=True)]

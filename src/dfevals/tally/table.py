@@ -50,7 +50,8 @@ class ExtremeTally:
         low, high = np.full(n_cohorts, np.nan), np.full(n_cohorts, np.nan)
         np.fmin.at(low, cohort_of[keep], self.low[keep])
         np.fmax.at(high, cohort_of[keep], self.high[keep])
-        return ExtremeTally(low, high, np.bincount(cohort_of[keep], self.undefined[keep], n_cohorts))
+        undefined: Any = np.bincount(cohort_of[keep], self.undefined[keep], n_cohorts)
+        return ExtremeTally(low, high, undefined)
 
 
 @dataclass
@@ -127,7 +128,7 @@ class ModelTally:
         """The tallies of other, disjoint cohorts: cohort i goes to `cohort_of[i]`, or nowhere if negative."""
         keep = cohort_of >= 0
 
-        def add(values: Floats) -> Floats:
+        def add(values: Floats) -> Any:
             return np.bincount(cohort_of[keep], values[keep], n_cohorts)
 
         parts = {need: part.regroup(cohort_of, n_cohorts) for need, part in self.parts.items()}
@@ -153,15 +154,10 @@ class ModelTally:
         dropped = {
             key: self.dropped.get(key, 0) + other.dropped.get(key, 0) for key in {**self.dropped, **other.dropped}
         }
-        return ModelTally(
-            *(a + b for a, b in zip(mine, theirs, strict=True)),
-            parts,
-            dropped,
-            self.rows_read + other.rows_read,
-            self.score_kind,
-        )
+        n, weight, weight_sq = (a + b for a, b in zip(mine, theirs, strict=True))
+        return ModelTally(n, weight, weight_sq, parts, dropped, self.rows_read + other.rows_read, self.score_kind)
 
-    def _placed(self, place: Ints, n_cohorts: int) -> list[Floats]:
+    def _placed(self, place: Ints, n_cohorts: int) -> list[Any]:
         return [np.bincount(place, values, n_cohorts) for values in (self.n, self.weight, self.weight_sq)]
 
 

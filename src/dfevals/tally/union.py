@@ -78,8 +78,8 @@ def _ordered(first: list[Key], second: list[Key]) -> list[Key]:
     union = list(dict.fromkeys([*first, *second]))
     for rank in (_numeric, _textual):
         ranks = [[rank(key) for key in keys] for keys in (first, second)]
-        if all(None not in r and r == sorted(r) for r in ranks):  # type: ignore[type-var]
-            return sorted(union, key=rank)  # type: ignore[arg-type]
+        if all(None not in r and r == sorted(r) for r in ranks):
+            return sorted(union, key=rank)
     return union
 
 
