@@ -20,7 +20,7 @@ copyright = "The dfevals developers"
 version = release = dfevals.__version__
 
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.viewcode", "numpydoc"]
-exclude_patterns = ["_build", "_generated/tables", "**.ipynb_checkpoints"]
+exclude_patterns = ["_build", "_generated/tables", "examples", "**.ipynb_checkpoints"]
 
 # Notebooks are shown as they are committed; nothing is executed and no widget state is read.
 nb_execution_mode = "off"
@@ -35,6 +35,7 @@ myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 
 autosummary_generate = True
+templates_path = ["_templates"]
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"
 numpydoc_show_class_members = False

@@ -26,6 +26,7 @@ def write_tables(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "metrics.md").write_text(_metrics(dfevals.metrics.table()), encoding="utf-8")
     (folder / "datasets.md").write_text(_datasets(), encoding="utf-8")
+    (folder / "evaluators.md").write_text(_evaluators(), encoding="utf-8")
 
 
 def write_listing(path: Path, module: str, title: str, text: str) -> None:
@@ -70,6 +71,20 @@ def _metric_rows(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _code(text: str) -> str:
     return f"`{text}`" if text else ""
+
+
+def _evaluators() -> str:
+    table = dfevals.evaluators.table()
+    rows = pd.DataFrame(
+        {
+            "evaluator": [f"**{name}**" for name in table["evaluator"]],
+            "what it measures": table["measures"],
+            "reads": table["roles"],
+            "range": [r + ARROWS.get(better, "") for r, better in zip(table["range"], table["better"], strict=True)],
+            "how good it is, and where it is weak": table["accuracy"] + " " + table["weaknesses"],
+        }
+    )
+    return _pipe_table(rows)
 
 
 def _datasets() -> str:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from dfevals.analyses.gate_report import GateResult
     from dfevals.analyses.gates import Gate
     from dfevals.analyses.power import PowerResult
+    from dfevals.analyses.recalibrate import RecalibrationResult
+    from dfevals.analyses.residuals import ResidualsResult
     from dfevals.analyses.routing import RoutingResult
     from dfevals.analyses.thresholds import ThresholdsResult
     from dfevals.explorers.explorer import Explorer
@@ -504,6 +506,70 @@ class Evaluation:
         options: dict[str, Any] = {"bins": bins, "band": band, "level": level, "kind": kind, "n_resamples": n_resamples}
         options |= {"strategy": strategy, "random_state": random_state, "provenance": self._provenance(by)}
         return calibration(self._bound, self._cohorts_of(by, min_n), self._some(models), **options)
+
+    def recalibrate(
+        self, method: str = "isotonic", by: Any = None, *, cv: Any = 5, models: Any = None, random_state: Any = 0
+    ) -> RecalibrationResult:
+        """Recalibrated scores and what they change; the score of a row is never made by a map fitted on that row.
+
+        Parameters
+        ----------
+        method : {"sigmoid", "isotonic", "temperature", "beta", "venn-abers"}
+            Logistic regression of the outcome on the log-odds (Platt), isotonic regression, one factor of the log-odds,
+            beta calibration, or the Venn–Abers predictor. Classes beyond two are recalibrated one against the rest and
+            normalised; "temperature" treats them together.
+        by : optional
+            Disjoint cohorts, each with a map of its own; cohorts that are too small share the map of all rows, with a warning.
+        cv : int or splitter
+            Folds, stratified by outcome and cohort; rows of a cluster stay together.
+        models : name or list of names, optional
+        random_state : int
+            Of the folds.
+
+        Returns
+        -------
+        RecalibrationResult
+            `.data`: the rows with a new score column per model (`<column>_<method>`); `.frame`: numbers before and after.
+
+        Raises
+        ------
+        MetricError
+            No scores, overlapping cohorts, or too few rows for the folds.
+        """
+        from dfevals.analyses.recalibrate import recalibrate
+
+        options: dict[str, Any] = {"cv": cv, "random_state": random_state, "provenance": self._provenance(by)}
+        return recalibrate(self._bound, self._cohorts_of(by, None), self._some(models), method, **options)
+
+    def residuals(
+        self, by: Any = None, *, models: Any = None, level: float = 0.95, min_n: int | None = None
+    ) -> ResidualsResult:
+        """Errors of a regression: bias, spread and interval coverage per cohort, and the charts of residuals.
+
+        Parameters
+        ----------
+        by : optional
+            Cohorts, as in `metrics`. With two columns `.plot("map")` draws the bias over both.
+        models : name or list of names, optional
+        level : float
+            Of the intervals.
+        min_n : int, optional
+            Cohorts with fewer rows are folded into one.
+
+        Returns
+        -------
+        ResidualsResult
+            `.frame`: one row per cohort and model; `.deciles`: errors by decile of the target.
+
+        Raises
+        ------
+        MetricError
+            The evaluation is no regression, or has no predictions.
+        """
+        from dfevals.analyses.residuals import residuals
+
+        options: dict[str, Any] = {"level": level, "provenance": self._provenance(by)}
+        return residuals(self._bound, self._cohorts_of(by, min_n), self._some(models), **options)
 
     def explore(self, **state: Any) -> Explorer:
         """The explorer in the notebook: cohorts, threshold, errors and rows, linked; `state` as in `explorer.state`."""

@@ -12,9 +12,9 @@ import pandas as pd
 
 from dfevals import render
 from dfevals.exceptions import DfevalsError, check_choice
-from dfevals.grids import Grid
-from dfevals.metric_tables import metrics_table
-from dfevals.plain_tables import plain_table
+from dfevals.render.grids import Grid
+from dfevals.render.metric_tables import metrics_table
+from dfevals.render.plain_tables import plain_table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -181,7 +181,7 @@ class Roles:
         if "outcomes" in values:
             values["outcomes"] = [{k: v for k, v in asdict(item).items() if v is not None} for item in self.outcomes]
         if self.cohorts:
-            from dfevals.cohort_plain import to_plain
+            from dfevals.cohorts.plain import to_plain
 
             values["cohorts"] = [to_plain(item) for item in self.cohorts]
         try:
@@ -201,7 +201,7 @@ class Roles:
         if not isinstance(values, dict):
             raise RoleError("df.attrs['dfevals'] does not hold roles. Set them again: df.evals.set_roles(...).")
         if values.get("cohorts"):
-            from dfevals.cohort_plain import from_plain
+            from dfevals.cohorts.plain import from_plain
 
             values["cohorts"] = [from_plain(item) for item in values["cohorts"]]
         return cls.build(values)

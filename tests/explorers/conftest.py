@@ -9,7 +9,13 @@ import pytest
 import dfevals
 from dfevals.evaluation import Evaluation
 
-HOSTILE = ("<img src=x onerror=window.pwned=1>", "<script>window.pwned=1</script>", "\u202eevil\u2069 שלום", "class", "`a`' \"b")
+HOSTILE = (
+    "<img src=x onerror=window.pwned=1>",
+    "<script>window.pwned=1</script>",
+    "\u202eevil\u2069 שלום",
+    "class",
+    "`a`' \"b",
+)
 
 
 @pytest.fixture
@@ -69,7 +75,9 @@ def regression() -> Evaluation:
     rng = np.random.default_rng(5)
     n = 800
     y = rng.normal(50, 10, n)
-    frame = pd.DataFrame({"y": y, "a": y + rng.normal(1, 2, n), "b": y + rng.normal(0, 5, n), "site": rng.choice(["u", "v"], n)})
+    frame = pd.DataFrame(
+        {"y": y, "a": y + rng.normal(1, 2, n), "b": y + rng.normal(0, 5, n), "site": rng.choice(["u", "v"], n)}
+    )
     return dfevals.evaluate(frame, y_true="y", y_pred={"a": "a", "b": "b"}, cohorts=["site"])
 
 

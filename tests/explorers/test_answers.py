@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from explorers.conftest import HOSTILE, binary_frame
 
 import dfevals
 from dfevals.evaluation import Evaluation
@@ -19,6 +18,7 @@ from dfevals.explorers import answers, rows
 from dfevals.explorers.counts import count
 from dfevals.explorers.explorer import Explorer
 from dfevals.explorers.modules import FRONT, ORDER, joined
+from explorers.conftest import HOSTILE, binary_frame
 
 DTYPES = {"uint8": np.uint8, "uint16": np.uint16, "uint32": np.uint32, "float64": np.float64}
 
@@ -34,7 +34,14 @@ def unpacked(explorer: Explorer) -> tuple[np.ndarray, dict[str, Any]]:
 
 
 @pytest.mark.parametrize(
-    "by", [None, "group", ["group", "fold"], dfevals.each("group", "fold"), {"young": "age < 30", "south": "group == 'south'"}]
+    "by",
+    [
+        None,
+        "group",
+        ["group", "fold"],
+        dfevals.each("group", "fold"),
+        {"young": "age < 30", "south": "group == 'south'"},
+    ],
 )
 def test_counts_at_every_key_are_those_of_the_metrics(binary: Evaluation, by: Any) -> None:
     explorer = binary.explore(by=by, threshold=0.37)
@@ -54,7 +61,9 @@ def test_counts_at_every_key_are_those_of_the_metrics(binary: Evaluation, by: An
 
 def test_counts_with_weights_and_predictions() -> None:
     frame = binary_frame().assign(w=lambda d: 1 + d["age"] % 3, pred=lambda d: np.where(d["p_good"] > 0.7, "yes", "no"))
-    weighted = dfevals.evaluate(frame, y_true="label", y_score="p_good", pos_label="yes", sample_weight="w").explore(by="group")
+    weighted = dfevals.evaluate(frame, y_true="label", y_score="p_good", pos_label="yes", sample_weight="w").explore(
+        by="group"
+    )
     counts, about = unpacked(weighted)
     assert about["type"] == "float64"
     assert counts.sum() / 2 == pytest.approx(frame["w"][frame["label"].notna() & frame["p_good"].notna()].sum())
@@ -78,7 +87,9 @@ def test_margins_and_constant_scores() -> None:
 def test_the_payload_stays_small() -> None:
     rng = np.random.default_rng(1)
     n = 300_000
-    frame = pd.DataFrame({"y": rng.random(n) < 0.2, "p": rng.random(n), "c": rng.integers(0, 100, n), "d": rng.integers(0, 10_000, n)})
+    frame = pd.DataFrame(
+        {"y": rng.random(n) < 0.2, "p": rng.random(n), "c": rng.integers(0, 100, n), "d": rng.integers(0, 10_000, n)}
+    )
     for by in ("c", "d"):
         explorer = dfevals.evaluate(frame, y_true="y", y_score="p").explore(by=by)
         about, [buffer] = explorer._answer("counts", {})
@@ -91,7 +102,9 @@ def test_the_page_computes_what_the_evaluation_computes(binary: Evaluation, tmp_
     explorer = binary.explore(by="group", threshold=0.37)
     counts, about = unpacked(explorer)
     key = about["edges"].index(0.37)
-    cells = [{"tp": c[1, key:].sum(), "fp": c[0, key:].sum(), "fn": c[1, :key].sum(), "tn": c[0, :key].sum()} for c in counts]
+    cells = [
+        {"tp": c[1, key:].sum(), "fp": c[0, key:].sum(), "fn": c[1, :key].sum(), "tn": c[0, :key].sum()} for c in counts
+    ]
     script = tmp_path / "parity.mjs"
     script.write_text(
         f"""import {{ METRICS, Z, differ, holm, rest }} from {json.dumps((FRONT / "arithmetic.mjs").as_uri())};
@@ -111,7 +124,9 @@ def test_the_page_computes_what_the_evaluation_computes(binary: Evaluation, tmp_
         np.testing.assert_allclose(
             np.array(values, float), np.array([wanted[k] for k in ("value", "ci_low", "ci_high")], float).T, atol=1e-9
         )
-        np.testing.assert_allclose(np.array(corrected, float), np.array(wanted["p_corrected"][:-1], float), rtol=1e-4, atol=1e-12)
+        np.testing.assert_allclose(
+            np.array(corrected, float), np.array(wanted["p_corrected"][:-1], float), rtol=1e-4, atol=1e-12
+        )
 
 
 def test_pages_of_rows_are_complete_and_sorted(binary: Evaluation) -> None:
@@ -147,7 +162,18 @@ def test_cells_of_any_kind_are_written_and_none_breaks_a_page() -> None:
         def __str__(self) -> str:
             raise RuntimeError("no text")
 
-    odd = [Broken(), b"\x00\xff", np.zeros((3, 2)), {"a": {1, 2}}, [1, [2]], "x" * 5000, float("nan"), None, pd.NaT, 1e-300]
+    odd = [
+        Broken(),
+        b"\x00\xff",
+        np.zeros((3, 2)),
+        {"a": {1, 2}},
+        [1, [2]],
+        "x" * 5000,
+        float("nan"),
+        None,
+        pd.NaT,
+        1e-300,
+    ]
     odd += ["\u202eevil\u2069", "two\nlines", '{"name": "f", "arguments": {"q": "é"}}', True, 10**30, "{not json}"]
     frame = pd.DataFrame({"y": [0, 1] * (len(odd) // 2), "p": np.linspace(0, 1, len(odd)), "odd": odd})
     explorer = dfevals.evaluate(frame, y_true="y", y_score="p").explore(rows={"columns": ["odd"]})
@@ -159,7 +185,10 @@ def test_cells_of_any_kind_are_written_and_none_breaks_a_page() -> None:
     assert [t[0] for t in texts[6:9]] == ["–"] * 3
     assert texts[10][0] == "⟨U+202E⟩evil⟨U+2069⟩"
     assert texts[11][0] == "two\nlines"
-    assert explorer._answer("cell", {"at": 12, "column": "odd"})[0] == '{\n  "name": "f",\n  "arguments": {\n    "q": "é"\n  }\n}'
+    assert (
+        explorer._answer("cell", {"at": 12, "column": "odd"})[0]
+        == '{\n  "name": "f",\n  "arguments": {\n    "q": "é"\n  }\n}'
+    )
     json.dumps(texts)
 
 
@@ -188,7 +217,9 @@ def test_questions_that_fail_are_answered_with_the_reason(binary: Evaluation, mo
     assert sent[-1]["answer"] == {"rows": int((binary.frame["age"] < 30).sum())}
 
 
-def test_an_exception_in_a_metric_of_the_user_stays_in_its_place(binary: Evaluation, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_exception_in_a_metric_of_the_user_stays_in_its_place(
+    binary: Evaluation, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from dfevals.metrics import registry
 
     monkeypatch.setattr(registry, "_RECORDS", dict(registry.records()))
@@ -207,7 +238,9 @@ def test_an_exception_in_a_metric_of_the_user_stays_in_its_place(binary: Evaluat
     assert "mine <b>" not in explorer._repr_mimebundle_()[0]["text/html"]
 
 
-def test_panes_count_what_there_is(multiclass: Evaluation, regression: Evaluation, outcomes: Evaluation, binary: Evaluation) -> None:
+def test_panes_count_what_there_is(
+    multiclass: Evaluation, regression: Evaluation, outcomes: Evaluation, binary: Evaluation
+) -> None:
     explorer = multiclass.explore(selection={"cohort": ["a"]})
     matrix = explorer._answer("matrix", {})[0]
     wanted = multiclass.where("site == 'a'").confusion().wide().to_numpy()
@@ -225,7 +258,9 @@ def test_panes_count_what_there_is(multiclass: Evaluation, regression: Evaluatio
     by_fold = binary.metrics("recall", by="fold", models="good").frame["value"].to_numpy()
     np.testing.assert_allclose(folds["value"], [*by_fold[1:], by_fold[0]])
     for view, metric in (("roc", "roc_auc"), ("pr", "average_precision"), ("gains", "ks"), ("calibration", "ece")):
-        told = binary.explore(by="group", view=view, selection={"cohort": ["south"]})._answer("ranking", {})[0]["metrics"]
+        told = binary.explore(by="group", view=view, selection={"cohort": ["south"]})._answer("ranking", {})[0][
+            "metrics"
+        ]
         wanted = binary.where("group == 'south'").metrics(metric, models="good").frame["value"].item()
         assert told[0][:2] == [metric, pytest.approx(wanted)]
 
@@ -244,7 +279,9 @@ def test_the_twin_says_what_is_on_view_and_is_safe(tmp_path: Path) -> None:
     frame = binary_frame()
     frame["group"] = np.resize(np.array(HOSTILE, dtype=object), len(frame))
     frame = frame.rename(columns={"group": HOSTILE[1]})
-    explorer = dfevals.evaluate(frame, y_true="label", y_score="p_good", pos_label="yes").explore(by=HOSTILE[1], metric="recall")
+    explorer = dfevals.evaluate(frame, y_true="label", y_score="p_good", pos_label="yes").explore(
+        by=HOSTILE[1], metric="recall"
+    )
     data, _ = explorer._repr_mimebundle_()
     assert "application/vnd.jupyter.widget-view+json" in data
     twin = data["text/html"]
@@ -296,7 +333,10 @@ def test_hardly_any_rows(rows_kept: int) -> None:
 
 
 def test_one_cohort_many_columns_and_missing_everywhere() -> None:
-    frame = pd.concat([binary_frame(200), pd.DataFrame(np.nan, index=binary_frame(200).index, columns=[f"c{i}" for i in range(500)])], axis=1)
+    frame = pd.concat(
+        [binary_frame(200), pd.DataFrame(np.nan, index=binary_frame(200).index, columns=[f"c{i}" for i in range(500)])],
+        axis=1,
+    )
     frame["one"] = "same"
     explorer = dfevals.evaluate(frame, y_true="label", y_score="p_good", pos_label="yes").explore(by="one")
     assert explorer._answer("counts", {})[0]["paths"] == [("same",)]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from explorers import hosts
 
 pytestmark = pytest.mark.browser
@@ -42,18 +43,36 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture
-def page(browser: Any) -> Iterator[Any]:
-    """A page of its own, 1400 wide."""
+def fresh(browser: Any) -> Iterator[Any]:
+    """A page of its own."""
     context = browser.new_context(viewport={"width": 1500, "height": 1500})
     yield hosts.watch(context.new_page())
     context.close()
 
 
-def lab(page: Any, base: tuple[str, Path], name: str, *cells: str) -> None:
-    """Open cells in JupyterLab and wait until the first explorer shows its rows."""
-    hosts.end_sessions(base[0])
-    hosts.notebook(base[1] / f"{name}.ipynb", *cells)
-    hosts.open_lab(page, base[0], f"{name}.ipynb")
+@pytest.fixture(scope="session")
+def desk(browser: Any, base: tuple[str, Path]) -> Iterator[Any]:
+    """JupyterLab with one notebook, kept open: to load it anew for every test would take most of the time."""
+    context = browser.new_context(viewport={"width": 1500, "height": 1500})
+    page = hosts.watch(context.new_page())
+    hosts.notebook(base[1] / "desk.ipynb", "1 + 1")
+    hosts.open_lab(page, base[0], "desk.ipynb")
+    yield page
+    context.close()
+
+
+@pytest.fixture
+def page(desk: Any) -> Any:
+    """The open notebook, as if new."""
+    hosts.put(desk, "1 + 1")
+    desk.foreign.clear()
+    desk.complaints.clear()
+    return desk
+
+
+def lab(page: Any, *cells: str) -> None:
+    """Run cells and wait until the first explorer shows its rows."""
+    hosts.put(page, *cells)
     assert hosts.errors(page) == []
     settled(page)
 
@@ -61,6 +80,7 @@ def lab(page: Any, base: tuple[str, Path], name: str, *cells: str) -> None:
 def settled(page: Any, root: str = X) -> None:
     """Wait until the rows are there and nothing is on its way."""
     page.wait_for_selector(f"{root} .dfe-rows td, {root} .dfe-rows .dfe-rowbox .dfe-note")
+    page.evaluate("new Promise(ok => requestAnimationFrame(() => requestAnimationFrame(ok)))")
     page.wait_for_function("root => !document.querySelector(root + ' .dfe-busy')", arg=root)
 
 
@@ -73,7 +93,10 @@ def until(page: Any, expression: str, wanted: str, name: str = "ex") -> None:
     """Wait until the kernel's state says so: the page saves it a moment after an event."""
     found = ""
     for _ in range(100):
-        found = hosts.python(page, f"print({expression.replace('STATE', f'{name}.state')})")
+        try:
+            found = hosts.python(page, f"print({expression.replace('STATE', f'{name}.state')})")
+        except AssertionError as error:  # such as a key of what is not yet there
+            found = str(error)
         if found == wanted:
             return
         page.wait_for_timeout(100)
@@ -97,8 +120,8 @@ def cohort(page: Any, label: str, root: str = X) -> Any:
     return page.locator(f"{root} .dfe-pick").get_by_text(label, exact=True)
 
 
-def test_the_story_in_lab(page: Any, base: tuple[str, Path]) -> None:
-    lab(page, base, "story", SETUP, "ex = ev.explore(by='education'); ex")
+def test_the_story_in_lab(page: Any) -> None:
+    lab(page, SETUP, "ex = ev.explore(by='education'); ex")
     assert total(page) == 20_000
     shot(page, "explorer-1-start")
 
@@ -128,7 +151,9 @@ def test_the_story_in_lab(page: Any, base: tuple[str, Path]) -> None:
     shown = page.inner_text(f"{X} .dfe-k0 td >> nth=1")
     page.mouse.up()
     until(page, "abs(STATE['threshold'] - 0.3) < 0.01", "True")
-    recall = hosts.python(page, "print(round(ev.explore(**ex.state)._view.at(ex.state).metrics('recall').frame['value'][0], 3))")
+    recall = hosts.python(
+        page, "print(round(ev.explore(**ex.state)._view.at(ex.state).metrics('recall').frame['value'][0], 3))"
+    )
     assert abs(float(shown) - float(recall)) < 0.02
 
     # a confusion cell, its rows, their order and pages
@@ -173,8 +198,8 @@ def test_the_story_in_lab(page: Any, base: tuple[str, Path]) -> None:
     assert page.foreign == []
 
 
-def test_keyboard_alone(page: Any, base: tuple[str, Path]) -> None:
-    lab(page, base, "keys", SETUP, "ex = ev.explore(by='education'); ex")
+def test_keyboard_alone(page: Any) -> None:
+    lab(page, SETUP, "ex = ev.explore(by='education'); ex")
     page.focus(f"{X} .dfe-cohorts tbody .dfe-pick[tabindex='0']")
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowDown")
@@ -217,8 +242,8 @@ def test_keyboard_alone(page: Any, base: tuple[str, Path]) -> None:
     assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
 
 
-def test_bursts_of_clicks(page: Any, base: tuple[str, Path]) -> None:
-    lab(page, base, "bursts", SETUP, "ex = ev.explore(by='education'); ex")
+def test_bursts_of_clicks(page: Any) -> None:
+    lab(page, SETUP, "ex = ev.explore(by='education'); ex")
     names = page.locator(f"{X} .dfe-cohorts tbody .dfe-pick").all_inner_texts()[:8]
     for burst in range(6):
         last = page.evaluate(
@@ -228,16 +253,17 @@ def test_bursts_of_clicks(page: Any, base: tuple[str, Path]) -> None:
             [names, burst],
         )
         wanted = hosts.python(page, f"print((df.education == {last!r}).sum())")
-        page.wait_for_function("n => document.querySelector('.dfe-x .dfe-where').textContent.endsWith(' of ' + (+n).toLocaleString('en'))", arg=wanted)
+        page.wait_for_function(
+            "n => document.querySelector('.dfe-x .dfe-where').textContent.endsWith(' of ' + (+n).toLocaleString('en'))",
+            arg=wanted,
+        )
         until(page, "STATE['selection']['cohort']", f"[{last!r}]")
         assert hosts.python(page, "print(len(ex.selection))") == wanted
 
 
-def test_one_explorer_twice_and_two_side_by_side(page: Any, base: tuple[str, Path]) -> None:
+def test_one_explorer_twice_and_two_side_by_side(page: Any) -> None:
     lab(
         page,
-        base,
-        "twice",
         SETUP,
         "import ipywidgets\nex = ev.explore(by='sex'); ex",
         "ex",
@@ -246,17 +272,21 @@ def test_one_explorer_twice_and_two_side_by_side(page: Any, base: tuple[str, Pat
     page.wait_for_function("document.querySelectorAll('.dfe-x').length === 3")
     cohort(page, "Female").first.click()
     page.wait_for_function("document.querySelectorAll('.dfe-x .dfe-on .dfe-pick')[1]?.textContent === 'Female'")
-    on = page.evaluate("[...document.querySelectorAll('.dfe-x')].map(x => x.querySelector('.dfe-on .dfe-pick').textContent)")
+    on = page.evaluate(
+        "[...document.querySelectorAll('.dfe-x')].map(x => x.querySelector('.dfe-on .dfe-pick').textContent)"
+    )
     assert on == ["Female", "Female", "All rows"]
     until(page, "STATE['selection']['cohort']", "None", name="other")
     hosts.python(page, "other.state = {**other.state, 'metric': 'recall', 'selection': {'cohort': ['Black']}}")
-    page.wait_for_function("document.querySelectorAll('.dfe-x')[2].querySelector('.dfe-on .dfe-pick').textContent === 'Black'")
+    page.wait_for_function(
+        "document.querySelectorAll('.dfe-x')[2].querySelector('.dfe-on .dfe-pick').textContent === 'Black'"
+    )
     assert page.locator(".dfe-x select[aria-label=metric]").nth(2).input_value() == "recall"
     until(page, "STATE['metric']", "f1")
 
 
-def test_dimensions_and_named_cohorts(page: Any, base: tuple[str, Path]) -> None:
-    lab(page, base, "dimensions", SETUP, "ex = ev.explore(by='sex'); ex")
+def test_dimensions_and_named_cohorts(page: Any) -> None:
+    lab(page, SETUP, "ex = ev.explore(by='sex'); ex")
     page.select_option(f"{X} select[aria-label='dimension 2']", label="age in quarters")
     settled(page)
     until(page, "STATE['by']", "['sex', {'quantiles': 'age', 'q': 4}]")
@@ -269,10 +299,13 @@ def test_dimensions_and_named_cohorts(page: Any, base: tuple[str, Path]) -> None
     assert page.is_disabled(f"{X} .dfe-named >> text=Add")
     page.fill(f"{X} input[aria-label='expression of the cohort']", "age < 30 and sex == 'Female'")
     wanted = int(hosts.python(page, "print(((df.age < 30) & (df.sex == 'Female')).sum())"))
-    page.wait_for_function("n => document.querySelector('.dfe-x .dfe-verdict').textContent === `${n.toLocaleString('en')} rows`", arg=wanted)
+    page.wait_for_function(
+        "n => document.querySelector('.dfe-x .dfe-verdict').textContent === `${n.toLocaleString('en')} rows`",
+        arg=wanted,
+    )
     page.fill(f"{X} input[aria-label='name of the cohort']", "young women")
     page.click(f"{X} .dfe-named >> text=Add")
-    until(page, "STATE['by']", '{\'young women\': "age < 30 and sex == \'Female\'"}')
+    until(page, "STATE['by']", "{'young women': \"age < 30 and sex == 'Female'\"}")
     page.fill(f"{X} input[aria-label='find a cohort']", "")
     settled(page)
     cohort(page, "young women").click()
@@ -281,8 +314,8 @@ def test_dimensions_and_named_cohorts(page: Any, base: tuple[str, Path]) -> None
     shot(page, "explorer-named")
 
 
-def test_every_tab(page: Any, base: tuple[str, Path]) -> None:
-    lab(page, base, "tabs", SETUP, "ex = ev.explore(by='education', selection={'cohort': ['Bachelors'], 'compare': ['Masters']}); ex")
+def test_every_tab(page: Any) -> None:
+    lab(page, SETUP, "ex = ev.explore(by='education', selection={'cohort': ['Bachelors'], 'compare': ['Masters']}); ex")
     for view in ("confusion", "roc", "pr", "calibration", "gains", "compare", "folds", "rate"):
         page.click(f"{X} [data-view={view}]")
         page.wait_for_selector(f"{X} .dfe-panel-{view}")
@@ -313,7 +346,10 @@ def test_every_tab(page: Any, base: tuple[str, Path]) -> None:
     page.wait_for_selector(f"{X} .dfe-rowtable th >> text=capital_gain")
     page.select_option(f"{X} select[aria-label=metric]", "roc_auc")
     value = hosts.python(page, "print(round(ev.metrics('roc_auc', models='gbm').frame['value'][0], 4))")
-    page.wait_for_function("v => document.querySelector('.dfe-x .dfe-cohorts thead td.dfe-v').textContent.startsWith(v.slice(0, 5))", arg=value)
+    page.wait_for_function(
+        "v => document.querySelector('.dfe-x .dfe-cohorts thead td.dfe-v').textContent.startsWith(v.slice(0, 5))",
+        arg=value,
+    )
 
 
 OTHERS = """
@@ -337,14 +373,16 @@ reg = homes.evals(y_true="price", y_pred={"ridge": "ridge", "forest": "forest"})
 """
 
 
-def test_other_tasks(page: Any, base: tuple[str, Path]) -> None:
-    lab(page, base, "tasks", OTHERS, OUTCOMES, REGRESSION)
+def test_other_tasks(page: Any) -> None:
+    lab(page, OTHERS, OUTCOMES, REGRESSION)
     page.wait_for_function("document.querySelectorAll('.dfe-x .dfe-rowtable').length === 3")
     multi, out, reg = (page.locator(X).nth(i) for i in range(3))
     multi.locator(".dfe-mc[aria-label*='true talk.religion.misc, predicted soc.religion.christian']").click()
     until(page, "STATE['selection']['cell']['pred']", "soc.religion.christian", name="multi")
     wanted = hosts.python(page, "print(len(multi.selection))")
-    page.wait_for_function("n => document.querySelector('.dfe-x .dfe-where').textContent.endsWith(' of ' + n)", arg=wanted)
+    page.wait_for_function(
+        "n => document.querySelector('.dfe-x .dfe-where').textContent.endsWith(' of ' + n)", arg=wanted
+    )
     if SHOTS:
         multi.screenshot(path=Path(SHOTS) / "explorer-multiclass.png")
     multi.locator("[data-view=pairs]").click()
@@ -384,8 +422,8 @@ ex = dfevals.evaluate(frame, y_true="y", y_score={"<i>m": "<b onclick=window.pwn
 """
 
 
-def test_hostile_text_stays_text(page: Any, base: tuple[str, Path]) -> None:
-    lab(page, base, "hostile", HOSTILE)
+def test_hostile_text_stays_text(page: Any) -> None:
+    lab(page, HOSTILE)
     for view in ("confusion", "roc", "calibration", "gains", "rate"):
         page.click(f"{X} [data-view={view}]")
         settled(page)
@@ -401,8 +439,8 @@ def test_hostile_text_stays_text(page: Any, base: tuple[str, Path]) -> None:
     assert page.foreign == []
 
 
-def test_a_restarted_kernel_is_said_and_the_view_lives(page: Any, base: tuple[str, Path]) -> None:
-    lab(page, base, "restart", SETUP, "ex = ev.explore(by='education'); ex")
+def test_a_restarted_kernel_is_said_and_the_view_lives(page: Any) -> None:
+    lab(page, SETUP, "ex = ev.explore(by='education'); ex")
     page.evaluate(
         """async () => { const c = window.jupyterapp.shell.currentWidget.sessionContext; await c.session.kernel.shutdown().catch(() => {}); }"""
     )
@@ -412,11 +450,13 @@ def test_a_restarted_kernel_is_said_and_the_view_lives(page: Any, base: tuple[st
     before = page.inner_text(f"{X} .dfe-k0 td >> nth=1")
     for _ in range(20):
         page.keyboard.press("ArrowLeft")
-    page.wait_for_function("t => document.querySelector('.dfe-x .dfe-k0 td:nth-child(3)').textContent !== t", arg=before)
+    page.wait_for_function(
+        "t => document.querySelector('.dfe-x .dfe-k0 td:nth-child(3)').textContent !== t", arg=before
+    )
 
 
-def test_a_changed_frame_is_said(page: Any, base: tuple[str, Path]) -> None:
-    lab(page, base, "changed", SETUP, "ex = ev.explore(by='sex'); ex")
+def test_a_changed_frame_is_said(page: Any) -> None:
+    lab(page, SETUP, "ex = ev.explore(by='sex'); ex")
     hosts.python(page, "df.loc[df.index[0], 'p_gbm'] = 0.123")
     cohort(page, "Male").click()
     page.wait_for_selector(f"{X} .dfe-warning >> text=has changed")
@@ -426,8 +466,8 @@ def test_a_changed_frame_is_said(page: Any, base: tuple[str, Path]) -> None:
 
 
 @pytest.mark.parametrize("host", ["notebook", "voila"])
-def test_other_hosts(page: Any, base: tuple[str, Path], host: str) -> None:
-    hosts.end_sessions(base[0])
+def test_other_hosts(fresh: Any, base: tuple[str, Path], host: str) -> None:
+    page = fresh
     opened = {"notebook": hosts.open_notebook, "voila": hosts.open_voila}[host]
     hosts.notebook(base[1] / "control.ipynb", "1 + 1")
     opened(page, base[0], "control.ipynb")
@@ -444,12 +484,16 @@ def test_other_hosts(page: Any, base: tuple[str, Path], host: str) -> None:
     rows = total(page)
     assert 0 < rows < 20_000
     page.click(f"{X} [data-cell=fp]")
-    page.wait_for_function("n => +document.querySelector('.dfe-x .dfe-where').textContent.split(' of ')[1].replace(',', '') < n", arg=rows)
+    page.wait_for_function(
+        "n => +document.querySelector('.dfe-x .dfe-where').textContent.split(' of ')[1].replace(',', '') < n", arg=rows
+    )
     page.focus(f"{X} .dfe-slider")
     before = page.inner_text(f"{X} .dfe-k0 td >> nth=1")
     for _ in range(10):
         page.keyboard.press("ArrowRight")
-    page.wait_for_function("t => document.querySelector('.dfe-x .dfe-k0 td:nth-child(3)').textContent !== t", arg=before)
+    page.wait_for_function(
+        "t => document.querySelector('.dfe-x .dfe-k0 td:nth-child(3)').textContent !== t", arg=before
+    )
     for view in ("roc", "calibration", "gains", "compare", "folds"):
         page.click(f"{X} [data-view={view}]")
         settled(page)
@@ -467,14 +511,14 @@ ex = dfevals.evaluate(frame, y_true="y", y_score="p").explore(by="region"); ex
 """
 
 
-def test_a_million_rows_and_ten_thousand_cohorts(page: Any, base: tuple[str, Path]) -> None:
+def test_a_million_rows_and_ten_thousand_cohorts(page: Any) -> None:
     sizes: list[int] = []
     page.on("websocket", lambda socket: socket.on("framereceived", lambda data: sizes.append(len(data))))
-    lab(page, base, "big", BIG)
+    lab(page, BIG)
     assert total(page) == 1_000_000
     assert max(sizes) < 1_000_000
     until(page, "len(ex.selection)", "1000000")
-    page.select_option(f"{X} select[aria-label='dimension 1']", label="shop")
+    hosts.python(page, "ex.state = {**ex.state, 'by': ['shop']}")
     page.wait_for_function("document.querySelector('.dfe-x .dfe-cohorts .dfe-quiet').textContent === '10,000 cohorts'")
     settled(page)
     assert page.locator(f"{X} .dfe-cohorts tbody tr").count() < 60

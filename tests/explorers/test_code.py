@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from explorers.conftest import HOSTILE, binary_frame
 
 import dfevals
 from dfevals.evaluation import Evaluation
 from dfevals.explorers import answers
 from dfevals.explorers.explorer import Explorer
+from explorers.conftest import HOSTILE, binary_frame
 
 
 def run(explorer: Explorer, kind: str | None = None, name: str = "df") -> Any:
@@ -72,7 +72,9 @@ def test_search_and_order(binary: Evaluation) -> None:
     explorer = binary.explore(by="group", rows={"search": "refund", "sort": "loss"}, selection={"cohort": ["south"]})
     assert same_rows(explorer) > 0
     assert explorer.selection["text"].str.contains("refund").all()
-    worst = binary.worst(3, where=(binary.frame["group"] == "south").fillna(False) & binary.frame["text"].str.contains("refund"))
+    worst = binary.worst(
+        3, where=(binary.frame["group"] == "south").fillna(False) & binary.frame["text"].str.contains("refund")
+    )
     assert explorer.selection.index[:3].tolist() == worst.index.tolist()
 
 
@@ -115,7 +117,9 @@ def test_outcome_rows(outcomes: Evaluation) -> None:
     sizes = {}
     for column in ("toxicity", "polite"):
         for value in ("pass", "fail", "none"):
-            explorer = outcomes.explore(by="intent", selection={"cell": {"kind": "outcome", "column": column, "value": value}})
+            explorer = outcomes.explore(
+                by="intent", selection={"cell": {"kind": "outcome", "column": column, "value": value}}
+            )
             sizes[column, value] = same_rows(explorer)
     frame = outcomes.frame
     assert sizes["toxicity", "none"] == 7
@@ -149,5 +153,8 @@ def test_hostile_names() -> None:
     for name in (HOSTILE[0], HOSTILE[2], HOSTILE[4]):
         explorer = evaluation.explore(by=name)
         path = list(explorer._answer("counts", {})[0]["paths"][-1])
-        explorer.state = {**explorer.state, "selection": {"cohort": path, "cell": {"kind": "confusion", "true": "1", "pred": "0"}}}
+        explorer.state = {
+            **explorer.state,
+            "selection": {"cohort": path, "cell": {"kind": "confusion", "true": "1", "pred": "0"}},
+        }
         assert same_rows(explorer) > 0

@@ -36,7 +36,7 @@ def test_outliers_and_training_rows_are_drawn() -> None:
     ax = folds.draw(frame, outliers={"m": ["3"]})
     ring = next(line for line in ax.lines if line.get_gid() == "outlier")
     assert (ring.get_xdata()[0], ring.get_ydata()[0]) == (3, 0.4)
-    assert [t.get_text() for t in ax.get_legend().get_texts()] == ["m", "m, on training rows"]
+    assert [t.get_text() for t in ax.get_legend().get_texts()] == ["m", "on training rows"]
 
 
 def test_folds_without_values_do_not_fail() -> None:

@@ -174,8 +174,7 @@ def _impossible(candidates: Candidates, objective: Objective) -> str:
 
 def _extreme(candidates: Candidates, objective: Objective, at: int) -> str:
     if at == 0:
-        why = "acting never pays: no threshold costs less" if objective.metric is None else "no threshold does better"
-        return f"select nobody; {why}"
+        return "select nobody: " + ("acting never pays" if objective.metric is None else "no threshold does better")
     if at == len(candidates.threshold) - 1 and at > 0:
         return "select everybody: no higher threshold does better"
     return ""

@@ -22,7 +22,7 @@ from dfevals.inference.levels import check_level
 from dfevals.inference.multiple import holm
 from dfevals.metrics.calibration import event_rows, event_score
 from dfevals.needs import Need, RowBlock, RowFunction, Scores, Values
-from dfevals.plain_tables import plain_table
+from dfevals.render.plain_tables import plain_table
 from dfevals.results import Result
 from dfevals.roles import Model
 from dfevals.tally import ModelTally, RowTally, ScoreTally

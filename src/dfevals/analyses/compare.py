@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from dfevals.analyses.aligned import Aligned, Contender, ViewRows, align, chosen, contenders
-from dfevals.analyses.comparison_result import ComparisonResult, Discordance
+from dfevals.analyses.comparison_result import REST, ComparisonResult, Discordance
 from dfevals.analyses.estimate import Complement, Options, Part
 from dfevals.analyses.leaderboard import leaderboard_of_folds, leaderboard_of_rows
 from dfevals.analyses.learners import FOLD_TESTS, by_folds
@@ -277,7 +277,7 @@ def _against_complement(question: _Question, sides: tuple[Contender, ...]) -> Co
         several = f" ({side.name})" if len(sides) > 1 else ""
         a, b = (
             np.where(names == "", "", names + several)
-            for names in (names, np.where(names == "", "", "the rest").astype(object))
+            for names in (names, np.where(names == "", "", REST).astype(object))
         )
         found += [
             Compared(r, a, b, _joined(piece, question.size), n)

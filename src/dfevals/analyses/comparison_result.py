@@ -17,8 +17,8 @@ from dfevals.analyses.leaderboard import Leaderboard, critical_difference
 from dfevals.analyses.summary import OVERALL
 from dfevals.cohorts import Cohorts
 from dfevals.exceptions import CohortError, DfevalsError, RoleError, check_choice, did_you_mean
-from dfevals.plain_tables import left_out, whisker_axis
 from dfevals.plots import labels
+from dfevals.render.plain_tables import left_out, whisker_axis
 from dfevals.results import Result
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["ComparisonResult", "Discordance"]
 
 Bools = npt.NDArray[np.bool_]
+REST = "the rest"  # the other side of a comparison with the complement
 PLOTS = ("forest", "discordant", "ranks", "folds", "posterior")
 
 
@@ -277,14 +278,15 @@ class ComparisonResult(Result):
             else self._frame
         )
         head = frame.head(max_rows)
-        several = len(set(zip(frame["a"], frame["b"], strict=True))) > 1
+        rest = bool((frame["b"] == REST).all())
+        several = len(set(zip(frame["a"], frame["b"], strict=True))) > 1 and not rest
         columns = [render.text_column(name, head[name], header=True, merge=True) for name in self._cohort_columns]
         if frame["metric"].nunique() > 1:
             columns.append(render.text_column("metric", head["metric"], header=True))
         if several:
             columns += [render.text_column("a", head["a"]), render.text_column("b", head["b"])]
         columns.append(render.count_column("n", head["n"]))
-        names = ("a", "b") if several else (str(frame["a"].iloc[0]), str(frame["b"].iloc[0]))
+        names = ("a", "b") if several else ("cohort" if rest else str(frame["a"].iloc[0]), str(frame["b"].iloc[0]))
         decimals = 3
         for name, key in zip(names, ("value_a", "value_b"), strict=True):
             label = f"value {name}" if several else name
@@ -296,7 +298,7 @@ class ComparisonResult(Result):
         columns.append(
             render.text_column("verdict", [self._verdict(r) for r in head[["verdict", "note"]].to_dict("records")])
         )
-        if frame["test"].nunique() > 1:
+        if frame["test"].nunique() > 1 and not self._cohort_columns:
             columns.append(render.text_column("test", head["test"]))
         tests = list(dict.fromkeys(frame["test"]))
         detail = f"difference = first − second, {self._level:.0%} intervals" + (
@@ -306,10 +308,17 @@ class ComparisonResult(Result):
             columns,
             title=self.title + ("" if several else f": {names[0]} − {names[1]}" if not self._varies() else ""),
             detail=detail,
-            notes=[*self.notes, *self._extra_notes()],
+            notes=[*self.notes, *self._tests(), *self._extra_notes()],
             apart=frozenset(np.flatnonzero(head["is_overall"].to_numpy(bool)).tolist() if self._cohort_columns else []),
             more=left_out(len(frame) - len(head), "row"),
         )
+
+    def _tests(self) -> list[str]:
+        """Which test belongs to which metric, where the table has no column for it."""
+        if self._frame["test"].nunique() < 2 or not self._cohort_columns:
+            return []
+        tests = self._frame.groupby("test", sort=False)["metric"].unique()
+        return ["Tests: " + "; ".join(f"{', '.join(metrics)}: {test}" for test, metrics in tests.items()) + "."]
 
     def _varies(self) -> bool:
         return self._frame["a"].nunique() > 1

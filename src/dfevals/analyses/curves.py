@@ -62,7 +62,7 @@ class CurveResult(Result):
 
     def table(self, max_rows: int = 60, width: int | None = None) -> Any:
         """The numbers of each curve; its points are in `.frame`."""
-        from dfevals.plain_tables import plain_table
+        from dfevals.render.plain_tables import plain_table
 
         del width
         frame = self._summary

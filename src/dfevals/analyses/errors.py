@@ -57,7 +57,7 @@ class ErrorsResult(Result):
 
     def table(self, max_rows: int = 30, width: int | None = None) -> Any:
         """The most frequent errors of each model and cohort."""
-        from dfevals.plain_tables import plain_table
+        from dfevals.render.plain_tables import plain_table
 
         del width
         shown = self._frame.rename(columns={"ci_low": "low", "ci_high": "high"})

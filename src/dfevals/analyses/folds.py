@@ -20,7 +20,7 @@ from dfevals.inference.folds import corrected_resampled_ttest
 from dfevals.inference.levels import check_level
 from dfevals.metrics.planning import plan
 from dfevals.metrics.registry import Request
-from dfevals.plain_tables import plain_table
+from dfevals.render.plain_tables import plain_table
 from dfevals.results import Result
 from dfevals.roles import Model
 
@@ -60,6 +60,8 @@ class FoldsResult(Result):
         del width
         shown = self._summary.rename(columns={"mean": "value"}).drop(columns=["outlier_p"])
         shown = shown.dropna(axis=1, how="all")
+        if not self.cohort_columns:
+            shown = shown.drop(columns="is_overall")
         if "outlier_fold" in shown and not (shown["outlier_fold"] != "").any():
             shown = shown.drop(columns="outlier_fold")
         return plain_table(
@@ -168,10 +170,15 @@ def _notes(found: Folds, bound: Bound, summary: pd.DataFrame) -> list[str]:
     odd = summary[summary["is_overall"] & (summary["outlier_fold"] != "")]
     for row in odd.to_dict("records")[:4]:
         notes.append(
-            f"Fold {row['outlier_fold']} is an outlier for {row['model']}, {row['metric']} (Grubbs p = {row['outlier_p']:.3g})."
+            f"{_named(row['outlier_fold'])} is an outlier for {row['model']}, {row['metric']} (Grubbs p = {row['outlier_p']:.3g})."
         )
     del bound
     return notes
+
+
+def _named(fold: str) -> str:
+    """A fold in words: "Fold 3", but "Fold03" as it is."""
+    return fold if fold.lower().startswith("fold") else f"Fold {fold}"
 
 
 def _training(bound: Bound, found: Folds) -> Folds | None:

@@ -101,7 +101,7 @@ class GainsResult(Result):
 
     def table(self, max_rows: int = 60, width: int | None = None) -> Any:
         """The gains table, without its intervals; they are in `.frame`."""
-        from dfevals.plain_tables import plain_table
+        from dfevals.render.plain_tables import plain_table
 
         del width
         hidden = [name for name in self._frame if name.endswith(("_low", "_high"))]

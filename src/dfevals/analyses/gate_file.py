@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dfevals.analyses.gates import Gate
-from dfevals.cohort_plain import from_plain
+from dfevals.cohorts.plain import from_plain
 from dfevals.exceptions import DataError, did_you_mean
 from dfevals.roles import Outcome, Roles
 

@@ -22,7 +22,7 @@ from dfevals.inference.levels import check_level, normal_quantile
 from dfevals.inference.planning import power as plan_power
 from dfevals.metrics.planning import plan
 from dfevals.metrics.registry import Request
-from dfevals.plain_tables import plain_table
+from dfevals.render.plain_tables import plain_table
 from dfevals.results import Result
 
 __all__ = ["PowerResult", "power"]

@@ -21,7 +21,7 @@ from dfevals.exceptions import MetricError, check_choice
 from dfevals.inference.calibrators import METHODS, fit_calibrator, fit_temperature
 from dfevals.inference.levels import t_quantile
 from dfevals.metrics.reliability import decompose, ece_of, logistic_recalibration, smooth_ece_of, spiegelhalter_of
-from dfevals.plain_tables import plain_table
+from dfevals.render.plain_tables import plain_table
 from dfevals.results import Result
 from dfevals.roles import Model
 from dfevals.tally import ScoreTally

@@ -23,7 +23,7 @@ from dfevals.inference.multiple import correct
 from dfevals.metrics.estimands import Mean
 from dfevals.metrics.planning import plan
 from dfevals.metrics.registry import Request
-from dfevals.plain_tables import plain_table
+from dfevals.render.plain_tables import plain_table
 from dfevals.results import Result
 from dfevals.tally import MomentTally
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["ThresholdsResult", "thresholds"]
 
 Floats = npt.NDArray[np.float64]
-METRICS = ("precision", "recall", "fpr", "f1", "youden_j", "accuracy", "selection_rate")
+METRICS = ("precision", "recall", "fpr", "f1", "accuracy", "selection_rate")
 BUDGETS = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75, 1.0)
 MOST = 1000  # rows of the table per cohort
 
@@ -113,7 +113,7 @@ class ThresholdsResult(Result):
 
     def table(self, max_rows: int = 60, width: int | None = None) -> Any:
         """The best thresholds; the whole table is in `.frame`."""
-        from dfevals.plain_tables import plain_table
+        from dfevals.render.plain_tables import plain_table
 
         del width
         frame = self._best.copy()

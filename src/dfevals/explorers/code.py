@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from dfevals.bound import _key
-from dfevals.cohort_intervals import quoted
+from dfevals.cohorts.intervals import quoted
 from dfevals.explorers.dimensions import to_code
 from dfevals.explorers.rows import search_columns
 from dfevals.explorers.state import State

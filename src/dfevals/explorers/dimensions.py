@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 from pandas.api import types
 
-from dfevals.cohort_definitions import Bins, Column, Each, Period, Quantiles, Top
 from dfevals.cohorts import bins, each, period, quantiles, top
+from dfevals.cohorts.definitions import Bins, Column, Each, Period, Quantiles, Top
 from dfevals.exceptions import CohortError
 from dfevals.explorers.state import LONGEST, StateError
 from dfevals.plots.labels import visible

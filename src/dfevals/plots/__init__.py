@@ -5,6 +5,24 @@ import lazy_loader
 # Light on purpose: matplotlib and seaborn load when something is drawn.
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["comparison", "confusion", "folds", "forest", "heatmap", "labels", "metrics", "panels", "posterior", "ranks", "style", "whisker"],
+    submodules=[
+        "comparison",
+        "confusion",
+        "curves",
+        "errors",
+        "folds",
+        "forest",
+        "gains",
+        "heatmap",
+        "labels",
+        "lines",
+        "metrics",
+        "panels",
+        "posterior",
+        "ranks",
+        "style",
+        "thresholds",
+        "whisker",
+    ],
     submod_attrs={"style": ["OVERALL", "PALETTE", "alt_text", "save", "theme"]},
 )

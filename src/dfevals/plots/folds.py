@@ -61,8 +61,7 @@ def draw(
         _draw_summary(ax, summary, models, len(folds))
         _mark(ax, table, models, folds, outliers or {})
         _set_up(ax, folds, metric, title, summary is not None)
-        if len(models) > 1 or np.isfinite(train).any():
-            ax.legend(loc="lower left", bbox_to_anchor=(-0.015, 0.985), ncols=4, handlelength=1.6, borderpad=0.2)
+        _legend(ax, models, bool(np.isfinite(train).any()), width)
     style.describe(ax, _words(table, models, folds, metric))
     return ax
 
@@ -85,8 +84,31 @@ def _draw_lines(ax: Axes, table: np.ndarray, train: np.ndarray, models: list[str
         if np.isfinite(train[:, at]).any():
             ax.plot(
                 x, train[:, at], marker=_MARKERS[at % len(_MARKERS)], color=color, linewidth=1, markersize=4, alpha=0.8,
-                linestyle=(0, (3, 2)), markerfacecolor=ax.get_facecolor(), label=f"{style.plain(model, 24)}, on training rows",
+                linestyle=(0, (3, 2)), markerfacecolor=ax.get_facecolor(), label="_",
             )  # fmt: skip
+
+
+def _legend(ax: Axes, models: list[str], trained: bool, width: float) -> None:
+    """Models, and what dashed lines are, in as many rows as the width asks for."""
+    from matplotlib.lines import Line2D
+
+    if len(models) < 2 and not trained:
+        return
+    handles, names = ax.get_legend_handles_labels()
+    if trained:
+        grey = style.ink(ax)[1]
+        handles.append(
+            Line2D(
+                [], [], color=grey, linestyle=(0, (3, 2)), marker="o", markersize=4, markerfacecolor=ax.get_facecolor()
+            )
+        )
+        names.append("on training rows")
+    columns = max(1, min(len(names), int(width / (0.55 + 0.075 * max(map(len, names))))))
+    rows = -(-len(names) // columns)
+    ax.legend(
+        handles, names, loc="lower left", bbox_to_anchor=(-0.015, 0.985), ncols=columns, handlelength=1.6, borderpad=0.2,
+    )  # fmt: skip
+    ax.set_title(ax.get_title(loc="left"), loc="left", pad=8 + 16 * rows)
 
 
 def _draw_summary(ax: Axes, summary: pd.DataFrame | None, models: list[str], n: int) -> None:

@@ -68,13 +68,14 @@ def draw(
     def draw_one(axis: Axes, panel: lines.Panel) -> None:
         axis.grid(True)
         axis.set_axisbelow(True)
-        entries, reasons = [], []
+        entries, reasons, drawn = [], [], False
         for line in panel.lines:
             place = (line.cohort, line.model)
             row, part = chosen[place].iloc[0], tables[place]
             if str(row["note"]) in ("no rows", "no positives") and (kind != "objective" or quantity != "cost"):
                 reasons.append(str(row["note"]) if len(panel.lines) == 1 else f"{line.name}: {row['note']}")
                 continue
+            drawn = drawn or not line.quiet
             if kind == "objective":
                 text = _objective(axis, line, part, row, quantity)
             elif kind == "decision":
@@ -84,8 +85,8 @@ def draw(
             named = len(panel.lines) > 1 or not panel.title
             if text:
                 entries.append((line, f"{line.name}  {text}" if named and line.name != panel.title else text))
-        if reasons and not entries and not axis.get_lines():
-            lines.empty(axis, "; ".join(dict.fromkeys(reasons)))
+        if not drawn:
+            lines.empty(axis, "; ".join(dict.fromkeys(reasons)) or "no rows")
         _finish(axis, kind, quantity)
         lines.key(axis, entries)
         style.describe(axis, _words(kind, quantity, panel, entries, reasons, level))

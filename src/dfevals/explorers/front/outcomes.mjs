@@ -48,7 +48,7 @@ export function rate(store, el, signal) {
     const hit = SCALES[store.state.rating.kind].find(([, , key]) => key === e.key);
     if (hit) { e.preventDefault(); e.stopPropagation(); mark(hit[0]); }
     if (e.key === "ArrowRight" || e.key === "ArrowLeft") { e.preventDefault(); go(e.key === "ArrowRight" ? 1 : -1); }
-  });
+  }, { signal });
   async function read() {
     const s = store.state, wanted = [s.rating.a, s.rating.kind === "better" ? s.rating.b : null].filter(Boolean), { tags, ratings, ...rest } = s;
     const m = await store.ask("rate", { ask: "rows", state: { ...rest, rows: { ...s.rows, page: Math.floor(at / 20), columns: wanted.length ? wanted : s.rows.columns } } });

@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from dfevals import render
-from dfevals.grids import Grid
-from dfevals.plain_tables import left_out, plain_table, whisker_axis
 from dfevals.plots import labels
+from dfevals.render import table as render
+from dfevals.render.grids import Grid
+from dfevals.render.plain_tables import left_out, plain_table, whisker_axis
 
 __all__ = ["metrics_table"]
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from dfevals.plots import labels
 from dfevals.plots.whisker import whiskers
-from dfevals.table_style import STYLE
+from dfevals.render.style import STYLE
 
 __all__ = [
     "FLAGS",

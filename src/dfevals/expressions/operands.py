@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .cohort_codes import Array
+from dfevals.codes import Array
 
 __all__ = ["Coded", "Objects", "Operand", "Plain", "Times", "load"]
 

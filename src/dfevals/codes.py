@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .exceptions import CohortError
+from dfevals.exceptions import CohortError
 
 __all__ = [
     "ALL",

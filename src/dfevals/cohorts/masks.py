@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .cohort_codes import Array, code_dtype, spans
-from .cohort_definitions import column_of
-from .exceptions import CohortError
-from .expressions import Expression, Rows, parse
+from dfevals.codes import Array, code_dtype, spans
+from dfevals.cohorts.definitions import column_of
+from dfevals.exceptions import CohortError
+from dfevals.expressions import Expression, Rows, parse
 
 __all__ = ["resolve_masks"]
 

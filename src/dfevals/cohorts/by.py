@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .cohort_codes import encode
-from .cohort_definitions import Bins, Column, Definition, Each, Period, Quantiles, Top
-from .cohort_intervals import check_grain
-from .cohort_masks import resolve_masks
-from .cohort_views import RESERVED, Cohorts, View, crossed, named
-from .exceptions import CohortError
+from dfevals.codes import encode
+from dfevals.cohorts.definitions import Bins, Column, Definition, Each, Period, Quantiles, Top
+from dfevals.cohorts.intervals import check_grain
+from dfevals.cohorts.masks import resolve_masks
+from dfevals.cohorts.views import RESERVED, Cohorts, View, crossed, named
+from dfevals.exceptions import CohortError
 
 __all__ = ["RESERVED", "Cohorts", "View", "bins", "each", "encode", "period", "quantiles", "resolve", "top"]
 

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .cohort_codes import MISSING, Array, code_dtype, factorise, number_literal, number_text, spans
-from .exceptions import CohortError, check_choice
+from dfevals.codes import MISSING, Array, code_dtype, factorise, number_literal, number_text, spans
+from dfevals.exceptions import CohortError, check_choice
 
 __all__ = ["GRAINS", "Dimension", "Numbers", "check_grain", "cut", "period_label", "period_start", "quoted", "step"]
 

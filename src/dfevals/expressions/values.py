@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .cohort_codes import Array
-from .expression_operands import Coded, Objects, Operand, Plain, Times
+from dfevals.codes import Array
+from dfevals.expressions.operands import Coded, Objects, Operand, Plain, Times
 
 __all__ = ["Evaluator", "InvalidOperation"]
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .cohort_codes import (
+from dfevals.codes import (
     MISSING,
     Levels,
     code_dtype,
@@ -21,8 +21,8 @@ from .cohort_codes import (
     spans,
     texts,
 )
-from .cohort_intervals import Dimension, Numbers, cut, period_label, period_start, quoted, step
-from .exceptions import CohortError, did_you_mean
+from dfevals.cohorts.intervals import Dimension, Numbers, cut, period_label, period_start, quoted, step
+from dfevals.exceptions import CohortError, did_you_mean
 
 __all__ = ["MAX_COHORTS", "Bins", "Column", "Definition", "Dimension", "Each", "Period", "Quantiles", "Top"]
 

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from dfevals import render
-from dfevals.grids import levels
 from dfevals.plots import labels
+from dfevals.render import table as render
+from dfevals.render.grids import levels
 
 __all__ = ["left_out", "plain_table", "whisker_axis"]
 

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .cohort_codes import ALL, Array, code_dtype, combine, counts, relabel, spans
-from .cohort_definitions import MAX_COHORTS, Definition, Each
-from .cohort_intervals import Dimension
-from .exceptions import CohortError
+from dfevals.codes import ALL, Array, code_dtype, combine, counts, relabel, spans
+from dfevals.cohorts.definitions import MAX_COHORTS, Definition, Each
+from dfevals.cohorts.intervals import Dimension
+from dfevals.exceptions import CohortError
 
 __all__ = ["RESERVED", "Cohorts", "View", "crossed", "named"]
 

@@ -24,11 +24,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .cohort_codes import Array, as_blocks, spans
-from .exceptions import ExpressionError, did_you_mean
-from .expression_grammar import fail, read
-from .expression_operands import load
-from .expression_values import Evaluator, InvalidOperation
+from dfevals.codes import Array, as_blocks, spans
+from dfevals.exceptions import ExpressionError, did_you_mean
+from dfevals.expressions.grammar import fail, read
+from dfevals.expressions.operands import load
+from dfevals.expressions.values import Evaluator, InvalidOperation
 
 __all__ = ["Block", "Expression", "Rows", "parse"]
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
-from .exceptions import ExpressionError, did_you_mean
+from dfevals.exceptions import ExpressionError, did_you_mean
 
 __all__ = ["fail", "read"]
 

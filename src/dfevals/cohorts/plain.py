@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from dfevals.cohort_definitions import Bins, Column, Each, Period, Quantiles, Top
-from dfevals.cohorts import bins, each, period, quantiles, top
+from dfevals.cohorts.by import bins, each, period, quantiles, top
+from dfevals.cohorts.definitions import Bins, Column, Each, Period, Quantiles, Top
 from dfevals.exceptions import CohortError
 
 __all__ = ["from_plain", "to_plain"]

@@ -1,0 +1,27 @@
+"""Cohorts: what `by=` may say, from a column name to named expressions, and its resolution on a frame."""
+
+from dfevals.cohorts.by import (
+    RESERVED,
+    Cohorts,
+    View,
+    bins,
+    each,
+    encode,
+    period,
+    quantiles,
+    resolve,
+    top,
+)
+
+__all__ = [
+    "Cohorts",
+    "RESERVED",
+    "View",
+    "bins",
+    "each",
+    "encode",
+    "period",
+    "quantiles",
+    "resolve",
+    "top",
+]
