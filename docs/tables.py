@@ -18,6 +18,14 @@ FAMILIES = {
     "regression": "Regression",
     "outcomes": "Outcomes of evaluators, systems and people",
 }
+EVALUATOR_FAMILIES = {
+    "grounding": "Groundedness and relevance",
+    "structured": "JSON, schemas and tool calls",
+    "reference": "Against a reference",
+    "safety": "Safety",
+    "style": "Style",
+    "judge": "Judged by a language model",
+}
 ARROWS = {"higher": " ↑", "lower": " ↓", "zero": " → 0", "one": " → 1"}
 
 
@@ -25,6 +33,7 @@ def write_tables(folder: Path) -> None:
     """Write every table as a Markdown file to be included."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "metrics.md").write_text(_metrics(dfevals.metrics.table()), encoding="utf-8")
+    (folder / "evaluators.md").write_text(_evaluators(dfevals.evaluators.table()), encoding="utf-8")
     (folder / "datasets.md").write_text(_datasets(), encoding="utf-8")
     (folder / "evaluators.md").write_text(_evaluators(), encoding="utf-8")
 
@@ -65,6 +74,38 @@ def _metric_rows(rows: pd.DataFrame) -> pd.DataFrame:
             "range": [r + ARROWS.get(better, "") for r, better in zip(rows["range"], rows["better"], strict=True)],
             "interval": rows["interval"],
             "source": rows["reference"],
+        }
+    )
+
+
+def _evaluators(table: pd.DataFrame) -> str:
+    parts = []
+    for family in [*EVALUATOR_FAMILIES, *sorted(set(table["family"]) - set(EVALUATOR_FAMILIES))]:
+        rows = table[table["family"] == family]
+        if len(rows):
+            parts += [
+                f"### {EVALUATOR_FAMILIES.get(family, family.capitalize())}",
+                "",
+                _pipe_table(_evaluator_rows(rows)),
+                "",
+            ]
+    return "\n".join(parts)
+
+
+def _evaluator_rows(rows: pd.DataFrame) -> pd.DataFrame:
+    optional = [f" ({text})" if text else "" for text in rows["optional"]]
+    marks = ["none" if pd.isna(mark) else f"{mark:g}" for mark in rows["pass_at"]]
+    return pd.DataFrame(
+        {
+            "evaluator": [f"**{name}**" for name in rows["evaluator"]],
+            "what it measures": rows["measures"],
+            "roles (optional)": [roles + more for roles, more in zip(rows["roles"], optional, strict=True)],
+            "range": [
+                span + ARROWS.get(better, "") for span, better in zip(rows["range"], rows["better"], strict=True)
+            ],
+            "pass mark": marks,
+            "known weaknesses": rows["weaknesses"],
+            "accuracy": rows["accuracy"],
         }
     )
 
