@@ -35,7 +35,6 @@ def write_tables(folder: Path) -> None:
     (folder / "metrics.md").write_text(_metrics(dfevals.metrics.table()), encoding="utf-8")
     (folder / "evaluators.md").write_text(_evaluators(dfevals.evaluators.table()), encoding="utf-8")
     (folder / "datasets.md").write_text(_datasets(), encoding="utf-8")
-    (folder / "evaluators.md").write_text(_evaluators(), encoding="utf-8")
 
 
 def write_listing(path: Path, module: str, title: str, text: str) -> None:
@@ -104,28 +103,13 @@ def _evaluator_rows(rows: pd.DataFrame) -> pd.DataFrame:
                 span + ARROWS.get(better, "") for span, better in zip(rows["range"], rows["better"], strict=True)
             ],
             "pass mark": marks,
-            "known weaknesses": rows["weaknesses"],
-            "accuracy": rows["accuracy"],
+            "how good it is, and where it is weak": rows["accuracy"] + " " + rows["weaknesses"],
         }
     )
 
 
 def _code(text: str) -> str:
     return f"`{text}`" if text else ""
-
-
-def _evaluators() -> str:
-    table = dfevals.evaluators.table()
-    rows = pd.DataFrame(
-        {
-            "evaluator": [f"**{name}**" for name in table["evaluator"]],
-            "what it measures": table["measures"],
-            "reads": table["roles"],
-            "range": [r + ARROWS.get(better, "") for r, better in zip(table["range"], table["better"], strict=True)],
-            "how good it is, and where it is weak": table["accuracy"] + " " + table["weaknesses"],
-        }
-    )
-    return _pipe_table(rows)
 
 
 def _datasets() -> str:
