@@ -201,7 +201,7 @@ def _money(name: str) -> Any:
         )
         if str(found["note"]).startswith("contacting nobody"):
             return "contact nobody: it never pays"
-        note = f"best {labels.percent(found['depth'])} [{labels.percent(found['depth_low'])}, {labels.percent(found['depth_high'])}]"
+        note = f"{'best' if name == 'profit' else 'most profit at'} {labels.percent(found['depth'])} [{labels.percent(found['depth_low'])}, {labels.percent(found['depth_high'])}]"
         return f"{note}: {_amount(found['profit'])}" if name == "profit" else note
 
     return one

@@ -91,9 +91,11 @@ def draw(
         lines.key(axis, entries)
         style.describe(axis, _words(kind, quantity, panel, entries, reasons, level))
 
-    heading = {"objective": f"{quantity} by threshold", "metrics": "Metrics by threshold", "decision": "Net benefit"}[
-        kind
-    ]
+    heading = {
+        "objective": f"{quantity.replace('_', ' ').capitalize()} by threshold",
+        "metrics": "Metrics by threshold",
+        "decision": "Net benefit",
+    }[kind]
     return lines.draw_panels(
         best, ax, draw_one, cohort_columns=cohort_columns, models=models, title=heading if title is None else title,
         limit=limit, dark=dark, size=(3.7, 3.1), sharey=kind != "decision",
@@ -187,9 +189,11 @@ def _words(
     reasons: Sequence[str],
     level: float,
 ) -> str:
-    what = {"objective": f"{quantity} by threshold", "metrics": "Metrics by threshold", "decision": "Decision curve"}[
-        kind
-    ]
+    what = {
+        "objective": f"{quantity.replace('_', ' ').capitalize()} by threshold",
+        "metrics": "Metrics by threshold",
+        "decision": "Decision curve",
+    }[kind]
     name = f" of {panel.title}" if panel.title else ""
     shown = "; ".join(text if text.startswith(line.name) else f"{line.name} {text}" for line, text in entries)
     undefined = f" Not drawn: {'; '.join(reasons)}." if reasons else ""
