@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
@@ -15,17 +13,16 @@ import pandas as pd
 from pandas.api import types
 
 from dfevals.exceptions import DataError, RoleError, did_you_mean
-from dfevals.roles import Model, Outcome, Roles, column, find_models, pattern_labels, stand_in
+from dfevals.labels import encode_labels, find_labels, found_labels
+from dfevals.numbers import BLOCK, VERDICTS, Numbers, outcome_values, verdict_word
+from dfevals.roles import Model, Outcome, Roles, column, find_models, has_score_per_class
+from dfevals.tasks import find_task, prediction_columns
 
 __all__ = ["BLOCK", "Bound", "bind"]
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
-BLOCK = 1 << 18  # rows encoded at a time
-MANY_CLASSES = 50  # more distinct whole numbers than this are a regression target
 ROUNDING = 1e-4  # probabilities this far outside [0, 1] are rounding and are clipped
-MISSING = -1
-VERDICTS = {"pass": 1.0, "passed": 1.0, "true": 1.0, "yes": 1.0, "fail": 0.0, "failed": 0.0, "false": 0.0, "no": 0.0}
 
 
 @dataclass(frozen=True)
@@ -210,7 +207,7 @@ class Bound:
         if key not in self._cache:
             outcome = self.outcome(name)
             series = column(self.frame, name, "outcomes")
-            values = _outcome_values(series, name)
+            values = outcome_values(series, name)
             if outcome.error_column is not None:
                 values = np.where(self._outcome_failed(outcome), np.nan, values)
             self._cache[key] = values
@@ -251,48 +248,6 @@ class Bound:
         return Bound(frame, self.roles, self.task, self.labels, self.models, self.reasons, kinds)
 
 
-class Numbers:
-    """A column as float64, converted a block at a time (floats are not copied)."""
-
-    def __init__(self, series: pd.Series, role: str) -> None:
-        self._role, self._name = role, series.name
-        self._plain = series.to_numpy() if isinstance(series.dtype, np.dtype) and series.dtype.kind in "fiub" else None
-        self._series = series
-        if self._plain is None and not types.is_numeric_dtype(series.dtype) and not types.is_bool_dtype(series.dtype):
-            self._plain = self._parsed(series)
-
-    def _parsed(self, series: pd.Series) -> Floats:
-        """Numbers in an object or text column, if all of them are numbers."""
-        if not types.is_object_dtype(series.dtype):
-            raise DataError(
-                f"{self._role} column {self._name!r} has dtype {series.dtype}; numbers are needed. "
-                f"Convert it first: df[{self._name!r}].astype(float)."
-            )
-        values = series.to_numpy(dtype=object)
-        kinds = {type(value) for value in values}
-        bad = [
-            kind
-            for kind in kinds
-            if not issubclass(kind, int | float | np.number | np.bool_ | type(None) | type(pd.NA))
-        ]
-        if bad and not all(issubclass(kind, Decimal) for kind in bad):
-            raise DataError(
-                f"{self._role} column {self._name!r} holds {bad[0].__name__} values; numbers are needed. "
-                f"Convert it first: pd.to_numeric(df[{self._name!r}])."
-            )
-        return np.array([np.nan if value is None or value is pd.NA else float(value) for value in values])
-
-    def block(self, start: int, stop: int) -> Floats:
-        """Rows start..stop as float64; NaN where missing."""
-        if self._plain is not None:
-            return self._plain[start:stop].astype(np.float64, copy=False)
-        return self._series.iloc[start:stop].to_numpy(dtype=np.float64, na_value=np.nan)
-
-    def all(self) -> Floats:
-        """The whole column."""
-        return self.block(0, len(self._series))
-
-
 def bind(frame: pd.DataFrame, roles: Roles) -> Bound:
     """Resolve roles against a frame.
 
@@ -310,9 +265,9 @@ def bind(frame: pd.DataFrame, roles: Roles) -> Bound:
     if roles.y_true is None:
         return _without_labels(frame, roles)
     truth = column(frame, roles.y_true, "y_true")
-    preds = _prediction_columns(roles.y_pred)
-    single_score = roles.y_score is not None and not _per_class(roles, frame)
-    task, reason = _task(roles, frame, truth, preds, single_score)
+    preds = prediction_columns(roles.y_pred)
+    single_score = roles.y_score is not None and not has_score_per_class(roles, frame)
+    task, reason = find_task(roles, frame, truth, preds, single_score)
     if task in ("multilabel", "clustering"):
         raise RoleError(f"task={task!r} is not supported yet. Tasks: 'binary', 'multiclass', 'regression'.")
     if task == "regression":
@@ -322,7 +277,7 @@ def bind(frame: pd.DataFrame, roles: Roles) -> Bound:
                 "say task='binary' or task='multiclass'."
             )
         return Bound(frame, roles, task, (), find_models(roles, frame, (), False), (reason,))
-    labels, label_reason = _labels(roles, frame, truth, preds, task)
+    labels, label_reason = find_labels(roles, frame, truth, preds, task)
     if task == "binary" and len(labels) > 2:
         task, reason = "multiclass", f"{len(labels)} classes have a score"
     models = find_models(roles, frame, labels, task == "multiclass")
@@ -354,327 +309,8 @@ def _completed(outcome: Outcome, frame: pd.DataFrame) -> Outcome:
     kind = outcome.kind
     if kind is None:
         numeric = types.is_numeric_dtype(series.dtype) and not types.is_bool_dtype(series.dtype)
-        values = set() if numeric else {_word(value) for value in _found_labels(series, "outcomes")[:20]}
+        values = set() if numeric else {verdict_word(value) for value in found_labels(series, "outcomes")[:20]}
         kind = "score" if numeric and outcome.kind is None else "pass" if values <= {0, 1, *VERDICTS} else "category"
     if outcome.error_column is not None:
         column(frame, outcome.error_column, "error_column")
     return replace(outcome, kind=kind)
-
-
-def _word(value: Any) -> Any:
-    return value.strip().lower() if isinstance(value, str) else value
-
-
-def _outcome_values(series: pd.Series, name: str) -> Floats:
-    if types.is_bool_dtype(series.dtype) or types.is_numeric_dtype(series.dtype):
-        return series.to_numpy(dtype=np.float64, na_value=np.nan)
-    values = np.full(len(series), np.nan)
-    known = series.notna().to_numpy()
-    for i, value in zip(np.flatnonzero(known), series[known].to_numpy(dtype=object), strict=True):
-        if isinstance(value, bool | int | float | np.number | np.bool_):
-            values[i] = float(value)
-        elif isinstance(value, str) and _word(value) in VERDICTS:
-            values[i] = VERDICTS[_word(value)]
-        else:
-            raise DataError(
-                f"Outcome {name!r} holds {value!r}, which is neither a number nor a verdict (pass/fail, true/false, yes/no). "
-                f"Map it first, for instance df[{name!r}] == {value!r}."
-            )
-    return values
-
-
-def _per_class(roles: Roles, frame: pd.DataFrame) -> bool:
-    """Whether some model has one score per class."""
-    value = roles.y_score
-    specs = [spec for _, spec in value[1]] if isinstance(value, tuple) and value[:1] == ("models",) else [value]
-    return any(
-        isinstance(s, tuple) or (isinstance(s, str) and "{label}" in s and s not in frame.columns) for s in specs
-    )
-
-
-def _prediction_columns(value: Any) -> list[str]:
-    if value is None:
-        return []
-    return [spec for _, spec in value[1]] if isinstance(value, tuple) and value[:1] == ("models",) else [value]
-
-
-def _task(
-    roles: Roles, frame: pd.DataFrame, truth: pd.Series, preds: Sequence[str], single_score: bool
-) -> tuple[str, str]:
-    """The task, and why: our own rule, which knows missing values and looks at the predictions too."""
-    if roles.task is not None:
-        return roles.task, "as declared"
-    if roles.y_lower is not None or roles.y_upper is not None:
-        return "regression", "interval columns are given"
-    dtype = truth.dtype
-    if types.is_bool_dtype(dtype):
-        return "binary", "y_true is Boolean"
-    if types.is_datetime64_any_dtype(dtype) or types.is_timedelta64_dtype(dtype):
-        raise RoleError(f"y_true column {truth.name!r} holds times, which no metric here can judge.")
-    if not types.is_numeric_dtype(dtype) or isinstance(dtype, pd.CategoricalDtype):
-        if types.is_object_dtype(dtype) and _all_numbers(truth):
-            return _task(roles, frame, _as_numbers(truth), preds, single_score)
-        count = len(_found_labels(truth, "y_true"))
-        if roles.labels is not None:
-            count = len(roles.labels)
-        declared = roles.pos_label is not None or single_score
-        task = "binary" if count <= 2 and (declared or count == 2) else "multiclass"
-        if _per_class(roles, frame) and count < 2:
-            task = "multiclass"
-        return task, f"y_true has {count} text label{'s' * (count != 1)}"
-    if types.is_complex_dtype(dtype):
-        raise DataError(f"y_true column {truth.name!r} holds complex numbers, which no metric here can judge.")
-    numbers = np.asarray(_distinct(truth), dtype=float)
-    values = numbers = numbers[np.isfinite(numbers)]  # infinite values count as missing
-    if (numbers % 1 != 0).any():
-        return "regression", "y_true has fractions"
-    for name in preds:
-        series = _as_numbers(column(frame, name, "y_pred"))
-        if types.is_float_dtype(series.dtype):
-            predicted = series.to_numpy(dtype=float, na_value=np.nan)
-            if (predicted[np.isfinite(predicted)] % 1 != 0).any():
-                return "regression", f"y_true has whole numbers but y_pred {name!r} has fractions"
-        elif not types.is_numeric_dtype(series.dtype):
-            return ("binary" if len(values) <= 2 else "multiclass"), "y_pred holds text labels"
-    if roles.labels is not None:
-        return ("binary" if len(roles.labels) == 2 else "multiclass"), f"{len(roles.labels)} labels are declared"
-    if roles.pos_label is not None or (single_score and len(values) <= 2):
-        return (
-            "binary",
-            "a positive label is declared"
-            if roles.pos_label is not None
-            else f"y_true has {len(values)} values and there is one score",
-        )
-    if _per_class(roles, frame):
-        return ("binary" if len(values) <= 2 else "multiclass"), "there is one score per class"
-    if len(values) <= 2 and set(numbers.tolist()) <= {0.0, 1.0, -1.0}:
-        return "binary", f"y_true holds {sorted(numbers.tolist())}"
-    if single_score:
-        raise RoleError(
-            f"y_true has {len(values)} distinct values but there is one score column. For classes pass one score per class "
-            "(y_score='p_{label}'); for a regression pass y_pred= instead of y_score=."
-        )
-    few = len(values) <= min(MANY_CLASSES, max(2, math.isqrt(max(len(truth), 1))))
-    if preds and few and _same_values(frame, preds, numbers):
-        return (
-            "binary" if len(values) <= 2 else "multiclass"
-        ), f"y_true and y_pred hold the same {len(values)} whole numbers"
-    return "regression", f"y_true holds {len(values)} whole numbers"
-
-
-def _distinct(series: pd.Series) -> Any:
-    """Values that occur, without missing ones; whole numbers of a small range are counted instead of hashed."""
-    if isinstance(series.dtype, np.dtype) and series.dtype.kind in "iu" and len(series):
-        values = series.to_numpy()
-        low, high = int(values.min()), int(values.max())
-        if high - low < 1 << 16:
-            present = np.zeros(high - low + 1, bool)
-            for start in range(0, len(values), BLOCK):
-                present[values[start : start + BLOCK].astype(np.int64) - low] = True
-            return np.flatnonzero(present) + low
-    return pd.unique(series.dropna())
-
-
-def _all_numbers(series: pd.Series) -> bool:
-    kinds = (int, float, np.number, Decimal)
-    return all(isinstance(v, kinds) and not isinstance(v, bool) for v in series.dropna().to_numpy())
-
-
-def _as_numbers(series: pd.Series) -> pd.Series:
-    """A column of Python's numbers as float64; any other column as it is."""
-    if not types.is_object_dtype(series.dtype) or not _all_numbers(series):
-        return series
-    return series.where(series.notna(), np.nan).astype(float)
-
-
-def _same_values(frame: pd.DataFrame, preds: Sequence[str], known: Floats) -> bool:
-    """Whether predictions hold no number far outside the labels'."""
-    for name in preds:
-        predicted = np.asarray(_distinct(column(frame, name, "y_pred")), dtype=float)
-        if len(predicted) > MANY_CLASSES or not np.isin(predicted, known).mean() >= 0.5:
-            return False
-    return True
-
-
-def _labels(
-    roles: Roles, frame: pd.DataFrame, truth: pd.Series, preds: Sequence[str], task: str
-) -> tuple[tuple[Any, ...], str]:
-    """Classes in order (the positive one last in a binary task), and how they were found."""
-    if roles.labels is not None:
-        labels = list(roles.labels)
-        if len(set(map(_key, labels))) != len(labels):
-            raise RoleError(f"labels={labels!r} names a label twice.")
-        reason = "labels as declared"
-    else:
-        labels = _found_labels(truth, "y_true")
-        seen = {_key(label) for label in labels}
-        for name in preds:
-            series = column(frame, name, "y_pred")
-            more = _found_labels(series, "y_pred")
-            _check_kinds(labels, more, truth, series)
-            labels += [label for label in more if _key(label) not in seen]
-            seen |= {_key(label) for label in more}
-        labels = _ordered(labels, truth)
-        labels = _with_pattern(labels, roles, frame, task)
-        reason = "labels as they occur"
-    if task == "binary" and roles.task is None and len(labels) > 2 and _per_class(roles, frame):
-        task = "multiclass"  # two classes occur, but more have a score
-    if task != "binary":
-        if len(labels) < 2:
-            raise RoleError(
-                f"y_true column {truth.name!r} holds {f'one label only, {labels[0]!r}' if labels else 'no labels'}. "
-                "Pass labels=[...] with all classes."
-            )
-        return tuple(labels), reason
-    return _binary_labels(labels, roles, truth), reason
-
-
-def _binary_labels(labels: list[Any], roles: Roles, truth: pd.Series) -> tuple[Any, ...]:
-    """(negative, positive)."""
-    if len(labels) > 2:
-        raise RoleError(
-            f"A binary task has two labels, but y_true and y_pred hold {len(labels)}: {labels[:6]!r}. "
-            "Is it task='multiclass'? Or pass labels=[negative, positive]."
-        )
-    positive = roles.pos_label
-    if positive is not None:
-        known = [label for label in labels if _key(label) == _key(positive)]
-        if not known and len(labels) == 2:
-            close = did_you_mean(positive, labels)
-            close = f" {close}" if close else ""
-            if any(str(label) == str(positive) for label in labels):
-                close = f" The labels are of type {type(labels[0]).__name__}; pass pos_label={labels[[str(x) for x in labels].index(str(positive))]!r}."
-            raise RoleError(f"pos_label={positive!r} is not a label of {truth.name!r}: {labels!r}.{close}")
-        others = [label for label in labels if _key(label) != _key(positive)]
-        return (others[0] if others else stand_in(positive), known[0] if known else positive)
-    if roles.labels is not None:
-        return tuple(labels)
-    keys = {_key(label) for label in labels}
-    for pair in ((0.0, 1.0), (-1.0, 1.0)):
-        if keys <= set(pair):
-            if len(labels) == 2:
-                return tuple(sorted(labels, key=_key))
-            return tuple(type(labels[0])(value) if labels else int(value) for value in pair)
-    raise RoleError(
-        f"Which label of {truth.name!r} is the positive one? Labels: {labels!r}. "
-        f"Pass pos_label={labels[-1] if labels else 1!r}."
-    )
-
-
-def _with_pattern(labels: list[Any], roles: Roles, frame: pd.DataFrame, task: str) -> list[Any]:
-    """Add classes that have a score column but occur in no row, if the scores then sum to one."""
-    texts = pattern_labels(roles, frame)
-    missing = [text for text in texts if text not in {str(label) for label in labels}]
-    if not missing or not _per_class(roles, frame) or not set(map(str, labels)) <= set(texts):
-        return labels
-    value = roles.y_score
-    spec = value[1][0][1] if isinstance(value, tuple) and value[:1] == ("models",) else value
-    head = frame.iloc[:1000]
-    total = sum(head[spec.replace("{label}", text)].to_numpy(dtype=float, na_value=np.nan) for text in texts)
-    if len(head) and np.nanmax(np.abs(total - 1)) < 1e-3:
-        kind = type(labels[0]) if labels else str
-        return _ordered(
-            [*labels, *[kind(text) if kind in (int, float) else text for text in missing]], pd.Series(dtype=object)
-        )
-    return labels
-
-
-def _found_labels(series: pd.Series, role: str) -> list[Any]:
-    dtype = series.dtype
-    if isinstance(dtype, pd.CategoricalDtype):
-        used = np.unique(series.cat.codes.to_numpy())
-        return [_tidy(value) for value in dtype.categories[used[used >= 0]]]
-    try:
-        values = _distinct(series)
-    except TypeError:
-        raise DataError(
-            f"{role} column {series.name!r} holds unhashable values, such as lists; labels are needed."
-        ) from None
-    found = [_tidy(value) for value in values]
-    return [label for label in found if not (isinstance(label, float) and not math.isfinite(label))]
-
-
-def _tidy(value: Any) -> Any:
-    value = value.item() if isinstance(value, np.generic) else value
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def _key(label: Any) -> Any:
-    """Equal for labels that mean the same: 1, 1.0 and True, but not "1"."""
-    return float(label) if isinstance(label, int | float | np.number | np.bool_) else label
-
-
-def _ordered(labels: list[Any], truth: pd.Series) -> list[Any]:
-    if isinstance(truth.dtype, pd.CategoricalDtype) and truth.dtype.ordered:
-        order = {_key(_tidy(value)): i for i, value in enumerate(truth.dtype.categories)}
-        return sorted(labels, key=lambda label: order.get(_key(label), len(order)))
-    try:
-        return sorted(labels)
-    except TypeError:
-        return sorted(labels, key=lambda label: (isinstance(label, str), str(label)))
-
-
-def _check_kinds(labels: list[Any], more: list[Any], truth: pd.Series, pred: pd.Series) -> None:
-    """Refuse "1" against 1, which would make every row an error."""
-    texts = [{isinstance(label, str) for label in group} for group in (labels, more)]
-    if labels and more and texts[0].isdisjoint(texts[1]):
-        kind = "str" if True in texts[0] else "float" if any(isinstance(v, float) for v in labels) else "int"
-        raise RoleError(
-            f"y_true column {truth.name!r} holds {labels[0]!r} ({type(labels[0]).__name__}) and y_pred column {pred.name!r} "
-            f"holds {more[0]!r} ({type(more[0]).__name__}): they would never agree. "
-            f"Convert one: df[{pred.name!r}] = df[{pred.name!r}].astype({kind})."
-        )
-
-
-def encode_labels(series: pd.Series, labels: Sequence[Any], role: str) -> Array:
-    """Codes 0..K−1 of a label column, −1 where missing, in the smallest integers that hold them.
-
-    Raises
-    ------
-    DataError
-        A value that is not in `labels`.
-    """
-    kind = np.int8 if len(labels) < 127 else np.int16 if len(labels) < 32767 else np.int32
-    out = np.empty(len(series), kind)
-    dtype = series.dtype
-    lookup = {_key(label): i for i, label in enumerate(labels)}
-
-    def place(values: Any) -> Array:
-        found = []
-        for value in values:
-            code = lookup.get(_key(_tidy(value)))
-            if code is None:
-                if isinstance(value, float) and not math.isfinite(value):
-                    code = MISSING
-                else:
-                    raise DataError(
-                        f"{role} column {series.name!r} holds {value!r}, which is not one of labels={list(labels)!r}. "
-                        "Add it to labels= or drop those rows."
-                    )
-            found.append(code)
-        return np.array([*found, MISSING], kind)  # the last serves code −1
-
-    if isinstance(dtype, pd.CategoricalDtype):
-        codes = series.cat.codes.to_numpy()
-        used = np.unique(codes)
-        table = np.full(len(dtype.categories) + 1, MISSING, kind)
-        table[used[used >= 0]] = place(dtype.categories[used[used >= 0]])[:-1]
-        return np.take(table, codes, out=out, mode="wrap")
-    if isinstance(dtype, np.dtype) and dtype.kind == "b" and len(labels) == 2 and set(lookup) == {0.0, 1.0}:
-        flags = series.to_numpy()
-        return flags.astype(kind) if lookup[1.0] == 1 else (~flags).astype(kind)
-    for start in range(0, len(series), BLOCK):
-        part = series.iloc[start : start + BLOCK]
-        if isinstance(dtype, np.dtype) and dtype.kind in "iu" and len(part):
-            values = part.to_numpy()
-            low, high = int(values.min()), int(values.max())
-            if high - low < 1 << 16:
-                shifted = values.astype(np.int64) - low
-                present = np.flatnonzero(np.bincount(shifted, minlength=high - low + 1))
-                table = np.full(high - low + 1, MISSING, kind)
-                table[present] = place((present + low).tolist())[:-1]
-                np.take(table, shifted, out=out[start : start + BLOCK])
-                continue
-        codes, uniques = pd.factorize(part)
-        np.take(place(uniques), codes, out=out[start : start + BLOCK], mode="wrap")
-    return out

@@ -12,7 +12,7 @@ import pandas as pd
 
 from dfevals.exceptions import RoleError, check_choice, did_you_mean
 
-__all__ = ["Model", "Outcome", "Roles", "column", "find_models", "pattern_labels", "stand_in"]
+__all__ = ["Model", "Outcome", "Roles", "column", "find_models", "has_score_per_class", "pattern_labels", "stand_in"]
 
 TASKS = ("binary", "multiclass", "multilabel", "regression", "clustering", "outcomes")
 WEIGHT_KINDS = ("importance", "frequency")
@@ -342,6 +342,15 @@ def _score_columns(
     if len(found) == 2 and not multiclass:
         return (found[1],)  # labels put the positive class last
     return found
+
+
+def has_score_per_class(roles: Roles, frame: pd.DataFrame) -> bool:
+    """Whether some model has one score per class."""
+    value = roles.y_score
+    specs = [spec for _, spec in value[1]] if isinstance(value, tuple) and value[:1] == ("models",) else [value]
+    return any(
+        isinstance(s, tuple) or (isinstance(s, str) and "{label}" in s and s not in frame.columns) for s in specs
+    )
 
 
 def pattern_labels(roles: Roles, frame: pd.DataFrame) -> list[str]:

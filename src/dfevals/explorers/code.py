@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dfevals.bound import _key
 from dfevals.cohorts.intervals import quoted
 from dfevals.explorers.dimensions import to_code
 from dfevals.explorers.rows import search_columns
 from dfevals.explorers.state import State
 from dfevals.explorers.view import OUTCOMES, View
+from dfevals.labels import label_key
 from dfevals.plots.labels import visible
 from dfevals.roles import Model, Roles
 
@@ -244,6 +244,6 @@ def _literal(series: pd.Series, label: Any) -> str:
     if isinstance(label, str):
         return repr(label)
     values = series.cat.categories if isinstance(series.dtype, pd.CategoricalDtype) else series.dropna().unique()
-    same = [v for v in values if _key(v.item() if isinstance(v, np.generic) else v) == _key(label)]
+    same = [v for v in values if label_key(v.item() if isinstance(v, np.generic) else v) == label_key(label)]
     value = same[0] if same else label
     return repr(value.item() if isinstance(value, np.generic) else value)
