@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from IPython.core.completer import provisionalcompleter
+from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
@@ -224,6 +225,26 @@ def test_errors_are_one_short_message(
     assert not result.success
     assert message in captured.err
     assert "Traceback" not in captured.err + captured.out
+
+
+# Gates
+
+
+def test_gate_reads_rules(shell: InteractiveShell) -> None:
+    line = "gate ev --model a --baseline b --by sex --rule 'recall >= 0.3' --rule 'accuracy no worse than baseline'"
+    found = run(shell, line)
+    rules = [dfevals.Gate("recall", ">=", 0.3), dfevals.Gate("accuracy", vs="baseline")]
+    known = shell.user_ns["ev"].gate(rules, model="a", baseline="b", by="sex")
+    pd.testing.assert_frame_equal(found.frame, known.frame)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [("", "--rule"), ("--rule 'recall > 0.8'", "is no rule"), ("--rule 'recall >= high'", "is not a number")],
+)
+def test_gate_without_a_rule_that_can_be_read(shell: InteractiveShell, options: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        run(shell, f"gate ev --model a {options}")
 
 
 # Completion

@@ -15,6 +15,7 @@ from IPython.core.error import UsageError
 
 from dfevals import cohorts, metrics
 from dfevals.accessor import evaluate
+from dfevals.analyses.gates import Gate
 from dfevals.evaluation import Evaluation
 from dfevals.exceptions import DfevalsError, did_you_mean
 
@@ -86,7 +87,16 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "min_n": {"type": int, "help": "fold cohorts with fewer rows into one"},
     "baseline": {"metavar": "NAME", "help": "the model to compare with"},
     "bins": {"type": int, "help": "number of bins"},
+    "rules": {
+        "nargs": "+",
+        "action": "extend",
+        "required": True,
+        "metavar": "RULE",
+        "help": "'recall >= 0.8', or 'fail_rate no worse than baseline by more than 0.01'; quote each",
+    },
+    "level": {"type": float, "help": "level at which the intervals of a rule hold together"},
 }
+_ALSO = {"rules": ("--rule",)}
 _COLUMN_OPTIONS = {"by", "y_true", "y_score", "y_pred", "sample_weight", "cluster", "fold", "time"}
 _DEFINITIONS: dict[str, Callable[..., Any]] = {
     "bins": cohorts.bins,
@@ -111,7 +121,7 @@ def _parser(command: Command) -> _Parser:
     mine = parser.add_argument_group("options")
     for name, settings in _OPTIONS.items():
         if name in command.parameters:
-            mine.add_argument(_flag(name), default=argparse.SUPPRESS, **settings)
+            mine.add_argument(_flag(name), *_ALSO.get(name, ()), default=argparse.SUPPRESS, **settings)
     if command.prints:
         mine.add_argument("--where", metavar="EXPRESSION", help="only these rows, such as 'age < 30'")
         mine.add_argument("--each", action="store_true", help="cohorts of each column instead of intersections")
@@ -178,6 +188,8 @@ def _answer(command: Command, given: dict[str, Any], known: Mapping[str, Any], c
         given["by"] = _by(given["by"], evaluation.frame, known, each=bool(each))
     if cell is not None:
         given["by"] = _named_cohorts(cell)
+    if "rules" in given:
+        given["rules"] = [Gate.parse(rule) for rule in given["rules"]]
     positional = [given.pop(key) for key in ("a", "b") if key in given]
     result = getattr(evaluation, command.name)(*positional, **given)
     if plot:

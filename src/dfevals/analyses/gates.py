@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,8 @@ __all__ = ["ANSWERS", "Gate", "judge"]
 ANSWERS = ("pass", "fail", "inconclusive")
 OPERATORS = (">=", "<=")
 BASELINE, OVERALL = "baseline", "overall"
+_LIMIT = re.compile(r"(?P<metric>.+?)\s*(?P<op>>=|<=)\s*(?P<limit>\S+)")
+_COMPARISON = re.compile(r"(?P<metric>.+?) no worse than (?P<vs>.+?)(?: by more than (?P<margin>\S+))?")
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,32 @@ class Gate:
         if self.level is not None:
             check_level(self.level)
 
+    @classmethod
+    def parse(cls, text: str) -> Gate:
+        """The rule that is written as `str(rule)` writes it.
+
+        Raises
+        ------
+        MetricError
+            The text is no rule.
+
+        Examples
+        --------
+        >>> Gate.parse("recall >= 0.8") == Gate("recall", ">=", 0.8)
+        True
+        >>> Gate.parse("fail_rate no worse than baseline by more than 0.01").margin
+        0.01
+        """
+        found = _LIMIT.fullmatch(text.strip())
+        if found:
+            return cls(found["metric"], found["op"], _number(found["limit"], text))
+        found = _COMPARISON.fullmatch(text.strip())
+        if found:
+            return cls(found["metric"], vs=found["vs"], margin=_number(found["margin"] or "0", text))
+        raise MetricError(
+            f"{text!r} is no rule. Write 'recall >= 0.8', or 'fail_rate no worse than baseline by more than 0.01'."
+        )
+
     @property
     def name(self) -> str:
         """Name of the metric."""
@@ -97,6 +126,13 @@ class Gate:
         if self.op is not None:
             return f"{self.name} {self.op} {self.limit:g}"
         return f"{self.name} no worse than {self.vs}" + (f" by more than {self.margin:g}" if self.margin else "")
+
+
+def _number(text: str, rule: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise MetricError(f"{text!r} in the rule {rule!r} is not a number.") from None
 
 
 @dataclass(frozen=True)
