@@ -98,11 +98,11 @@ def _evaluator_rows(rows: pd.DataFrame) -> pd.DataFrame:
         {
             "evaluator": [f"**{name}**" for name in rows["evaluator"]],
             "what it measures": rows["measures"],
-            "roles (optional)": [roles + more for roles, more in zip(rows["roles"], optional, strict=True)],
             "range": [
                 span + ARROWS.get(better, "") for span, better in zip(rows["range"], rows["better"], strict=True)
             ],
             "pass mark": marks,
+            "roles (optional)": [roles + more for roles, more in zip(rows["roles"], optional, strict=True)],
             "how good it is, and where it is weak": rows["accuracy"] + " " + rows["weaknesses"],
         }
     )
