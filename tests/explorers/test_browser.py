@@ -115,6 +115,15 @@ def shot(page: Any, name: str, selector: str = X) -> None:
         page.locator(selector).first.screenshot(path=Path(SHOTS) / f"{name}.png")
 
 
+def exhaust(page: Any, text: str) -> None:
+    """Press a button until it is disabled."""
+    page.evaluate(
+        """async (text) => { const button = [...document.querySelectorAll('.dfe-x button')].find(b => b.textContent === text);
+        for (let i = 0; i < 200 && !button.disabled; i++) { button.click(); await new Promise(ok => setTimeout(ok, 40)); } }""",
+        text,
+    )
+
+
 def cohort(page: Any, label: str, root: str = X) -> Any:
     """The button of a cohort."""
     return page.locator(f"{root} .dfe-pick").get_by_text(label, exact=True)
@@ -185,15 +194,9 @@ def test_the_story_in_lab(page: Any) -> None:
     assert hosts.python(page, "print(ev.explore(**json.loads(json.dumps(ex.state))).state == ex.state)") == "True"
     shot(page, "explorer-3-rows")
     undone = state(page)
-    for _ in range(40):
-        if page.is_disabled(f"{X} >> text=↶ Undo"):
-            break
-        page.click(f"{X} >> text=↶ Undo")
+    exhaust(page, "↶ Undo")
     until(page, "(STATE['threshold'], STATE['selection']['cohort'])", "(0.5, None)")
-    for _ in range(40):
-        if page.is_disabled(f"{X} >> text=↷ Redo"):
-            break
-        page.click(f"{X} >> text=↷ Redo")
+    exhaust(page, "↷ Redo")
     until(page, "STATE['tags']", str(undone["tags"]))
     assert page.foreign == []
 
@@ -439,8 +442,11 @@ def test_hostile_text_stays_text(page: Any) -> None:
     assert page.foreign == []
 
 
-def test_a_restarted_kernel_is_said_and_the_view_lives(page: Any) -> None:
-    lab(page, SETUP, "ex = ev.explore(by='education'); ex")
+def test_a_kernel_that_ends_is_said_and_the_view_lives(fresh: Any, base: tuple[str, Path]) -> None:
+    page = fresh
+    hosts.notebook(base[1] / "ends.ipynb", SETUP, "ex = ev.explore(by='education'); ex")
+    hosts.open_lab(page, base[0], "ends.ipynb")
+    settled(page)
     page.evaluate(
         """async () => { const c = window.jupyterapp.shell.currentWidget.sessionContext; await c.session.kernel.shutdown().catch(() => {}); }"""
     )
@@ -469,15 +475,15 @@ def test_a_changed_frame_is_said(page: Any) -> None:
 def test_other_hosts(fresh: Any, base: tuple[str, Path], host: str) -> None:
     page = fresh
     opened = {"notebook": hosts.open_notebook, "voila": hosts.open_voila}[host]
-    hosts.notebook(base[1] / "control.ipynb", "1 + 1")
-    opened(page, base[0], "control.ipynb")
+    hosts.notebook(base[1] / f"control-{host}.ipynb", "1 + 1")
+    opened(page, base[0], f"control-{host}.ipynb")
     page.wait_for_selector(".jp-OutputArea-output")
     page.wait_for_timeout(1000)
     usual_complaints, usual_foreign = set(page.complaints), set(page.foreign)
     page.complaints.clear()
     page.foreign.clear()
-    hosts.notebook(base[1] / "other.ipynb", SETUP, "ex = ev.explore(by='education'); ex")
-    opened(page, base[0], "other.ipynb")
+    hosts.notebook(base[1] / f"other-{host}.ipynb", SETUP, "ex = ev.explore(by='education'); ex")
+    opened(page, base[0], f"other-{host}.ipynb")
     settled(page)
     cohort(page, "Bachelors").click()
     settled(page)

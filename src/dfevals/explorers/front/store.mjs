@@ -21,7 +21,7 @@ export function makeStore(model, frame = requestAnimationFrame) {
   // Telling the panes: at most once per frame, whatever the number of events
   const tell = (live) => {
     quiet &&= live;
-    frameId ||= frame(() => { const l = quiet; frameId = 0; quiet = true; store.draws = (store.draws ?? 0) + 1; for (const f of [...subscribers]) f(state, l); });
+    frameId ||= frame(() => { const l = quiet; frameId = 0; quiet = true; store.draws = (store.draws ?? 0) + 1; for (const f of [...subscribers]) if (subscribers.has(f)) f(state, l); }); // a pane may end another
   };
   store.tell = () => tell(false);
   store.subscribe = (f, signal) => { subscribers.add(f); signal?.addEventListener("abort", () => subscribers.delete(f)); f(state, false); };
