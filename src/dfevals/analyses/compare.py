@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
@@ -20,6 +20,7 @@ from dfevals.analyses.mix import mix_frame
 from dfevals.analyses.paired import TESTS, Tested, TestOptions, paired
 from dfevals.analyses.per_fold import find_folds, fold_values
 from dfevals.analyses.summary import OVERALL, needs, provided, views_of
+from dfevals.analyses.traffic import rows_per_cohort, traffic_note
 from dfevals.analyses.unpaired import UNPAIRED_TESTS, unpaired
 from dfevals.analyses.verdicts import Compared, check_margins, decide, margin_of, simpson
 from dfevals.bound import Bound
@@ -230,7 +231,14 @@ def _unpaired(
             notes.append(f"{side.name}: rows left out: {parts}.")
     if question.bound.roles.cluster is not None:
         notes.append("Each side is cluster-robust; that a cluster may occur on both sides is not used.")
-    return _result(question, found, False, f"Unpaired: {why}.", notes, [], None)
+    traffic = _traffic(question, sides, pairs) if question.bound.roles.model is not None else []
+    return _result(question, found, False, f"Unpaired: {why}.", notes, [], None, first=traffic)
+
+
+def _traffic(question: _Question, sides: tuple[Contender, ...], pairs: list[tuple[int, int]]) -> list[str]:
+    """How traffic was split between the arms of a long frame, pair by pair."""
+    rows = [rows_per_cohort(question.cohorts, side.rows) for side in sides if side.rows is not None]
+    return [traffic_note(sides[i].name, sides[j].name, rows[i], rows[j], question.cohorts.describe) for i, j in pairs]
 
 
 def _tally_of(question: _Question, side: Contender, wanted: list[Any]) -> Any:
@@ -345,6 +353,7 @@ def _result(
     discordances: list[Discordance],
     board: Any,
     *,
+    first: Sequence[str] = (),
     skip_overall: bool = False,
 ) -> ComparisonResult:
     alpha = 1 - question.options.level
@@ -356,7 +365,7 @@ def _result(
         frame = frame[~frame["is_overall"]].reset_index(drop=True)
     warnings = list(dict.fromkeys(text for c in found if (text := simpson(c, question.cohorts.describe))))
     tests = len(found) // len(question.requests)
-    notes = [why, *warnings, *question.cohorts.notes, *notes, *_correction_note(question, tests)]
+    notes = [why, *first, *warnings, *question.cohorts.notes, *notes, *_correction_note(question, tests)]
     margins = {r.label: m for r in question.requests if (m := margin_of(question.margin, r)) is not None}
     for label, margin in margins.items():
         notes.append(f"{label}: equivalent means within ±{margin:g} (two one-sided tests at {alpha:g}).")
