@@ -14,8 +14,8 @@ from dfevals.cohorts.by import (
 )
 
 __all__ = [
-    "Cohorts",
     "RESERVED",
+    "Cohorts",
     "View",
     "bins",
     "each",

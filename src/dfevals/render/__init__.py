@@ -13,8 +13,8 @@ from dfevals.render.table import (
 )
 
 __all__ = [
-    "Column",
     "FLAGS",
+    "Column",
     "Table",
     "count_column",
     "escape",
