@@ -286,8 +286,8 @@ def test_bands_of_the_isotonic_curve_cover(n: int) -> None:
         calm = scored(n, 5000 + seed).evals(y_true="y", y_score="p").calibration(n_resamples=200, random_state=seed)
         for at in (0.3, 0.5):
             band = calm.band.iloc[(calm.band["score"] - at).abs().argmin()]
-            curve = calm.frame[(calm.frame["score_min"] <= band["score"]) & (band["score"] <= calm.frame["score_max"])]
-            inside.append(band["low"] - 1e-12 <= curve["observed"].iloc[0] <= band["high"] + 1e-12)
+            pool = min(int(np.searchsorted(calm.frame["score_max"], band["score"])), len(calm.frame) - 1)
+            inside.append(band["low"] - 1e-6 <= calm.frame["observed"].iloc[pool] <= band["high"] + 1e-6)
     assert abs(np.concatenate(covered).mean() - 0.95) < 0.025
     assert abs(np.mean(inside) - 0.95) < 0.02 + 0.015  # the second for 240 trials
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from dfevals import render
-from dfevals.analyses.reliability import ERROR_BINS, Settings, bars_of, errors_of, points_of, summary_of
+from dfevals.analyses.reliability import ERROR_BINS, Settings, errors_of, points_of, summary_of
 from dfevals.analyses.summary import OVERALL, Viewed, views_of
 from dfevals.bound import Bound
 from dfevals.cohorts import Cohorts
@@ -375,6 +375,7 @@ def _curve(
     tally = atoms if view.positions is None else atoms.regroup(view.positions, size)
     ties = TieTable.of(tally)
     points, band = points_of(run.settings, ties, rng)
+    errors, bars = errors_of(ties, run.level)
 
     def numbers(place: Ints, columns: dict[str, Any]) -> _Numbers:
         return _Numbers(model, label, view.cohorts[place], columns)
@@ -385,9 +386,9 @@ def _curve(
         view,
         tally,
         numbers(*points),
-        numbers(np.arange(size), errors_of(ties, run.level)),
+        numbers(np.arange(size), errors),
         numbers(*band),
-        numbers(*bars_of(ties)),
+        numbers(*bars),
     )
 
 

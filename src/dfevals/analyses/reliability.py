@@ -29,7 +29,7 @@ from dfevals.metrics.reliability import (
 )
 from dfevals.tally.ties import BinSums, TieTable, quantile_cuts, uniform_cuts
 
-__all__ = ["ERROR_BINS", "Settings", "bars_of", "before_and_after", "errors_of", "points_of", "summary_of"]
+__all__ = ["ERROR_BINS", "Settings", "before_and_after", "errors_of", "points_of", "summary_of"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -49,21 +49,24 @@ class Settings:
     n_resamples: int = 1000
 
 
-def errors_of(ties: TieTable, level: float) -> dict[str, Any]:
-    """Binned errors of every cohort."""
+def errors_of(ties: TieTable, level: float) -> tuple[dict[str, Any], Placed]:
+    """Binned errors of every cohort, and the bars of the histogram of its scores."""
     size = ties.n_cohorts
-    errors = ece_of(ties.sums(uniform_cuts(ties, ERROR_BINS)), size)
-    equal = ece_of(ties.sums(quantile_cuts(ties, ERROR_BINS)), size)
+    even, equal, bars = ties.sums_of(
+        uniform_cuts(ties, ERROR_BINS), quantile_cuts(ties, ERROR_BINS), uniform_cuts(ties, BARS)
+    )
+    errors, mass = ece_of(even, size), ece_of(equal, size)
     low, high = errors.bounds(level)
-    return {
+    columns = {
         "n": whole(ties.rows),
         "ece": errors.debiased,
         "ece_low": low,
         "ece_high": high,
         "ece_plugin": errors.plugin,
-        "ace": equal.plugin,
+        "ace": mass.plugin,
         "mce": errors.greatest,
     }
+    return columns, _bars(bars)
 
 
 Placed = tuple[Ints, dict[str, Any]]
@@ -161,8 +164,7 @@ def _smooth_points(run: Settings, ties: TieTable) -> tuple[Placed, Placed]:
     return (cohort, columns), (cohort, {"score": score, "low": low, "high": high})
 
 
-def bars_of(ties: TieTable) -> Placed:
-    sums = ties.sums(uniform_cuts(ties, BARS))
+def _bars(sums: BinSums) -> Placed:
     bar = np.clip(np.ceil(sums.high * BARS - 1e-9).astype(np.int64) - 1, 0, BARS - 1)
     return sums.cohort, {"score_min": bar / BARS, "score_max": (bar + 1) / BARS, "n": sums.n}
 
@@ -222,7 +224,7 @@ def before_and_after(stages: list[str], ties: list[TieTable]) -> tuple[pd.DataFr
     found: list[list[pd.DataFrame]] = [[], [], [], []]
     for stage, table in zip(stages, ties, strict=True):
         points, band = points_of(Settings(), table, rng)
-        numbers = errors_of(table, 0.95)
-        for frames, columns in zip(found, (points[1], band[1], bars_of(table)[1], numbers), strict=True):
+        numbers, bars = errors_of(table, 0.95)
+        for frames, columns in zip(found, (points[1], band[1], bars[1], numbers), strict=True):
             frames.append(pd.DataFrame({"stage": stage, **columns, "is_overall": False}))
     return tuple(pd.concat(frames, ignore_index=True) for frames in found)

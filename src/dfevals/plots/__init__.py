@@ -6,6 +6,7 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=[
+        "calibration",
         "comparison",
         "confusion",
         "curves",
@@ -20,6 +21,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "panels",
         "posterior",
         "ranks",
+        "residuals",
         "style",
         "thresholds",
         "whisker",

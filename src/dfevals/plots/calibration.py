@@ -44,7 +44,7 @@ def draw(
     level: float = 0.95,
     event: tuple[str, str] = ("predicted probability", "share of positives"),
     title: str = "",
-    limit: int = 12,
+    limit: int = 9,
     dark: bool | None = None,
 ) -> Axes | np.ndarray:
     """Draw a reliability diagram, or one per cohort (and class) with the overall curve behind in grey.

@@ -36,29 +36,33 @@ class TieTable:
     @classmethod
     def of(cls, tally: ScoreTally) -> TieTable:
         """The tie blocks of a score tally."""
-        pieces = list(tally.blocks())
         rows = np.diff(tally.offsets).astype(float)
-        if not pieces:
-            none = np.zeros(0)
-            return cls(np.zeros(tally.n_cohorts + 1, np.int64), none, none, none, none, none, rows)
-        names = ("score", "pos", "neg") if tally.weight is None or tally.frequency else cls._names()
-        joined = [
-            getattr(pieces[0], name) if len(pieces) == 1 else np.concatenate([getattr(p, name) for p in pieces])
-            for name in names
-        ]
-        if len(joined) == 3:
-            joined += joined[1:]
-        counts = np.bincount(np.concatenate([p.cohort for p in pieces]), minlength=tally.n_cohorts)
+        flat = tally.unpacked()
+        assert flat.score is not None
+        assert flat.label is not None
+        score, label = flat.score, flat.label.astype(float)
+        pos, neg = label, 1 - label
+        first = np.ones(len(score), bool)
+        np.not_equal(score[1:], score[:-1], out=first[1:])
+        first[tally.offsets[:-1][rows > 0]] = True
+        weight = flat.weight
+        squares: tuple[Floats, ...] = ()
+        if weight is not None:
+            if not tally.frequency:
+                squares = weight * weight * pos, weight * weight * neg
+            pos, neg = weight * pos, weight * neg
+        offsets = tally.offsets
+        if not first.all():
+            starts = np.flatnonzero(first)
+            score = score[starts]
+            pos, neg, *more = (np.add.reduceat(values, starts) for values in (pos, neg, *squares))
+            squares = tuple(more)
+            offsets = np.searchsorted(starts, tally.offsets)
+        offsets = offsets.astype(np.int64)
+        pos_sq, neg_sq = squares or (pos, neg)
         if tally.frequency:
-            total = np.concatenate([[0.0], np.cumsum(joined[1] + joined[2])])
-            ends = np.concatenate([[0], np.cumsum(counts)])
-            rows = np.diff(total[ends])
-        offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-        return cls(offsets, joined[0], joined[1], joined[2], joined[3], joined[4], rows)
-
-    @staticmethod
-    def _names() -> tuple[str, ...]:
-        return ("score", "pos", "neg", "pos_sq", "neg_sq")
+            rows = _segments(pos + neg, offsets)
+        return cls(offsets, score, pos, neg, pos_sq, neg_sq, rows)
 
     @property
     def n_cohorts(self) -> int:
@@ -85,26 +89,29 @@ class TieTable:
 
     def sums(self, starts: Ints) -> BinSums:
         """Sums over runs of blocks; `starts` holds the first block of every run, each cohort's first one included."""
-        cohort = np.searchsorted(self.offsets, starts, "right") - 1
-        ends = np.append(starts[1:], len(self.score))[: len(starts)]
+        return self.sums_of(starts)[0]
+
+    def sums_of(self, *cuts: Ints) -> list[BinSums]:
+        """Sums over runs of blocks for several ways of cutting, in one pass over the blocks."""
+        every = np.unique(np.concatenate(cuts)) if len(cuts) > 1 else cuts[0]
+        ends = np.append(every[1:], len(self.score))[: len(every)]
         n, s = self.n, self.score
-        square = n if not self.weighted else self.pos_sq + self.neg_sq
 
         def add(values: Floats) -> Floats:
-            return np.add.reduceat(values, starts) if len(starts) else np.zeros(0)
+            return np.add.reduceat(values, every) if len(every) else np.zeros(0)
 
-        residual = self.pos_sq * (1 - s) ** 2 + self.neg_sq * s * s
-        return BinSums(
-            cohort,
-            add(n),
-            add(self.pos),
-            add(n * s),
-            add(square),
-            add(square * s * (1 - s)),
-            add(residual),
-            s[starts],
-            s[ends - 1],
-        )
+        mass, pos, score = add(n), add(self.pos), add(n * s)
+        if self.weighted:
+            square = self.pos_sq + self.neg_sq
+            total, null = add(square), add(square * s * (1 - s))
+            residual = add(self.pos_sq * (1 - s) ** 2 + self.neg_sq * s * s)
+        else:
+            squares = add(n * s * s)
+            total, null = mass, np.maximum(score - squares, 0)
+            residual = np.maximum(pos - 2 * add(self.pos * s) + squares, 0)
+        cohort = np.searchsorted(self.offsets, every, "right") - 1
+        fine = BinSums(cohort, mass, pos, score, total, null, residual, s[every], s[ends - 1])
+        return [fine if cut is every else fine.joined(np.searchsorted(every, cut)) for cut in cuts]
 
     def grouped(self, most: int | Ints) -> TieTable:
         """At most about `most` groups of neighbouring blocks per cohort, of about equal weight; few blocks stay."""
@@ -169,6 +176,16 @@ class BinSums:
     residual: Floats
     low: Floats
     high: Floats
+
+    def joined(self, starts: Ints) -> BinSums:
+        """Neighbouring bins put together; `starts` holds the first of every new bin."""
+        if not len(starts):
+            return self
+        last = np.append(starts[1:], len(self.n)) - 1
+        added = (
+            np.add.reduceat(x, starts) for x in (self.n, self.pos, self.score, self.square, self.null, self.residual)
+        )
+        return BinSums(self.cohort[starts], *added, self.low[starts], self.high[last])  # type: ignore[call-arg]
 
     @property
     def score_mean(self) -> Floats:
