@@ -308,7 +308,7 @@ def grubbs(values: Floats) -> tuple[Floats, npt.NDArray[np.intp]]:
     --------
     >>> p, at = grubbs(np.array([[0.80, 0.81, 0.79, 0.80, 0.82, 0.60]]))
     >>> p.round(5), at
-    (array([0.00014]), array([5]))
+    (array([0.00049]), array([5]))
 
     References
     ----------

@@ -35,7 +35,7 @@ def kitagawa(value_a: Floats, value_b: Floats, share_a: Floats, share_b: Floats)
     Examples
     --------
     >>> within, mix = kitagawa(np.array([0.9, 0.5]), np.array([0.8, 0.4]), np.array([0.2, 0.8]), np.array([0.8, 0.2]))
-    >>> round(within.sum(), 3), round(mix.sum(), 3)
+    >>> float(within.sum().round(3)), float(mix.sum().round(3))
     (0.1, -0.24)
 
     References

@@ -40,7 +40,7 @@ class Counts:
         about: dict[str, Any] = {"overall": overall.tolist(), "edges": self.edges.tolist(), "large": []}
         if self.counts.dtype.kind == "f":
             return cohorts.astype("<f8").tobytes(), about | {"type": "float64"}
-        for limit, _, name in TYPES:
+        for limit, dtype, name in TYPES:  # noqa: B007 - the type that fits is used below
             large = np.flatnonzero(cohorts >= limit)
             if len(large) <= FEW_LARGE * len(cohorts) or name == TYPES[-1][2]:
                 break

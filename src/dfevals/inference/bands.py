@@ -53,7 +53,7 @@ def ks_distance(n: Floats, level: float) -> Floats:
 
     Examples
     --------
-    >>> ks_distance(np.array([100.0]), 0.95).round(4)
+    >>> ks_distance(np.array([100.0]), 0.95).round(3)
     array([0.134])
 
     References
