@@ -97,7 +97,7 @@ class ScoreTally:
     cluster: npt.NDArray[np.int32] | None = None
     cluster_labels: npt.NDArray[Any] | None = None  # identity of each cluster, for merging
     frequency: bool = False  # a weight is a number of equal rows
-    _sums: dict[Any, RankSums] = field(default_factory=dict, repr=False)
+    _sums: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def n_cohorts(self) -> int:
@@ -223,7 +223,13 @@ class ScoreTally:
         yield from _walk(self)
 
     def totals(self) -> tuple[Floats, Floats, Floats, Floats, Floats, Floats]:
-        """Weight, squared weight and rows of positives and negatives per cohort."""
+        """Weight, squared weight and rows of positives and negatives per cohort (cached)."""
+        if "totals" not in self._sums:
+            self._sums["totals"] = self._totals()
+        found: tuple[Floats, Floats, Floats, Floats, Floats, Floats] = self._sums["totals"]
+        return found
+
+    def _totals(self) -> tuple[Floats, Floats, Floats, Floats, Floats, Floats]:
         n = np.diff(self.offsets).astype(float)
         label = self._labels()
         n_pos = self._sums_of(label)
