@@ -173,15 +173,11 @@ def paired_rate(request: Request, rows: ViewRows) -> tuple[Array, Array, Array] 
 
 
 def _mcnemar(hit_a: Array, hit_b: Array, counted: Array, rows: ViewRows, options: TestOptions) -> Tested:
-    weight = rows.weight
-
-    def count(mask: Array) -> Floats:
-        kept = None if weight is None else weight[mask]
-        return np.bincount(rows.codes[mask], kept, rows.size).astype(float)
-
-    n = count(counted)
-    b, c = count(hit_a & ~hit_b & counted), count(hit_b & ~hit_a & counted)
-    both = count(hit_a & hit_b & counted)
+    joint, weight = rows.codes * 4 + 2 * hit_a + hit_b, rows.weight
+    if not counted.all():
+        joint, weight = joint[counted], None if weight is None else weight[counted]
+    cells = np.bincount(joint, weight, 4 * rows.size).reshape(-1, 4).astype(float)
+    c, b, both, n = cells[:, 1], cells[:, 2], cells[:, 3], cells.sum(axis=1)
     test = mcnemar(b, c, MCNEMAR.get(options.test, "mid-p"), n=n, level=options.level)
     with np.errstate(divide="ignore", invalid="ignore"):
         value_a, value_b = (both + b) / n, (both + c) / n

@@ -14,6 +14,8 @@ __all__ = ["GroupedRows", "SampleAUC", "class_notes", "complete_rows", "complete
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.signedinteger]
+FEW_ROWS_A_GROUP = 64
+"""From so many rows a group on, groups are walked one by one."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,8 @@ class GroupedRows:
     def placements(self, score: Floats) -> Floats:
         """For each row the share of the other class that it beats (a positive) or loses to (a negative)."""
         values = score[self.order]
+        if values.size >= FEW_ROWS_A_GROUP * max(self.n_pos.size, 1):
+            return self._group_by_group(values)
         by_score = np.empty(values.size, dtype=np.intp)
         for start, stop in zip(self.edges[:-1], self.edges[1:], strict=True):
             by_score[start:stop] = np.argsort(values[start:stop]) + start
@@ -61,6 +65,32 @@ class GroupedRows:
             of_negative = 1 - (pos_below + pos_in_block / 2) / self.n_pos[group]
         placed = np.empty(values.size)
         placed[by_score] = np.where(labels, of_positive[block], of_negative[block])
+        return placed
+
+    def _group_by_group(self, values: Floats) -> Floats:
+        """The same, one group after another, so that the arrays of a group stay in the cache."""
+        placed = np.empty(values.size)
+        bounds = self.edges.tolist()
+        for at, (start, stop) in enumerate(zip(bounds[:-1], bounds[1:], strict=True)):
+            own, labels = values[start:stop], self.labels[start:stop]
+            by_score = np.argsort(own)
+            own, labels = own[by_score], labels[by_score]
+            pos_up_to: NDArray[np.intp] = np.cumsum(labels)
+            pos_below: NDArray[np.intp] = pos_up_to - labels
+            neg_below = np.arange(stop - start) - pos_below
+            n_pos, n_neg = max(self.n_pos[at], 1.0), max(self.n_neg[at], 1.0)
+            opens = np.concatenate([[True], own[1:] != own[:-1]]) if stop > start else np.zeros(0, bool)
+            if opens.all():
+                of_positive, of_negative = neg_below / n_neg, 1 - pos_below / n_pos
+            else:
+                first = np.flatnonzero(opens)
+                last = np.append(first[1:], stop - start) - 1
+                block = np.cumsum(opens) - 1
+                pos = pos_up_to[last] - pos_below[first]
+                neg = last - first + 1 - pos
+                of_positive = ((neg_below[first] + neg / 2) / n_neg)[block]
+                of_negative = (1 - (pos_below[first] + pos / 2) / n_pos)[block]
+            placed[start + by_score] = np.where(labels, of_positive, of_negative)
         return placed
 
     def mean_of_positives(self, placed: Floats) -> Floats:
