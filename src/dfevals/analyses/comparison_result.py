@@ -39,19 +39,35 @@ class Discordance:
     cohorts: Cohorts
 
     def right(self, j: int) -> Bools:
-        """Rows that contender j gets right."""
+        """Rows that contender j gets right; without classes, rows that pass, where there is one outcome."""
         if not self.pair.bounds[0].classifies:
-            raise DfevalsError("Rows are right or wrong for classes only; this evaluation has none.")
+            return self._passed(j) == 1
         truth = self.pair.of(0, "y_true", lambda block: block.y_true)
         found: Bools = truth == self.pair.of(j, "y_pred", lambda block: block.y_pred)
         return found
+
+    def judged(self) -> Bools:
+        """Rows with a verdict for both."""
+        if self.pair.bounds[0].classifies:
+            return np.ones(len(self.pair.kept), bool)
+        found: Bools = ~np.isnan(self._passed(0)) & ~np.isnan(self._passed(1))
+        return found
+
+    def _passed(self, j: int) -> npt.NDArray[np.float64]:
+        outcomes = self.pair.bounds[0].roles.outcomes
+        if self.pair.bounds[0].task != "outcomes" or len(outcomes) != 1:
+            raise DfevalsError("Rows are right or wrong for classes or one outcome only; this evaluation has neither.")
+        name = outcomes[0].column
+        return self.pair.of(j, ("passed", name), lambda block: block.passed(name))
 
     def counts(self) -> pd.DataFrame:
         """Rows by who gets them right, overall and per cohort."""
         a, b = self.right(0), self.right(1)
         atoms = self.pair.codes(self.cohorts.codes)
-        kind = 2 * a.astype(np.intp) + b
-        table = np.bincount(atoms.astype(np.intp) * 4 + kind, minlength=4 * self.cohorts.n_atoms).reshape(-1, 4)
+        kind, judged = 2 * a.astype(np.intp) + b, self.judged()
+        table = np.bincount((atoms.astype(np.intp) * 4 + kind)[judged], minlength=4 * self.cohorts.n_atoms).reshape(
+            -1, 4
+        )
         rows = np.stack([table.sum(axis=0), *(table[members].sum(axis=0) for members in self.cohorts.atoms)])
         if not self.cohorts.n_cohorts:
             rows = rows[:1]
@@ -67,7 +83,7 @@ class Discordance:
     def rows(self, kind: str, cohort: Any = None) -> pd.DataFrame:
         """The rows themselves."""
         a, b = self.right(0), self.right(1)
-        wanted = a & ~b if kind == "fixed" else b & ~a
+        wanted = (a & ~b if kind == "fixed" else b & ~a) & self.judged()
         if cohort is not None:
             member = np.zeros(self.cohorts.n_atoms, bool)
             member[self.cohorts.atoms[_cohort_of(self.cohorts, cohort)]] = True
