@@ -10,12 +10,13 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import nbformat
+from playwright.sync_api import TimeoutError as TimedOut
 
 FLAGS = [
     "--headless=new",
@@ -119,7 +120,8 @@ def notebook(path: Path, *cells: str) -> Path:
 
 def watch(page: Any) -> Any:
     """Collect what the page asks of others and what it complains about."""
-    page.foreign, page.complaints = [], []
+    page.foreign, page.complaints, page.sizes = [], [], []
+    page.on("websocket", lambda socket: socket.on("framereceived", lambda data: page.sizes.append(len(data))))
     page.on("request", lambda r: page.foreign.append(r.url) if not r.url.startswith(LOCAL) else None)
     page.on("console", lambda m: page.complaints.append(m.text[:200]) if m.type == "error" else None)
     page.on("pageerror", lambda e: page.complaints.append(f"page error: {e}"[:200]))
@@ -137,6 +139,24 @@ def open_notebook(page: Any, base: str, name: str) -> None:
     """Open a notebook in Notebook 7 and run all cells."""
     page.goto(f"{base}/notebooks/{name}", wait_until="domcontentloaded")
     _run(page)
+
+
+WIDGET = "import ipywidgets; ipywidgets.HTML('widgets are ready')"
+
+
+def ready(page: Any, reopen: Callable[[], None], tries: int = 3) -> None:
+    """Wait for the host's own widgets; open the page again where it has not loaded them.
+
+    On a loaded machine Lab and Voila now and then fail to load their federated modules ("shared module is not a function").
+    """
+    for attempt in range(tries):
+        try:
+            page.wait_for_selector("text=widgets are ready >> visible=true", timeout=PATIENT // 2)
+            return
+        except TimedOut:
+            if attempt == tries - 1:
+                raise
+            reopen()
 
 
 def put(page: Any, *cells: str) -> None:

@@ -55,8 +55,9 @@ def desk(browser: Any, base: tuple[str, Path]) -> Iterator[Any]:
     """JupyterLab with one notebook, kept open: to load it anew for every test would take most of the time."""
     context = browser.new_context(viewport={"width": 1500, "height": 1500})
     page = hosts.watch(context.new_page())
-    hosts.notebook(base[1] / "desk.ipynb", "1 + 1")
+    hosts.notebook(base[1] / "desk.ipynb", hosts.WIDGET)
     hosts.open_lab(page, base[0], "desk.ipynb")
+    hosts.ready(page, lambda: hosts.open_lab(page, base[0], "desk.ipynb"))
     yield page
     context.close()
 
@@ -79,9 +80,15 @@ def lab(page: Any, *cells: str) -> None:
 
 def settled(page: Any, root: str = X) -> None:
     """Wait until the rows are there and nothing is on its way."""
-    page.wait_for_selector(f"{root} .dfe-rows td, {root} .dfe-rows .dfe-rowbox .dfe-note")
-    page.evaluate("new Promise(ok => requestAnimationFrame(() => requestAnimationFrame(ok)))")
-    page.wait_for_function("root => !document.querySelector(root + ' .dfe-busy')", arg=root)
+    try:
+        page.wait_for_selector(f"{root} .dfe-rows td, {root} .dfe-rows .dfe-rowbox .dfe-note")
+        page.evaluate("new Promise(ok => requestAnimationFrame(() => requestAnimationFrame(ok)))")
+        page.wait_for_function("root => !document.querySelector(root + ' .dfe-busy')", arg=root)
+    except hosts.TimedOut:
+        shown = page.evaluate(
+            "[...document.querySelectorAll('.jp-OutputArea-output')].map(o => o.innerText.slice(0, 400))"
+        )
+        raise AssertionError(f"The explorer does not show its rows.\n{page.complaints}\n{shown}") from None
 
 
 def state(page: Any, name: str = "ex") -> dict[str, Any]:
@@ -444,8 +451,9 @@ def test_hostile_text_stays_text(page: Any) -> None:
 
 def test_a_kernel_that_ends_is_said_and_the_view_lives(fresh: Any, base: tuple[str, Path]) -> None:
     page = fresh
-    hosts.notebook(base[1] / "ends.ipynb", SETUP, "ex = ev.explore(by='education'); ex")
+    hosts.notebook(base[1] / "ends.ipynb", hosts.WIDGET, SETUP, "ex = ev.explore(by='education'); ex")
     hosts.open_lab(page, base[0], "ends.ipynb")
+    hosts.ready(page, lambda: hosts.open_lab(page, base[0], "ends.ipynb"))
     settled(page)
     page.evaluate(
         """async () => { const c = window.jupyterapp.shell.currentWidget.sessionContext; await c.session.kernel.shutdown().catch(() => {}); }"""
@@ -475,15 +483,16 @@ def test_a_changed_frame_is_said(page: Any) -> None:
 def test_other_hosts(fresh: Any, base: tuple[str, Path], host: str) -> None:
     page = fresh
     opened = {"notebook": hosts.open_notebook, "voila": hosts.open_voila}[host]
-    hosts.notebook(base[1] / f"control-{host}.ipynb", "1 + 1")
+    hosts.notebook(base[1] / f"control-{host}.ipynb", hosts.WIDGET)
     opened(page, base[0], f"control-{host}.ipynb")
-    page.wait_for_selector(".jp-OutputArea-output")
+    hosts.ready(page, lambda: opened(page, base[0], f"control-{host}.ipynb"))
     page.wait_for_timeout(1000)
     usual_complaints, usual_foreign = set(page.complaints), set(page.foreign)
     page.complaints.clear()
     page.foreign.clear()
-    hosts.notebook(base[1] / f"other-{host}.ipynb", SETUP, "ex = ev.explore(by='education'); ex")
+    hosts.notebook(base[1] / f"other-{host}.ipynb", hosts.WIDGET, SETUP, "ex = ev.explore(by='education'); ex")
     opened(page, base[0], f"other-{host}.ipynb")
+    hosts.ready(page, lambda: opened(page, base[0], f"other-{host}.ipynb"))
     settled(page)
     cohort(page, "Bachelors").click()
     settled(page)
@@ -518,11 +527,10 @@ ex = dfevals.evaluate(frame, y_true="y", y_score="p").explore(by="region"); ex
 
 
 def test_a_million_rows_and_ten_thousand_cohorts(page: Any) -> None:
-    sizes: list[int] = []
-    page.on("websocket", lambda socket: socket.on("framereceived", lambda data: sizes.append(len(data))))
+    page.sizes.clear()
     lab(page, BIG)
     assert total(page) == 1_000_000
-    assert max(sizes) < 1_000_000
+    assert max(page.sizes) < 1_000_000
     until(page, "len(ex.selection)", "1000000")
     hosts.python(page, "ex.state = {**ex.state, 'by': ['shop']}")
     page.wait_for_function("document.querySelector('.dfe-x .dfe-cohorts .dfe-quiet').textContent === '10,000 cohorts'")
@@ -536,4 +544,4 @@ def test_a_million_rows_and_ten_thousand_cohorts(page: Any) -> None:
     page.keyboard.press("Enter")
     settled(page)
     until(page, "len(ex.selection)", str(total(page)))
-    assert max(sizes) < 1_100_000
+    assert max(page.sizes) < 1_100_000

@@ -190,15 +190,14 @@ def page_of(view: View, state: State) -> dict[str, Any]:
     places = [view.columns[name] for name in names]
     part = view.bound.frame.iloc[at, places]
     body = [[cell_text(value) for value in part.iloc[:, i].to_numpy(dtype=object)] for i in range(len(places))]
-    extra = rows["sort"] if rows["sort"] in SORTS else "loss"
-    values = _extra(view, state, extra, at)
+    extras = _extras(view, state, at)
     return {
         "total": total,
         "page": page,
         "size": SIZE,
         "columns": names,
         "numeric": [bool(types.is_numeric_dtype(part.dtypes.iloc[i])) for i in range(len(places))],
-        "extra": None if values is None else {"name": extra, "cells": [_number(v) for v in values]},
+        "extras": extras,
         "rows": [
             {"at": int(position), "index": visible(index)[:80], "cells": [column[i] for column in body]}
             for i, (position, index) in enumerate(zip(at, part.index, strict=True))
@@ -206,12 +205,20 @@ def page_of(view: View, state: State) -> dict[str, Any]:
     }
 
 
-def _extra(view: View, state: State, name: str, at: npt.NDArray[np.intp]) -> npt.NDArray[np.float64] | None:
-    """Loss, closeness or disagreement of the rows shown; None where the task has none."""
-    if view.task == "outcomes" and len(view.bound.roles.outcomes) != 1:
-        return None
-    values = sort_values(view, state, name)[at]
-    return None if len(values) and np.isnan(values).all() else values
+def _extras(view: View, state: State, at: npt.NDArray[np.intp]) -> list[dict[str, Any]]:
+    """Columns that are worked out: how wrong the row is (or what it is sorted by), and the prediction where no column holds it."""
+    found = []
+    name = state["rows"]["sort"] if state["rows"]["sort"] in SORTS else "loss"
+    if view.task != "outcomes" or len(view.bound.roles.outcomes) == 1:
+        values = sort_values(view, state, name)[at]
+        if not (len(values) and np.isnan(values).all()):
+            found.append({"name": name, "numeric": True, "cells": [_number(v) for v in values]})
+    model = view.bound.model(state["model"])
+    if view.bound.classifies and (model.y_pred is None or state["threshold"] is not None):
+        codes = view.predicted(state["model"], state["threshold"])[at]
+        labels = [visible(label) for label in view.bound.labels]
+        found.append({"name": "predicted", "numeric": False, "cells": [labels[code] for code in codes]})
+    return found
 
 
 def default_columns(view: View, state: Mapping[str, Any], most: int = 10) -> list[str]:
@@ -229,7 +236,8 @@ def default_columns(view: View, state: Mapping[str, Any], most: int = 10) -> lis
     frame = view.bound.frame
     wanted += [frame.columns[place] for place in search_columns(frame)]
     names = [visible(name) for name in wanted if name is not None]
-    names += list(view.columns)
+    many = {visible(c) for m in view.bound.models if len(m.y_score) >= 4 for c in m.y_score}  # no score per class
+    names += [name for name in view.columns if name not in many]
     return [name for name in dict.fromkeys(names) if name in view.columns][:most]
 
 

@@ -95,6 +95,8 @@ export function cohorts(store, el, signal) {
     const values = { cohort: () => kept.map((c) => store.label(c)), n: () => kept.map((c) => sizes[c]), value: () => kept.map((c) => view.value[c]), difference: () => kept.map((c) => view.difference[c]), p: () => kept.map((c) => view.p[c]) }[t.sort]();
     rows = order(values, t.down).map((i) => kept[i]);
     focus = Math.min(focus, rows.length - 1);
+    box.style.setProperty("--rows", Math.max(rows.length, 1) + 2);
+    box.style.setProperty("--grow", rows.length > 13 ? 1 : 0); // few cohorts need no empty room
     for (const [key, th] of Object.entries(heads)) th.setAttribute("aria-sort", key === t.sort ? (t.down ? "descending" : "ascending") : "none");
     table.setAttribute("aria-rowcount", rows.length + 2);
     write(found, rows.length === C ? `${count(C)} cohort${C === 1 ? "" : "s"}` : `${count(rows.length)} of ${count(C)} cohorts`);

@@ -52,13 +52,13 @@ export function rows(store, el, signal) {
     nxt.disabled = first + size >= total;
     write(where, total ? `${count(first + 1)}–${count(Math.min(total, first + size))} of ${count(total)}` : "no rows");
     open.clear();
-    const heads = page.columns.map((c) => h("th", { scope: "col", "aria-sort": s.rows.sort === c ? (s.rows.down ? "descending" : "ascending") : "none" }, h("button", { type: "button", class: "dfe-headbutton", ...QUIET, onclick: () => store.commit({ rows: { sort: c, down: s.rows.sort === c ? !store.state.rows.down : true, page: 0 } }) }, name(c))));
-    const extra = page.extra ? [h("th", { scope: "col" }, page.extra.name)] : [];
+    const heads = page.columns.map((c, j) => h("th", { scope: "col", class: page.numeric[j] ? "dfe-r" : "", "aria-sort": s.rows.sort === c ? (s.rows.down ? "descending" : "ascending") : "none" }, h("button", { type: "button", class: "dfe-headbutton", ...QUIET, onclick: () => store.commit({ rows: { sort: c, down: s.rows.sort === c ? !store.state.rows.down : true, page: 0 } }) }, name(c))));
+    const extra = page.extras.map((x) => h("th", { scope: "col", class: x.numeric ? "dfe-r" : "" }, x.name));
     const table = h("table", { class: "dfe-rowtable" }, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "row"), ...extra, ...heads, h("th", { scope: "col" }, "tag"))), h("tbody", {}, ...page.rows.map((r, i) => row(r, i, s))));
     box.replaceChildren(total ? table : h("p", { class: "dfe-note" }, "No rows are selected."));
     tagsDrawn = s.tags;
   }
-  const row = (r, i, s) => h("tr", { "data-at": r.at }, h("th", { scope: "row" }, name(r.index)), ...(page.extra ? [h("td", { class: "dfe-r" }, page.extra.cells[i])] : []), ...r.cells.map((c, j) => cell(r, j, c)), h("td", {}, tag(r, s)));
+  const row = (r, i, s) => h("tr", { "data-at": r.at }, h("th", { scope: "row" }, name(r.index)), ...page.extras.map((x) => h("td", { class: x.numeric ? "dfe-r" : "" }, name(x.cells[i]))), ...r.cells.map((c, j) => cell(r, j, c)), h("td", {}, tag(r, s)));
   function cell(r, j, [text, more, structured]) {
     const td = h("td", { class: page.numeric[j] ? "dfe-r" : "" });
     if (!more) { td.append(h("span", { dir: "auto", class: "dfe-short" }, text)); return td; }
