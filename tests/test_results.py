@@ -289,3 +289,32 @@ def test_counts_that_differ_between_metrics_are_shown_as_a_range() -> None:
     frame = metrics_frame(["F"], ("recall", "f1"))
     frame["n"] = [100, 90, 40, 40]
     assert "90–100" in str(MetricsResult(frame, cohort_columns=["sex"]))
+
+
+def test_differences_are_shown_where_they_were_asked_for() -> None:
+    frame = pd.DataFrame(
+        {
+            "g": ["(overall)", "a"],
+            "model": "m",
+            "metric": "recall",
+            "value": [0.5, 0.25],
+            "ci_low": [0.4, 0.2],
+            "ci_high": [0.6, 0.3],
+            "n": [100, 40],
+            "support": [100, 40],
+            "method": "wilson",
+            "note": "",
+            "is_overall": [True, False],
+            "reference": [np.nan, 0.625],
+            "difference": [np.nan, -0.375],
+            "difference_low": [np.nan, -0.5],
+            "difference_high": [np.nan, -0.25],
+            "p_value": [np.nan, 0.001],
+            "p_corrected": [np.nan, 0.001],
+        }
+    )
+    text = repr(MetricsResult(frame, cohort_columns=["g"], title="Metrics by g"))
+    assert "differences" in text
+    assert "-0.38" in text
+    assert "[-0.50, -0.25]" in text
+    assert "(overall)" not in text

@@ -274,7 +274,12 @@ class MetricsResult(Result):
         return self._grid.wide(self._frame, values)
 
     def table(self, max_rows: int = _ROWS_SHOWN, width: int | None = None) -> render.Table:
-        """The table that is shown: one row per cohort, or per cohort and metric where metrics or models are many."""
+        """The table that is shown: one row per cohort, or per cohort and metric where metrics or models are many.
+
+        Where differences were asked for (`relative_to=`) they are what is shown, with their interval.
+        """
+        if "difference" in self._frame:
+            return self._differences(max_rows)
         return metrics_table(
             self._frame,
             self._grid,
@@ -286,6 +291,25 @@ class MetricsResult(Result):
             better=self._better,
             max_rows=max_rows,
             width=width,
+        )
+
+    def _differences(self, max_rows: int) -> render.Table:
+        """Value, reference and difference of every cohort, with the interval of the difference."""
+        frame = self._frame[~self._frame["is_overall"].to_numpy(bool)]
+        shown = frame[[*self.cohort_columns, "model", "metric", "n", "value", "reference", "difference"]].assign(
+            ci_low=frame["difference_low"],
+            ci_high=frame["difference_high"],
+            p_corrected=frame["p_corrected"],
+            note=frame["note"],
+        )
+        if shown["model"].nunique() <= 1:
+            shown = shown.drop(columns="model")
+        return plain_table(
+            shown,
+            title=f"{self.title}: differences",
+            notes=self.notes,
+            cohort_columns=self.cohort_columns,
+            max_rows=max_rows,
         )
 
     def plot(
