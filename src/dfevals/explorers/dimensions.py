@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 from pandas.api import types
 
-from dfevals.cohorts import bins, each, period, quantiles, top
-from dfevals.cohorts.definitions import Bins, Column, Each, Period, Quantiles, Top
+from dfevals.cohorts import each, plain
+from dfevals.cohorts.definitions import Each
 from dfevals.exceptions import CohortError
 from dfevals.explorers.state import LONGEST, StateError
 from dfevals.plots.labels import visible
@@ -60,28 +60,10 @@ def to_plain(by: Any) -> Any:
 
 
 def _plain(item: Any) -> Any:
-    if isinstance(item, Mapping):
-        return dict(item)
-    if isinstance(item, Column):
-        return item.column
-    if isinstance(item, Bins):
-        edges = item.edges if isinstance(item.edges, int) else [_json(edge) for edge in item.edges]
-        return {"bins": item.column, "edges": edges, **({"labels": list(item.labels)} if item.labels else {})}
-    if isinstance(item, Quantiles):
-        return {"quantiles": item.column, "q": item.q if isinstance(item.q, int) else list(item.q)}
-    if isinstance(item, Period):
-        return {"period": item.column, "grain": item.grain}
-    if isinstance(item, Top):
-        return {"top": item.column, "k": item.k, **({"other": item.other} if item.other != "(other)" else {})}
-    if isinstance(item, str | int | float):
-        return item
-    raise StateError(
-        f"by= holds {item!r}, which an explorer's state cannot hold. Use a column name or dfevals.bins(…)."
-    )
-
-
-def _json(edge: Any) -> Any:
-    return edge if isinstance(edge, int | float) else str(edge)
+    try:
+        return dict(item) if isinstance(item, Mapping) else plain.to_plain(item)
+    except CohortError as error:
+        raise StateError(f"by= holds {item!r:.80}, which an explorer's state cannot hold. {error}") from None
 
 
 def check_plain(by: Any) -> None:
@@ -139,25 +121,10 @@ def from_plain(by: Any) -> Any:
         return None
     if isinstance(by, Mapping):
         if isinstance(by.get("each"), list):
-            return each(*([_definition(item) for item in group] for group in by["each"]))
+            return each(*([plain.from_plain(item) for item in group] for group in by["each"]))
         return dict(by)
-    found = [_definition(item) for item in by]
+    found = [plain.from_plain(item) for item in by]
     return found[0] if len(found) == 1 else found
-
-
-def _definition(item: Any) -> Any:
-    if not isinstance(item, Mapping):
-        return item
-    try:
-        if "bins" in item:
-            return bins(item["bins"], item["edges"], item.get("labels"))
-        if "quantiles" in item:
-            return quantiles(item["quantiles"], item.get("q", 4))
-        if "period" in item:
-            return period(item["period"], item["grain"])
-        return top(item["top"], item["k"], item.get("other", "(other)"))
-    except TypeError as error:
-        raise CohortError(f"The dimension {item!r:.80} cannot be read: {error}.") from None
 
 
 def to_code(by: Any) -> str:
@@ -174,7 +141,7 @@ def to_code(by: Any) -> str:
         if isinstance(by.get("each"), list):
             return f"dfevals.each({', '.join(to_code(group) for group in by['each'])})"
         return repr(dict(by))
-    texts = [repr(item) if not isinstance(item, Mapping) else f"dfevals.{_definition(item)!r}" for item in by]
+    texts = [repr(item) if not isinstance(item, Mapping) else f"dfevals.{plain.from_plain(item)!r}" for item in by]
     return texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
 
 
