@@ -26,10 +26,12 @@ ev = dfevals.evaluate(frame, y_true="y", y_score="p")
 PROBE = """() => {
   const x = document.querySelector('.dfe-x');
   window.times = [];
+  window.ended?.abort();
+  window.ended = new AbortController();
   const after = (t0, changed) => { const look = () => requestAnimationFrame(() => { const c = new MessageChannel();
     c.port1.onmessage = () => changed() ? window.times.push(performance.now() - t0) : look(); c.port2.postMessage(0); }); look(); };
   const text = (s) => document.querySelector(s)?.textContent;
-  window.probe = (event, selector) => x.addEventListener(event, (e) => { const was = text(selector), t0 = performance.now(); after(t0, () => text(selector) !== was); }, {capture: true});
+  window.probe = (event, selector) => x.addEventListener(event, (e) => { const was = text(selector), t0 = performance.now(); after(t0, () => text(selector) !== was); }, {capture: true, signal: window.ended.signal});
 }"""
 
 

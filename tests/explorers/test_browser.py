@@ -362,6 +362,31 @@ def test_every_tab(page: Any) -> None:
     )
 
 
+def test_dark_and_narrow(page: Any) -> None:
+    start = "ev.explore(by='education', selection={'cohort': ['Bachelors']})"
+    lab(page, SETUP, f"import ipywidgets\nex = {start}; ipywidgets.Box([ex], layout={{'width': '480px'}})")
+    wide = page.evaluate(
+        "[...document.querySelectorAll('.dfe-x, .dfe-x .dfe-pane')].filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.className)"
+    )
+    assert wide == []
+    assert (
+        page.evaluate(
+            "getComputedStyle(document.querySelector('.dfe-x .dfe-grid')).gridTemplateColumns.split(' ').length"
+        )
+        == 1
+    )
+    shot(page, "explorer-narrow")
+    theme = "async (name) => { await window.jupyterapp.commands.execute('apputils:change-theme', {theme: name}); }"
+    page.evaluate(theme, "JupyterLab Dark")
+    try:
+        lab(page, SETUP, f"ex = {start}; ex")
+        page.wait_for_selector(".dfe-x.dfe-dark")
+        shot(page, "explorer-dark")
+    finally:
+        page.evaluate(theme, "JupyterLab Light")
+    page.wait_for_selector(".dfe-x:not(.dfe-dark)")
+
+
 OTHERS = """
 import dfevals
 news = dfevals.datasets.load("newsgroups"); news["half"] = ["first" if i % 2 else "second" for i in range(len(news))]

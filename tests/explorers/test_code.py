@@ -18,7 +18,7 @@ from explorers.conftest import HOSTILE, binary_frame
 def run(explorer: Explorer, kind: str | None = None, name: str = "df") -> Any:
     """Execute the explorer's code on its source."""
     code = explorer.code if kind is None else explorer.codes[kind]
-    return eval(code, {name.split(".")[0]: explorer._view.bound.frame, "dfevals": dfevals})  # noqa: S307
+    return eval(code, {name.split(".")[0]: explorer._view.bound.frame, "dfevals": dfevals})
 
 
 def same_rows(explorer: Explorer) -> int:

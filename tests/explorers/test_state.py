@@ -121,7 +121,7 @@ def test_definitions_become_json_and_code_and_back(binary: Evaluation, by: Any) 
     plain = json.loads(json.dumps(to_plain(by)))
     wanted = binary.metrics("recall", by=by).frame
     assert binary.metrics("recall", by=from_plain(plain)).frame.equals(wanted)
-    written = eval(to_code(plain), {"dfevals": dfevals})  # noqa: S307
+    written = eval(to_code(plain), {"dfevals": dfevals})
     assert binary.metrics("recall", by=written).frame.equals(wanted)
     assert binary.explore(by=by).state["by"] == plain
 

@@ -36,7 +36,8 @@ def to_plain(by: Any) -> Any:
 
     Examples
     --------
-    >>> to_plain(["sex", bins("age", [30, 50])])
+    >>> import dfevals
+    >>> to_plain(["sex", dfevals.bins("age", [30, 50])])
     ['sex', {'bins': 'age', 'edges': [30, 50]}]
     """
     if by is None:
