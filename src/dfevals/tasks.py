@@ -96,7 +96,8 @@ def prediction_columns(value: Any) -> list[str]:
 
 def _all_numbers(series: pd.Series) -> bool:
     kinds = (int, float, np.number, Decimal)
-    return all(isinstance(v, kinds) and not isinstance(v, bool) for v in series.dropna().to_numpy())
+    values = series.dropna().to_numpy()
+    return len(values) > 0 and all(isinstance(v, kinds) and not isinstance(v, bool) for v in values)
 
 
 def _as_numbers(series: pd.Series) -> pd.Series:
