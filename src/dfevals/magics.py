@@ -87,6 +87,8 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "min_n": {"type": int, "help": "fold cohorts with fewer rows into one"},
     "baseline": {"metavar": "NAME", "help": "the model to compare with"},
     "bins": {"type": int, "help": "number of bins"},
+    "strategy": {"metavar": "NAME", "help": "how scores are put into bins: corp, quantile, uniform or smooth"},
+    "kind": {"metavar": "NAME", "help": "of several classes: confidence, top-label or class-wise"},
     "rules": {
         "nargs": "+",
         "action": "extend",
