@@ -480,3 +480,13 @@ def test_the_table_shows_verdicts_and_escapes_names() -> None:
     assert "<script>" not in result._repr_html_()
     assert "verdict" in str(result)
     assert "consistency bands" in str(result)
+
+
+def test_models_are_compared_by_a_paired_bootstrap() -> None:
+    df = scored(1500, 31).assign(squeezed=lambda d: expit(0.5 * logit(d["p"])))
+    ev = df.evals(y_true="y", y_score={"right": "p", "timid": "squeezed"})
+    frame = ev.compare("right", "timid", metrics=["smooth_ece", "ece_plugin"], n_resamples=99, random_state=0).frame
+    assert (frame["ci_high"] < 0).all()
+    assert frame["verdict"].tolist() == ["right", "right"]
+    own = ev.metrics(["smooth_ece", "ece_plugin"]).frame.pivot(index="metric", columns="model", values="value")
+    np.testing.assert_allclose(frame.set_index("metric")["value_a"], own.loc[frame["metric"], "right"])

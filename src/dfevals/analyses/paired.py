@@ -32,7 +32,7 @@ from dfevals.inference.paired import paired_ttest_from_moments
 from dfevals.metrics.estimands import Mean, Ratio
 from dfevals.metrics.planning import needs_of
 from dfevals.metrics.registry import Request
-from dfevals.needs import Moments
+from dfevals.needs import Moments, Values
 from dfevals.tally import CellView, MomentTally
 
 __all__ = ["FEW_ROWS", "TESTS", "TestOptions", "Tested", "paired", "paired_rate"]
@@ -501,6 +501,12 @@ def _columns(request: Request, rows: ViewRows, j: int) -> dict[str, Array]:
     need: Any = needs_of(request.metric, len(bound.labels), bound.task)[0][0]
     labels = np.array(bound.labels, dtype=object if any(isinstance(v, str) for v in bound.labels) else None)
     columns: dict[str, Array] = {}
+    if isinstance(need, Values):
+        for i, function in enumerate(need.functions):
+            columns[f"value {i}"] = rows.of(j, ("value", function), function)
+        if rows.weight is not None:
+            columns["sample_weight"] = rows.weight
+        return columns
     for name in need.names:
         if name == "y_true":
             columns[name] = labels[rows.y_true(j)] if bound.classifies else rows.y_true(j)
