@@ -153,6 +153,8 @@ def best(candidates: Candidates, objective: Objective, drawn: Counts, level: flo
     chosen = candidates.threshold[picked][possible]
     low, high = np.quantile(chosen, [tail, 1 - tail], method="inverted_cdf") if len(chosen) else (np.nan, np.nan)
     value_low, value_high = percentiles(there[:, at] - np.nan_to_num(optimism), level)
+    if objective.metric is not None:
+        value_low, value_high = np.clip([value_low, value_high], *objective.metric.metric.range)
     return Choice(
         at, float(candidates.threshold[at]), float(low), float(high), float(value[at]), float(value_low),
         float(value_high), optimism, float(limited[at]), limited_optimism, picked, _extreme(candidates, objective, at),

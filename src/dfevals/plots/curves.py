@@ -84,7 +84,11 @@ def draw(
         for line in panel.lines:
             row = rows[(line.cohort, line.model)].iloc[0]
             if row["note"]:
-                reasons.append(str(row["note"]) if len(panel.lines) == 1 else f"{line.name}: {row['note']}")
+                reasons.append(
+                    str(row["note"])
+                    if line.name == panel.title or len(panel.lines) == 1
+                    else f"{line.name}: {row['note']}"
+                )
                 continue
             _draw_line(axis, line, points[(line.cohort, line.model)], row, kind)
             name, short = _AREAS[kind]

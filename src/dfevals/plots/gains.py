@@ -85,7 +85,9 @@ def draw(
             row = rows[place].iloc[0]
             reason = _undefined(row, kind)
             if reason:
-                reasons.append(reason if len(panel.lines) == 1 else f"{line.name}: {reason}")
+                reasons.append(
+                    reason if line.name == panel.title or len(panel.lines) == 1 else f"{line.name}: {reason}"
+                )
                 continue
             offset = (own.index(line) - (len(own) - 1) / 2) * min(0.2, 0.7 / len(own)) if line in own else 0.0
             text = _DRAW[kind](axis, line, parts[place], row, bins[place], best.get(place), offset)

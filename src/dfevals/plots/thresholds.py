@@ -73,7 +73,11 @@ def draw(
             place = (line.cohort, line.model)
             row, part = chosen[place].iloc[0], tables[place]
             if str(row["note"]) in ("no rows", "no positives") and (kind != "objective" or quantity != "cost"):
-                reasons.append(str(row["note"]) if len(panel.lines) == 1 else f"{line.name}: {row['note']}")
+                reasons.append(
+                    str(row["note"])
+                    if line.name == panel.title or len(panel.lines) == 1
+                    else f"{line.name}: {row['note']}"
+                )
                 continue
             drawn = drawn or not line.quiet
             if kind == "objective":
