@@ -37,12 +37,11 @@ class View:
         self._kept: dict[Hashable, Any] = {}
 
     def keep(self, key: Hashable, make: Callable[[], _T]) -> _T:
-        """What `make` returns, made once per key."""
-        if key not in self._kept:
-            if len(self._kept) >= KEPT:
-                self._kept.pop(next(iter(self._kept)))
-            self._kept[key] = make()
-        found: _T = self._kept[key]
+        """What `make` returns, made once per key; what was not asked for longest is forgotten first."""
+        found: _T = self._kept.pop(key) if key in self._kept else make()
+        self._kept[key] = found
+        if len(self._kept) > KEPT:
+            self._kept.pop(next(iter(self._kept)))
         return found
 
     # What a state may say
