@@ -99,25 +99,26 @@ def test_the_payload_stays_small() -> None:
 
 
 def test_the_page_computes_what_the_evaluation_computes(binary: Evaluation, tmp_path: Path) -> None:
-    explorer = binary.explore(by="group", threshold=0.37)
+    explorer = binary.explore(by=["group", "fold"], threshold=0.97)
     counts, about = unpacked(explorer)
-    key = about["edges"].index(0.37)
+    key = about["edges"].index(0.97)
     cells = [
         {"tp": c[1, key:].sum(), "fp": c[0, key:].sum(), "fn": c[1, :key].sum(), "tn": c[0, :key].sum()} for c in counts
     ]
     script = tmp_path / "parity.mjs"
     script.write_text(
-        f"""import {{ METRICS, Z, differ, holm, rest }} from {json.dumps((FRONT / "arithmetic.mjs").as_uri())};
+        f"""import {{ METRICS, Z, differ, few, holm, rest, strictest }} from {json.dumps((FRONT / "arithmetic.mjs").as_uri())};
         const cells = {json.dumps(cells)}, all = cells[cells.length - 1], out = {{}};
         for (const [name, f] of Object.entries(METRICS)) for (const level of [0.9, 0.95]) {{
             const z = Z[level];
-            out[`${{name}} ${{level}}`] = [cells.map((c) => f(c, z)), [...holm(cells.slice(0, -1).map((c) => differ(f(c, z), f(rest(all, c), z), z)))]];
+            out[`${{name}} ${{level}}`] = [cells.map((c) => f(c, z)), [...holm(cells.slice(0, -1).map((c) => differ(f, c, rest(all, c), z, strictest(level, cells.length - 1))))], cells.map((c) => few(name, c))];
         }}
         console.log(JSON.stringify(out));"""
     )
     found = json.loads(subprocess.run(["node", script], check=True, capture_output=True, text=True).stdout)
     assert {name.split()[0] for name in found} == set(answers.LIVE)
-    for name, (values, corrected) in found.items():
+    seen: set[bool] = set()
+    for name, (values, corrected, few) in found.items():
         metric, level = name.split()
         explorer.state = {**explorer.state, "metric": metric, "level": float(level)}
         wanted = answers.estimates(explorer._view, explorer.state)
@@ -127,6 +128,10 @@ def test_the_page_computes_what_the_evaluation_computes(binary: Evaluation, tmp_
         np.testing.assert_allclose(
             np.array(corrected, float), np.array(wanted["p_corrected"][:-1], float), rtol=1e-4, atol=1e-12
         )
+        told = ["too few" in note for note in wanted["note"]]
+        assert few == told
+        seen |= set(told)
+    assert seen == {True, False}
 
 
 def test_pages_of_rows_are_complete_and_sorted(binary: Evaluation) -> None:

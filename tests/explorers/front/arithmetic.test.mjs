@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { METRICS, calibration, decode, differ, from, gains, holm, ks, nearest, order, pr, roc, twoSided, wilson } from "../../../src/dfevals/explorers/front/arithmetic.mjs";
+import { METRICS, calibration, decode, differ, few, from, gains, holm, ks, nearest, order, pr, roc, strictest, twoSided, wilson } from "../../../src/dfevals/explorers/front/arithmetic.mjs";
 
 const round = (xs, d = 4) => xs.map((x) => +x.toFixed(d));
 // one cohort, two classes, four keys: negatives 4 3 2 1, positives 1 1 2 6
@@ -37,10 +37,20 @@ test("Holm corrects in order, never beyond 1, and leaves out what was not tested
   assert.deepEqual(round([...holm([0.01, NaN, 0.04, 0.03])].filter((p) => !Number.isNaN(p))), [0.03, 0.06, 0.06]);
   assert.equal(holm([0.9, 0.8])[1], 1);
 });
-test("equal estimates do not differ, far ones do", () => {
-  assert.equal(differ([0.5, 0.4, 0.6], [0.5, 0.4, 0.6], 1.96), 1);
-  assert.ok(differ([0.9, 0.88, 0.92], [0.5, 0.4, 0.6], 1.96) < 1e-6);
-  assert.ok(Number.isNaN(differ([NaN, NaN, NaN], [0.5, 0.4, 0.6], 1.96)));
+test("equal estimates do not differ, far ones do, and what is undefined is not tested", () => {
+  const c = (tp, fn) => ({ tp, fn, fp: 0, tn: 0 });
+  assert.equal(differ(METRICS.recall, c(5, 5), c(50, 50), 1.96), 1);
+  assert.ok(differ(METRICS.recall, c(95, 5), c(50, 50), 1.96) < 1e-6);
+  assert.ok(Number.isNaN(differ(METRICS.recall, c(0, 0), c(50, 50), 1.96)));
+});
+test("the strictest quantile is Bonferroni's", () => {
+  assert.equal(+strictest(0.95, 10).toFixed(4), 2.807);
+  assert.ok(Number.isNaN(strictest(0.95, 1)));
+});
+test("fewer than five events on either side are too few", () => {
+  assert.ok(few("recall", { tp: 4, fn: 90, fp: 0, tn: 0 }));
+  assert.ok(!few("recall", { tp: 5, fn: 90, fp: 0, tn: 0 }));
+  assert.ok(!few("recall", { tp: 0, fn: 0, fp: 9, tn: 9 }));
 });
 test("keys of thresholds", () => {
   const E = [0, 0.25, 0.5, 0.75];

@@ -51,34 +51,59 @@ export function wilson(x, n, z = Z[0.95]) {
   return [p, x === 0 ? 0 : Math.max(0, m - h), x === n ? 1 : Math.min(1, m + h)];
 }
 
-const jaccard = (c, z) => wilson(c.tp, c.tp + c.fp + c.fn, z);
 const total = (c) => c.tp + c.fp + c.fn + c.tn;
-/** Metric → (cells, z) → [value, low, high]. */
-export const METRICS = {
-  f1: (c, z) => jaccard(c, z).map((j) => (2 * j) / (1 + j)),
-  precision: (c, z) => wilson(c.tp, c.tp + c.fp, z),
-  recall: (c, z) => wilson(c.tp, c.tp + c.fn, z),
-  fpr: (c, z) => wilson(c.fp, c.fp + c.tn, z),
-  accuracy: (c, z) => wilson(c.tp + c.tn, total(c), z),
-  specificity: (c, z) => wilson(c.tn, c.tn + c.fp, z),
-  npv: (c, z) => wilson(c.tn, c.tn + c.fn, z),
-  fnr: (c, z) => wilson(c.fn, c.fn + c.tp, z),
-  fdr: (c, z) => wilson(c.fp, c.fp + c.tp, z),
-  jaccard,
-  error_rate: (c, z) => wilson(c.fp + c.fn, total(c), z),
-  selection_rate: (c, z) => wilson(c.tp + c.fp, total(c), z),
-  base_rate: (c, z) => wilson(c.tp + c.fn, total(c), z),
+/** Metric → cells → [rows that count, rows of which they are a share]. */
+const SHARES = {
+  f1: (c) => [c.tp, c.tp + c.fp + c.fn], // on the scale of the Jaccard index
+  precision: (c) => [c.tp, c.tp + c.fp],
+  recall: (c) => [c.tp, c.tp + c.fn],
+  fpr: (c) => [c.fp, c.fp + c.tn],
+  accuracy: (c) => [c.tp + c.tn, total(c)],
+  specificity: (c) => [c.tn, c.tn + c.fp],
+  npv: (c) => [c.tn, c.tn + c.fn],
+  fnr: (c) => [c.fn, c.fn + c.tp],
+  fdr: (c) => [c.fp, c.fp + c.tp],
+  jaccard: (c) => [c.tp, c.tp + c.fp + c.fn],
+  error_rate: (c) => [c.fp + c.fn, total(c)],
+  selection_rate: (c) => [c.tp + c.fp, total(c)],
+  base_rate: (c) => [c.tp + c.fn, total(c)],
 };
+const SCALES = { f1: (j) => (2 * j) / (1 + j) };
+/** Metric → (cells, z) → [value, low, high]. */
+export const METRICS = Object.fromEntries(Object.entries(SHARES).map(([name, share]) => {
+  const scale = SCALES[name];
+  return [name, scale ? (c, z) => wilson(...share(c), z).map(scale) : (c, z) => wilson(...share(c), z)];
+}));
+/** Fewer than five events on either side: no interval is honest. */
+export const few = (metric, c) => { const [x, n] = SHARES[metric](c); return n > 0 && Math.min(x, n - x) < 5; };
 export const cost = (c, price) => (c.fp * price.fp + c.fn * price.fn) / total(c);
 export const rest = (all, c) => ({ tp: all.tp - c.tp, fp: all.fp - c.fp, fn: all.fn - c.fn, tn: all.tn - c.tn });
 
-/** Two-sided p of the difference of two independent estimates from their intervals at level z (MOVER). */
-export function differ(a, b, z) {
-  const gap = a[0] - b[0];
+/** Distance from the difference of two independent estimates to its bound on the side of zero (MOVER; Newcombe's hybrid). */
+const half = (a, b) => (a[0] > b[0] ? Math.hypot(a[0] - a[1], b[2] - b[0]) : Math.hypot(a[2] - a[0], b[0] - b[1]));
+/**
+ * Two-sided p of the difference of two cohorts' estimates: the level at which its interval touches zero. Half-widths are taken
+ * at `z` and, for what lies beyond, at `strict`; in between they grow in proportion.
+ */
+export function differ(f, one, other, z, strict = NaN) {
+  const a = f(one, z), b = f(other, z), gap = Math.abs(a[0] - b[0]);
   if (Number.isNaN(gap)) return NaN;
   if (gap === 0) return 1;
-  const half = gap > 0 ? Math.hypot(a[0] - a[1], b[2] - b[0]) : Math.hypot(a[2] - a[0], b[0] - b[1]);
-  return half > 0 ? twoSided((Math.abs(gap) / half) * z) : NaN;
+  const near = half(a, b);
+  if (!(near > 0)) return NaN;
+  if (gap > near && strict > z) {
+    const far = half(f(one, strict), f(other, strict));
+    if (far > near) return twoSided(z + ((strict - z) * (gap - near)) / (far - near));
+  }
+  return twoSided((gap / near) * z);
+}
+/** The quantile at which one of n cohorts must differ (Bonferroni); NaN for fewer than two. */
+export function strictest(level, n) {
+  if (n < 2) return NaN;
+  const alpha = (1 - level) / n;
+  let low = 0, high = 40;
+  for (let i = 0; i < 80; i++) { const m = (low + high) / 2; twoSided(m) > alpha ? (low = m) : (high = m); }
+  return (low + high) / 2;
 }
 
 /** 2 (1 − Φ(z)): a series near 0, a continued fraction beyond. */

@@ -66,7 +66,8 @@ export function cohorts(store, el, signal) {
     l.pick.tabIndex = at === focus ? 0 : -1;
     const d = places(...e);
     write(l.v, ok ? number(e[0], d) : t.pending ? "…" : "–");
-    const why = t.note?.[c] || (ok || t.pending ? "" : "undefined: nothing to divide by");
+    l.tr.classList.toggle("dfe-few", !!t.few[c]);
+    const why = t.note?.[c] || (t.few[c] ? "too few events for the interval to hold its level" : "") || (ok || t.pending ? "" : "undefined: nothing to divide by");
     l.v.title = ok ? `${estimate(e)}${why ? ` · ${why}` : ""}` : why;
     write(l.d, c === store.data.C ? "" : signed(t.difference[c], d));
     write(l.p, c === store.data.C ? "" : pvalue(t.p[c]));
@@ -129,8 +130,8 @@ export function cohorts(store, el, signal) {
       seen = now;
       if (document.activeElement !== search) search.value = s.table.search;
       if (document.activeElement !== least) least.value = s.table.min_n;
-      const second = s.selection.cohort ? "Shift-click another cohort to compare it." : "";
-      write(note, view.error ?? [...store.data.notes, second].filter(Boolean).join(" · "));
+      const some = rows.some((c) => view.few[c]) ? "○ too few events for the interval to hold its level" : "", second = s.selection.cohort ? "Shift-click another cohort to compare it." : "";
+      write(note, view.error ?? [...store.data.notes, some, second].filter(Boolean).join(" · "));
       note.classList.toggle("dfe-error", !!view.error);
     }
     draw();
