@@ -105,6 +105,7 @@ def _with_pattern(labels: list[Any], roles: Roles, frame: pd.DataFrame, task: st
 
 
 def found_labels(series: pd.Series, role: str) -> list[Any]:
+    """Labels that occur in a column, in order of appearance or of its categories; missing and infinite ones left out."""
     dtype = series.dtype
     if isinstance(dtype, pd.CategoricalDtype):
         used = np.unique(series.cat.codes.to_numpy())

@@ -63,10 +63,18 @@ class Numbers:
 
 
 def verdict_word(value: Any) -> Any:
+    """A verdict written as text in one form ("Pass " and "pass" are the same); other values as they are."""
     return value.strip().lower() if isinstance(value, str) else value
 
 
 def outcome_values(series: pd.Series, name: str) -> Floats:
+    """Numbers and verdicts (1 passed, 0 failed) of an outcome column, NaN where there is none.
+
+    Raises
+    ------
+    DataError
+        A value that is neither a number nor a verdict.
+    """
     if types.is_bool_dtype(series.dtype) or types.is_numeric_dtype(series.dtype):
         return series.to_numpy(dtype=np.float64, na_value=np.nan)
     values = np.full(len(series), np.nan)

@@ -89,6 +89,7 @@ def find_task(
 
 
 def prediction_columns(value: Any) -> list[str]:
+    """Columns of the role y_pred, one per model."""
     if value is None:
         return []
     return [spec for _, spec in value[1]] if isinstance(value, tuple) and value[:1] == ("models",) else [value]
