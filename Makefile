@@ -29,7 +29,7 @@ notebooks: $(VENV)/.ready  ## Execute every notebook and compare each output wit
 	$(PY) -m pytest -q -p no:randomly -n $(WORKERS) --dist loadfile --nbval --nbval-current-env --nbval-sanitize-with $(SANITIZE) notebooks
 
 doctest: $(VENV)/.ready  ## Run the examples of the docstrings, the README and the documentation
-	$(PY) -m pytest -q -n $(WORKERS) --dist loadfile --doctest-modules --doctest-glob='*.md' src/dfevals README.md docs
+	$(PY) -m pytest -q -p no:randomly --doctest-modules --doctest-glob='*.md' src/dfevals README.md docs
 
 browser:  ## Find Chromium for the tests of the explorer, or install it
 	@scripts/ensure_browser.sh
