@@ -41,7 +41,11 @@ def test_outliers_and_training_rows_are_drawn() -> None:
 
 def test_folds_without_values_do_not_fail() -> None:
     frame = pd.DataFrame({"fold": list("012"), "model": "m", "metric": "roc_auc", "value": np.nan})
-    folds.draw(frame).figure.canvas.draw()
+    ax = folds.draw(frame)
+    ax.figure.canvas.draw()
+    assert not any(
+        np.isfinite(np.asarray(line.get_ydata(), float)).any() for line in ax.lines if len(line.get_ydata()) == 3
+    )
 
 
 def test_critical_difference_diagram(bank: dfevals.Evaluation) -> None:

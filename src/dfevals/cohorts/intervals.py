@@ -247,6 +247,7 @@ def period_start(step: int, grain: str) -> str:
 
 
 def period_label(step: int, grain: str) -> str:
+    """Text of a period: "2024-03" for a month, "Monday" for a weekday, "07:00" for an hour of the day."""
     if grain == "weekday":
         return WEEKDAYS[step]
     if grain == "month_of_year":
