@@ -292,8 +292,8 @@ def _aligned(
     left = 0
     for start in range(0, n, BLOCK):
         stop = min(start + BLOCK, n)
-        masks = [validity(Block(b, m, start, stop), d) for b, m, d in zip(bounds, models, dropped, strict=True)]
-        masks = [mask for mask in masks if mask is not None]
+        found = (validity(Block(b, m, start, stop), d) for b, m, d in zip(bounds, models, dropped, strict=True))
+        masks = [mask for mask in found if mask is not None]
         both = np.logical_and.reduce(masks) if masks else None
         keep.append(None if both is None or both.all() else both)
         left += 0 if both is None else int((~both).sum())

@@ -70,7 +70,10 @@ class Candidates:
     def drawn(self, n_resamples: int, rng: np.random.Generator) -> Counts:
         """Decisions on resampled rows, (resamples, points): Poisson counts of the rows between neighbouring thresholds."""
         cells = [np.diff(values, prepend=0.0) for values in (self.tp, self.fp)]
-        rows = [rng.poisson(np.maximum(cell, 0) / self.unit, (n_resamples, len(cell))) * self.unit for cell in cells]
+        rows = [
+            np.asarray(rng.poisson(np.maximum(cell, 0) / self.unit, (n_resamples, len(cell))) * self.unit, float)
+            for cell in cells
+        ]
         tp, fp = (np.cumsum(part, axis=1) for part in rows)
         amount = None
         if self.money is not None:

@@ -129,8 +129,12 @@ class CalibrationResult(Result):
         for frame in (self._frame, self.band, self.histogram, self.errors):
             part = frame[frame["model"] == chosen]
             frames.append(part if label is None or "class" not in part else part[part["class"] == str(label)])
+        points, band, bars, errors = frames
         return draw(
-            *frames,
+            points,
+            band,
+            bars,
+            errors,
             ax=ax,
             cohort_columns=list(self.cohort_columns),
             strategy=self._run.strategy,
@@ -208,7 +212,7 @@ def calibration(
         tally = None
         for label, atoms, tally in _collected(bound, model, cohorts, kind):  # noqa: B007
             run.curves += [_curve(run, model.name, label, atoms, view, rng) for view in views_of(cohorts)]
-        if tally is not None and sum(tally.dropped.values()):
+        if tally is not None and any(tally.dropped.values()):
             reasons = "; ".join(f"{count:,} {reason}" for reason, count in tally.dropped.items())
             dropped.append(f"{model.name}: rows left out: {reasons}.")
     frame = run.labelled([curve.points for curve in run.curves])
@@ -359,7 +363,7 @@ class _Run:
             overall = part["is_overall"].to_numpy()
             for rows in (part.index[overall], part.index[~overall]):
                 corrected[rows] = holm(frame.loc[rows, "p_value"].to_numpy())
-        frame.insert(frame.columns.get_loc("p_value") + 1, "p_corrected", corrected)
+        frame.insert(list(frame).index("p_value") + 1, "p_corrected", corrected)
         frame["verdict"] = _verdicts(frame, 1 - self.level)
         return frame[[*(c for c in frame if c != "is_overall"), "is_overall"]]
 

@@ -259,7 +259,9 @@ def _two_tallies(question: _Question, a: Any, b: Any) -> tuple[list[Tested], Flo
         parts = [Part(tally, view.positions, len(view.cohorts)) for tally in (a, b)]
         n[view.cohorts] = sum(part.rows(part.tally.n) for part in parts)
         for i, request in enumerate(question.requests):
-            pieces[i].append((view.cohorts, unpaired(request, *parts, question.options, bound.labels, bound.task)))
+            pieces[i].append(
+                (view.cohorts, unpaired(request, parts[0], parts[1], question.options, bound.labels, bound.task))
+            )
     return [_joined(piece, question.size) for piece in pieces], n
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -349,7 +349,7 @@ class ComparisonResult(Result):
         return render.estimate_column("difference", gap, low, high, axis=(start, stop), reference=0.0)
 
     @staticmethod
-    def _verdict(row: Mapping[str, str]) -> str:
+    def _verdict(row: Mapping[Hashable, str]) -> str:
         return row["verdict"]
 
     def _extra_notes(self) -> list[str]:

@@ -16,6 +16,7 @@ from dfevals.inference.proportions import wilson
 from dfevals.needs import Cells
 from dfevals.results import Result
 from dfevals.roles import Model
+from dfevals.tally import CellTally
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -62,8 +63,9 @@ def confusion(bound: Bound, cohorts: Cohorts, models: tuple[Model, ...], provena
         tally = collect(bound, model, cohorts, [Cells()])
         cells = np.zeros((size, k, k))
         for view in views_of(cohorts):
-            part = tally.parts[Cells()]
-            part = part if view.positions is None else part.regroup(view.positions, len(view.cohorts))
+            atoms = tally.parts[Cells()]
+            assert isinstance(atoms, CellTally)
+            part = atoms if view.positions is None else atoms.regroup(view.positions, len(view.cohorts))
             if len(view.cohorts):
                 cells[view.cohorts] = part.weight.transpose(2, 0, 1)
         if sum(tally.dropped.values()):
@@ -72,7 +74,7 @@ def confusion(bound: Bound, cohorts: Cohorts, models: tuple[Model, ...], provena
             )
         frames.append(_frame(model.name, cells, cohorts, labels))
     frame = pd.concat(frames, ignore_index=True)
-    if tally.parts[Cells()].square is not None:
+    if part.square is not None:
         notes.append(
             "Rows are weighted: counts are sums of weights, and intervals of shares treat them as counts of equal size."
         )

@@ -93,7 +93,7 @@ class Part:
         if self.cohort_of is None:
             return values
         keep = self.cohort_of >= 0
-        return np.bincount(self.cohort_of[keep], values[keep], self.n_cohorts)
+        return np.asarray(np.bincount(self.cohort_of[keep], values[keep], self.n_cohorts), float)
 
     def cells(self, n_resamples: int, random_state: Any) -> Floats:
         """Bootstrap replicates of the cells, drawn once for all metrics."""

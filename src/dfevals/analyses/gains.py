@@ -104,7 +104,7 @@ class GainsResult(Result):
         from dfevals.render.plain_tables import plain_table
 
         del width
-        hidden = [name for name in self._frame if name.endswith(("_low", "_high"))]
+        hidden = [name for name in self._frame.columns if name.endswith(("_low", "_high"))]
         hidden += [name for name in ("note",) if not self._frame[name].astype(bool).any()]
         shown = self._frame.drop(columns=hidden)
         return plain_table(

@@ -202,14 +202,23 @@ def _judged(rule: Gate, index: int, asked: _Asked) -> pd.DataFrame:
     by = asked.by if rule.by is None else rule.by
     measured = _limit_rows if rule.op is not None else _comparison_rows
     table, cohorts, low_is_good, limit = measured(rule, by, level, asked)
+    rows = table.to_dict("records")
     answers = [
-        _answer(row.ci_low, row.ci_high, limit, low_is_good, "too few" in row.note and "wilson" not in row.method)
-        for row in table.itertuples()
+        _answer(
+            row["ci_low"],
+            row["ci_high"],
+            limit,
+            low_is_good,
+            "too few" in row["note"] and "wilson" not in row["method"],
+        )
+        for row in rows
     ]
     table["answer"] = answers
     table["n_to_decide"] = [
-        _rows_needed(row.n, row.value, row.ci_low, row.ci_high, limit) if answer == "inconclusive" else np.nan
-        for row, answer in zip(table.itertuples(), answers, strict=True)
+        _rows_needed(row["n"], row["value"], row["ci_low"], row["ci_high"], limit)
+        if answer == "inconclusive"
+        else np.nan
+        for row, answer in zip(rows, answers, strict=True)
     ]
     table.insert(0, "rule", str(rule))
     table.insert(1, "metric", rule.name)
@@ -256,18 +265,19 @@ def _comparison_rows(rule: Gate, by: Any, level: float, asked: _Asked) -> tuple[
             table["difference_low"],
             table["difference_high"],
         )
+        cohorts = list(result.cohort_columns)
     else:
         reference = asked.baseline if rule.vs == BASELINE else _known(asked.evaluation, str(rule.vs))
         if reference is None:
             raise RoleError(
                 f"The rule {str(rule)!r} needs a baseline. Pass baseline= to the gate. Models: {', '.join(map(repr, asked.evaluation.models))}."
             )
-        result = asked.evaluation.compare(
+        compared = asked.evaluation.compare(
             asked.model, reference, by=by, metrics=[rule.metric], ci=level, **asked.options
         )
-        table = result.frame.rename(columns={"test": "method"})
+        table = compared.frame.rename(columns={"test": "method"})
         table["value"] = table["difference"]
-    cohorts = list(result.cohort_columns)
+        cohorts = list(compared.cohort_columns)
     table = table[[*cohorts, "value", "ci_low", "ci_high", "n", "method", "note", "is_overall"]].copy()
     table.attrs["level"] = level
     return table, cohorts, lower, rule.margin if lower else -rule.margin

@@ -353,7 +353,7 @@ class RankingLayout:
         group = code[first]
         pos = np.add.reduceat(w * label, first)
         neg = np.add.reduceat(w * ~label, first)
-        all_pos, all_neg = (np.bincount(group, x, self.size) for x in (pos, neg))
+        all_pos, all_neg = (np.asarray(np.bincount(group, x, self.size), float) for x in (pos, neg))
         below_pos, below_neg = (_below(x, group, self.size) for x in (pos, neg))
         with np.errstate(divide="ignore", invalid="ignore"):
             value, of_pos, of_neg = _RANKED[kind](
@@ -439,4 +439,4 @@ def clustered_sums(values: Floats, codes: Array, cluster: Array, size: int) -> t
     pair, inverse = np.unique(codes.astype(np.int64) * width + cluster, return_inverse=True)
     sums = np.bincount(inverse, values, len(pair))
     of = pair // width
-    return np.bincount(of, sums**2, size), np.bincount(of, minlength=size).astype(float)
+    return np.asarray(np.bincount(of, sums**2, size), float), np.bincount(of, minlength=size).astype(float)

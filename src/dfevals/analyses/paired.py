@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from dfevals.analyses.influence import (
     pseudo_variance,
     rank_kind,
 )
+from dfevals.engines.block import Block
 from dfevals.exceptions import MetricError, did_you_mean
 from dfevals.inference.delta import matrix_gradient
 from dfevals.inference.discordant import mcnemar
@@ -211,7 +213,7 @@ def _moments(request: Request, rows: ViewRows, options: TestOptions) -> Tested:
     need = needs_of(request.metric, k, task)[0][0]
     assert isinstance(need, Moments)
     a, b = (moment_values(request, rows, j, k, task) for j in (0, 1))
-    bad = ~np.isfinite(sum(a) + sum(b))  # type: ignore[operator, arg-type]
+    bad = ~np.isfinite(sum(a) + sum(b))
     undefined = np.zeros(rows.size, bool)
     if bad.any():
         if not need.skip_missing:
@@ -236,11 +238,22 @@ def _moments(request: Request, rows: ViewRows, options: TestOptions) -> Tested:
         _check(options.test, ("delta", "bootstrap"), request)
         found = _by_influence(request, rows, options)
     if undefined.any():
-        blank = {
-            name: np.where(undefined, np.nan, getattr(found, name))
-            for name in ("value_a", "value_b", "low", "high", "statistic", "p_value", "se")
-        }
-        found = replace(found, **blank, difference=None, masks=[(undefined, need.undefined)])
+
+        def blank(values: Floats) -> Floats:
+            return np.where(undefined, np.nan, values)
+
+        found = replace(
+            found,
+            value_a=blank(found.value_a),
+            value_b=blank(found.value_b),
+            low=blank(found.low),
+            high=blank(found.high),
+            statistic=blank(found.statistic),
+            p_value=blank(found.p_value),
+            se=blank(found.se),
+            difference=None,
+            masks=[(undefined, need.undefined)],
+        )
     return found
 
 
@@ -406,12 +419,12 @@ def influence_variance(moved: Floats, rows: ViewRows, counted: Any = None) -> tu
             return np.where(groups > 1, squares * groups / (groups - 1), np.nan), groups - 1, "delta, cluster-robust"
         if weight is None:
             n = rows.counts()
-            squares = np.bincount(rows.codes, moved**2, rows.size)
+            squares = np.asarray(np.bincount(rows.codes, moved**2, rows.size), float)
             return np.where(n > 1, squares * n / (n - 1), np.nan), n - 1, "delta"
         power = weight**2 if rows.importance else weight
         total, square = (np.bincount(rows.codes, x, rows.size) for x in (weight, power))
         n = total**2 / square
-        squares = np.bincount(rows.codes, moved**2 * power, rows.size)
+        squares = np.asarray(np.bincount(rows.codes, moved**2 * power, rows.size), float)
         return np.where(n > 1, squares * n / (n - 1), np.nan), n - 1, "delta, weighted"
 
 
@@ -514,7 +527,7 @@ def _columns(request: Request, rows: ViewRows, j: int) -> dict[str, Array]:
             if model.y_pred is not None or (bound.classifies and model.y_score):
                 columns[name] = labels[rows.y_pred(j)] if bound.classifies else rows.y_pred(j)
         else:
-            columns[name] = rows.of(j, ("outcome", name), lambda block, name=name: block.outcome(name))
+            columns[name] = rows.of(j, ("outcome", name), partial(Block.outcome, name=name))
     if "y_true" in need.names and model.y_score:
         binary = bound.task == "binary"
         columns["y_score"] = rows.of(j, ("raw", binary), lambda b: b.raw_score if binary else b.raw_scores)

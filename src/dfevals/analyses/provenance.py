@@ -51,9 +51,9 @@ def data_hash(bound: Bound) -> str:
         series = bound.frame[name]
         digest.update(str(name).encode() + b"\0")
         if isinstance(series.dtype, np.dtype) and series.dtype.kind in "iufb":
-            digest.update(np.ascontiguousarray(series.to_numpy().astype(np.float64, copy=False)))
+            digest.update(np.ascontiguousarray(series.to_numpy().astype(np.float64, copy=False)).data)
             continue
         codes, labels = encode(series)
-        digest.update(np.ascontiguousarray(codes.astype(np.int32)))
+        digest.update(np.ascontiguousarray(codes.astype(np.int32)).data)
         digest.update("\0".join(map(str, labels)).encode())
     return digest.hexdigest()

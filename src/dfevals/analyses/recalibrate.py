@@ -98,7 +98,8 @@ class RecalibrationResult(Result):
         both = zip(("before", "after"), self._run.models[chosen].events, strict=True)
         stages = {stage: event for stage, event in both if np.isfinite(event.score).all()}
         ties = [event.ties(np.zeros(len(event.y), np.int64), 1) for event in stages.values()]
-        return draw(*before_and_after(list(stages), ties), ax=ax, cohort_columns=["stage"], **options)
+        points, band, bars, errors = before_and_after(list(stages), ties)
+        return draw(points, band, bars, errors, ax=ax, cohort_columns=["stage"], **options)
 
 
 @dataclass(frozen=True)
@@ -401,7 +402,7 @@ def _compared(name: str, judged: _Judged, cohorts: Cohorts, bound: Bound, level:
     order = {metric: i for i, metric in enumerate(dict.fromkeys(frame["metric"]))}
     frame = frame.iloc[np.lexsort((frame["place"], frame["metric"].map(order)))].reset_index(drop=True)
     for at, (column, texts) in enumerate(zip(cohorts.names, cohorts.labels, strict=True)):
-        frame.insert(at, column, pd.Series([OVERALL, *texts]).array.take(frame["place"].to_numpy()))
+        frame.insert(at, column, pd.Series([OVERALL, *texts]).take(frame["place"].to_numpy()).reset_index(drop=True))
     frame.insert(len(cohorts.names), "model", name)
     shown = ["metric", "before", "after", "difference", "ci_low", "ci_high", "p_value"]
     more = ["before_low", "before_high", "after_low", "after_high", "n"]

@@ -218,7 +218,7 @@ def summary_of(ties: TieTable, errors: dict[str, Any], level: float, *, of_event
     return columns
 
 
-def before_and_after(stages: list[str], ties: list[TieTable]) -> tuple[pd.DataFrame, ...]:
+def before_and_after(stages: list[str], ties: list[TieTable]) -> list[pd.DataFrame]:
     """Points, band, bars and errors of some tie tables of one cohort each, named in the column `stage`."""
     rng = np.random.default_rng(0)
     found: list[list[pd.DataFrame]] = [[], [], [], []]
@@ -227,4 +227,4 @@ def before_and_after(stages: list[str], ties: list[TieTable]) -> tuple[pd.DataFr
         numbers, bars = errors_of(table, 0.95)
         for frames, columns in zip(found, (points[1], band[1], bars[1], numbers), strict=True):
             frames.append(pd.DataFrame({"stage": stage, **columns, "is_overall": False}))
-    return tuple(pd.concat(frames, ignore_index=True) for frames in found)
+    return [pd.concat(frames, ignore_index=True) for frames in found]

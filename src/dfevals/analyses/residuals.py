@@ -204,7 +204,7 @@ class _Run:
         place = frame.pop("place").to_numpy()
         frame.insert(0, "model", frame.pop("model"))
         for at, (name, texts) in enumerate(zip(self.cohorts.names, self.cohorts.labels, strict=True)):
-            frame.insert(at, name, pd.Series([OVERALL, *texts]).array.take(place))
+            frame.insert(at, name, pd.Series([OVERALL, *texts]).take(place).reset_index(drop=True))
         return frame.assign(is_overall=place == 0)
 
 

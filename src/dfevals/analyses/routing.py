@@ -292,10 +292,10 @@ class _Sums:
         own = np.zeros(len(pair), np.int64) if part is None else part[group]
         at, size = own * losses.size + cohort, parts * losses.size
         sums = np.stack([np.bincount(inverse, v * losses.weight, len(pair)) for v in losses.value])
-        weight = np.bincount(inverse, losses.weight, len(pair))
+        weight = np.asarray(np.bincount(inverse, losses.weight, len(pair)), float)
 
         def add(x: Floats) -> Floats:
-            return np.bincount(at, x, size).reshape(parts, losses.size)
+            return np.asarray(np.bincount(at, x, size), float).reshape(parts, losses.size)
 
         cross = np.stack([np.stack([add(a * b) for b in sums]) for a in sums])
         return cls(
@@ -459,6 +459,7 @@ def _result(
         if row["model"] != names[rule.default]
     ]
     plain = {key: (None if np.isnan(v) else round(v, 6)) for key, v in gain.items() if key != "p_value"}
+    plan_: dict[str, Any]
     plan_ = {"metric": request.label, "default": names[rule.default], "by": list(cohorts.names), "routes": routes}
     plan_["gain"] = {k: v for k, v in plain.items() if v is not None}
     summary = pd.DataFrame([{"metric": request.label, "default": names[rule.default], **gain, "n": int(n.sum())}])

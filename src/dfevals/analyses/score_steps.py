@@ -46,6 +46,8 @@ def rows_below(tally: ScoreTally, thresholds: Floats) -> Ints:
     """
     bounds = tally.offsets.tolist()
     out = np.empty((tally.n_cohorts, len(thresholds)), np.int64)
+    values: Floats | Ints
+    needles: Floats | Ints
     if tally.keys is not None:
         values, needles = tally.keys, _as_keys(thresholds)
     else:
@@ -282,6 +284,7 @@ def steps(tally: ScoreTally, limit: int = LIMIT) -> Steps:
         if not keep.all():
             c = c[keep]
         found.append((c, piece.score[keep], pos[c] - piece.pos_below[keep], neg[c] - piece.neg_below[keep]))
+    columns: list[npt.NDArray[np.generic]]
     columns = [np.concatenate(part) for part in zip(*found, strict=True)] if found else [np.zeros(0)] * 4
     return _descending(columns, tally.n_cohorts, Sums(pos, neg, pos_sq, neg_sq), distinct)
 

@@ -249,7 +249,7 @@ def _model_blocks(name: str, tally: ModelTally, run: _Run) -> list[_Block]:
                 others = run.estimate(request, rest, replace(run.options, interval="auto"))
             mine = run.estimate(request, part)
             strict = None
-            if others is not None and _may_differ(mine, others, run):
+            if rest is not None and others is not None and _may_differ(mine, others, run):
                 options = replace(run.options, ci=_strict(run))
                 strict = (
                     run.estimate(request, part, options),

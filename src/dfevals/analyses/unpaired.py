@@ -108,12 +108,13 @@ def _rates(
 
 
 def _welch(tallies: list[Any], first: Estimates, second: Estimates, level: float) -> Tested:
-    parts = []
+    def moments(tally: Any) -> tuple[Floats, Floats, Floats]:
+        variance = tally.central[0] / np.where(tally.n > 1, tally.n - 1, np.nan)
+        return np.where(tally.n > 0, tally.mean[0], np.nan), variance, tally.n
+
     with np.errstate(divide="ignore", invalid="ignore"):
-        for tally in tallies:
-            variance = tally.central[0] / np.where(tally.n > 1, tally.n - 1, np.nan)
-            parts += [np.where(tally.n > 0, tally.mean[0], np.nan), variance, tally.n]
-    test = welch_ttest_from_moments(*parts, level)
+        a, b = (moments(tally) for tally in tallies)
+    test = welch_ttest_from_moments(*a, *b, level)
     df = np.asarray(test.df, float)
     with np.errstate(divide="ignore", invalid="ignore"):
         se = (np.asarray(test.ci_high) - test.ci_low) / (2 * t_quantile(level, df))

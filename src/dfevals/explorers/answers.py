@@ -74,7 +74,7 @@ def metric_choices(view: View) -> list[dict[str, Any]]:
 
 def default_metric(view: View) -> str:
     """The metric an explorer starts with."""
-    first = {"binary": "f1", "multiclass": "accuracy", "regression": "mae"}.get(view.task)
+    first = {"binary": "f1", "multiclass": "accuracy", "regression": "mae"}.get(view.task, "")
     names = [choice["name"] for choice in metric_choices(view)]
     return first if first in names else names[0]
 
@@ -128,6 +128,7 @@ def _estimates(view: View, state: State, metric: str) -> dict[str, Any]:
     frame = result.frame
     frame = frame[frame["model"] == state["model"]] if (frame["model"] == state["model"]).any() else frame
     order = np.r_[np.arange(1, len(frame)), 0]  # overall last
+    take: dict[str, list[float | None] | None]
     take = {name: _plain(frame[name].to_numpy()[order]) for name in ("value", "ci_low", "ci_high") if name in frame}
     for name in ("difference", "p_corrected"):
         take[name] = _plain(frame[name].to_numpy()[order]) if name in frame else None
@@ -230,7 +231,7 @@ def outcomes(view: View, state: State) -> dict[str, Any]:
     """Passed, failed and without a verdict, per outcome and cohort."""
     cohorts = view.cohorts(state["by"])
     mask = view.valid(state["model"])
-    found = []
+    found: list[dict[str, Any]] = []
     for outcome in view.bound.roles.outcomes:
         try:
             passed = view.passed(outcome.column)

@@ -97,13 +97,14 @@ def _of_cohorts(atoms: npt.NDArray[Any], cohorts: Cohorts) -> npt.NDArray[Any]:
 
 def _keys(
     view: View, model: str, threshold: float | None, keys: int
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.signedinteger[Any]]]:
     if threshold is None:
         return np.array([0.0, 1.0]), view.predicted(model, None).astype(np.int64)
     record = view.bound.model(model)
     score, valid, truth = view.score(record), view.valid(model), view.truth()
     edges = edges_of(score, truth == 1, valid, [threshold, view.bound.threshold(record)], keys)
-    codes = np.empty(len(score), np.int16 if len(edges) < 32_000 else np.int32)
+    codes: npt.NDArray[np.signedinteger[Any]]
+    codes = np.empty(len(score), np.int16) if len(edges) < 32_000 else np.empty(len(score), np.int32)
     for start in range(0, len(score), BLOCK):
         block = np.nan_to_num(score[start : start + BLOCK], nan=edges[0])
         codes[start : start + BLOCK] = np.maximum(np.searchsorted(edges, block, "right") - 1, 0)
@@ -134,7 +135,7 @@ def edges_of(
     step = max(1, len(score) // 100_000)
     sample, classes = score[::step], positive[::step]
     each = max((room - len(grid)) // 2, 2)
-    parts = [grid, np.asarray(thresholds), [bottom]]
+    parts = [grid, np.asarray(thresholds, float), np.array([bottom])]
     for label in (False, True):
         of_class = sample[classes == label]
         if len(of_class):

@@ -183,7 +183,7 @@ class Explorer(anywidget.AnyWidget):
         from dfevals.evaluation import Evaluation
 
         self._view = View(Evaluation(source, self._view.evaluation.roles))
-        clean = {"selection": None, "tags": {}, "ratings": {}}
+        clean: dict[str, Any] = {"selection": None, "tags": {}, "ratings": {}}
         try:
             state = self._complete(self.state | clean)
         except DfevalsError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -308,7 +308,7 @@ def _frozen(value: Any) -> str:
     return json.dumps(value, sort_keys=True)
 
 
-def marked(view: View, marks: Mapping[str, Any]) -> tuple[Sequence[int], list[Any]]:
+def marked(view: View, marks: Mapping[str, Any]) -> tuple[list[int], list[Any]]:
     """Row places and marks, in the order of the frame."""
     at = sorted(map(int, marks))
     return at, [marks[str(i)] for i in at]

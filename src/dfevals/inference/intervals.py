@@ -195,7 +195,7 @@ def _ratio_variance(cells: CellContext) -> tuple[Floats, Floats, Floats | None]:
     if cells.whole or cells.view.kind == "binary":
 
         def parts(view: CellView) -> Ratio:
-            return cells.function(view)  # type: ignore[no-any-return]
+            return cells.function(view)
 
         estimate = parts(cells.view)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -210,10 +210,10 @@ def _ratio_variance(cells: CellContext) -> tuple[Floats, Floats, Floats | None]:
     estimate = cells.function(four)
     with np.errstate(divide="ignore", invalid="ignore"):
         p, den = estimate.value, estimate.den
-        num_g = four_gradients(lambda c: cells.function(c).num, four)
-        den_g = four_gradients(lambda c: cells.function(c).den, four)
-        g = {name: np.nan_to_num((num_g[name] - p * den_g[name]) / den) for name in num_g}
-        kish = den**2 / sum(den_g[name] ** 2 * getattr(square, name) for name in den_g)
+        by_num = four_gradients(lambda c: cells.function(c).num, four)
+        by_den = four_gradients(lambda c: cells.function(c).den, four)
+        g = {name: np.nan_to_num((by_num[name] - p * by_den[name]) / den) for name in by_num}
+        kish = den**2 / sum(by_den[name] ** 2 * getattr(square, name) for name in by_den)
         if tally.clusters is None:
             variance = sum(g[name] ** 2 * getattr(square, name) for name in g)
         else:
