@@ -116,6 +116,56 @@ def test_clustered_intervals_cover_from_thirty_clusters(icc: float) -> None:
     judged(cells)
 
 
+@pytest.mark.parametrize(("right", "icc"), [(0.98, 0.3), (0.98, 0.8), (0.95, 0.3)])
+def test_clustered_delta_intervals_cover_where_many_samples_have_no_error(right: float, icc: float) -> None:
+    def draw(rng: np.random.Generator, rows: int) -> dict[str, np.ndarray]:
+        spread = 1 / icc - 1
+        share = rng.beta(right * spread, (1 - right) * spread, rows // 5).repeat(5)
+        y = rng.random(rows) < 0.5
+        return {"y": y, "pred": y ^ (rng.random(rows) >= share), "c": np.arange(rows) // 5}
+
+    truth = {"mcc": 2 * right - 1, "cohen_kappa": 2 * right - 1, "balanced_accuracy": right, "f1_macro": right}
+    roles = {"y_true": "y", "y_pred": "pred", "cluster": "c"}
+    design = Design(f"clusters, ICC {icc:g}", f"{right:g}", draw, roles, tuple(truth), truth, {}, 5)
+    cells = measure(design, 100, 500, 11)
+    assert cells["coverage"].between(0.92, 0.98).all(), cells.to_string()
+
+
+def test_clusters_that_are_all_right_say_no_more_than_their_rows() -> None:
+    y = np.tile([0, 1, 1, 0, 1], 12)
+    frame = pd.DataFrame({"y": y, "pred": y, "c": np.arange(60) // 3})
+    metrics = ["mcc", "cohen_kappa", "f1_macro", "f1_weighted", "balanced_accuracy"]
+    clustered_, plain = (
+        frame.evals(y_true="y", y_pred="pred", **roles).metrics(metrics).frame for roles in ({"cluster": "c"}, {})
+    )
+    assert (clustered_["ci_high"] == 1).all()
+    delta = plain["method"].str.startswith("delta").to_numpy()
+    assert delta.sum() == 4
+    assert (clustered_["ci_low"] < plain["ci_low"])[delta].all()
+    assert (clustered_["ci_low"] > 0.5).all()
+
+
+@pytest.mark.parametrize("wrong", [0, 7])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("classes", [2, 3])
+def test_one_cluster_has_no_delta_interval_and_says_so(classes: int, weighted: bool, wrong: int) -> None:
+    rng = np.random.default_rng(2)
+    y = rng.permutation(np.arange(60) % classes)
+    pred = np.where(np.arange(60) < wrong, (y + 1) % classes, y)
+    names = np.array(["a", "b", "c"])
+    frame = pd.DataFrame({"y": names[y], "pred": names[pred], "w": rng.random(60), "c": 1, "g": "one"})
+    more = pd.concat([frame, frame.assign(c=np.arange(60), g="many")], ignore_index=True)
+    roles = {"sample_weight": "w" if weighted else None, "pos_label": "b" if classes == 2 else None}
+    ev = more.evals(y_true="y", y_pred="pred", cluster="c", **roles)
+    found = ev.metrics(["mcc", "cohen_kappa", "f1_macro", "balanced_accuracy"], by="g").frame
+    one, rest = found[found["g"] == "one"], found[found["g"] != "one"]
+    assert one["value"].notna().all()
+    assert one[["ci_low", "ci_high"]].isna().all(axis=None)
+    assert one["note"].str.contains("one cluster, so no interval").all()
+    assert rest[["ci_low", "ci_high"]].notna().all(axis=None)
+    assert not rest["note"].str.contains("one cluster").any()
+
+
 def test_independence_would_not_cover_clustered_rows() -> None:
     design = clustered(0.4, 0.3, 10, ("accuracy", "log_loss"))
     roles = {key: value for key, value in design.roles.items() if key != "cluster"}

@@ -11,7 +11,16 @@ import numpy.typing as npt
 from dfevals.exceptions import MetricError
 from dfevals.inference.bootstrap import cell_replicates, percentiles, rank_replicates, resampled, value_replicates
 from dfevals.inference.delta import FourCells, average_gradient, cell_variance, four_gradients
-from dfevals.inference.intervals import Bounds, CellContext, _few_cells, _transforms, cell_quantile, interval
+from dfevals.inference.intervals import (
+    ONE_CLUSTER,
+    Bounds,
+    CellContext,
+    _few_cells,
+    _transforms,
+    cell_quantile,
+    interval,
+    with_value,
+)
 from dfevals.metrics.estimands import Mean, Smooth, Value
 from dfevals.metrics.planning import needs_of, pairs_of
 from dfevals.metrics.registry import Request
@@ -396,9 +405,9 @@ def _average_bounds(context: CellContext, average: str, value: Floats, level: fl
         name, to, slope, back = _transforms(context.range)
         half = cell_quantile(level, context) * slope(centre) * np.sqrt(variance)
         low, high = back(to(centre) - half), back(to(centre) + half)
-    low, high = np.fmin(low, value), np.fmax(high, value)
+    low, high = with_value(low, high, value, variance)
     few = _few_cells(replace(context, view=CellView(matrix)))
-    return Bounds(low, high, f"delta, {name}", few, "rows right or wrong, or in a class")
+    return Bounds(low, high, f"delta, {name}", few, "rows right or wrong, or in a class", (ONE_CLUSTER,))
 
 
 def _of_class_scores(request: Request, part: Part, options: Options, groups: Any, labels: tuple[Any, ...]) -> Estimates:

@@ -88,10 +88,16 @@ def matrix_gradient(function: Callable[[CellView], Array], matrix: Floats) -> Fl
 
 
 def cell_variance(gradient: Floats, tally: CellTally, square: Floats) -> Floats:
-    """gᵀQg per cohort: multinomial, weighted (Σw²) or cluster-robust. `square` are the cells' Σw² (counts if plain)."""
+    """gᵀQg per cohort: multinomial, weighted (Σw²) or cluster-robust. `square` are the cells' Σw² (counts if plain).
+
+    What `square` has beyond the tally's own are pseudo-rows. Beside clusters each stands alone: without them clusters
+    that are all right would have no variance.
+    """
     if tally.clusters is not None:
         k = tally.n_classes
-        return tally.clusters.variance(gradient.reshape(k * k, 1, -1), tally.n_cohorts)
+        own = tally.weight if tally.square is None else tally.square
+        pseudo = (gradient**2 * (square - own)).sum(axis=(0, 1))
+        return tally.clusters.variance(gradient.reshape(k * k, 1, -1), tally.n_cohorts) + pseudo
     return (gradient**2 * square).sum(axis=(0, 1))
 
 

@@ -23,6 +23,7 @@ Floats = npt.NDArray[np.float64]
 FEW = 5 - 1e-9  # (less rounding) events on either side below which no interval is honest
 SPENT = 3  # rows that estimating the second moments of two numbers takes from the standard error
 HEAVY = 0.8  # share of the greatest possible skewness, √n, from which Hall's correction no longer suffices
+ONE_CLUSTER = "one cluster, so no interval"
 METHODS = (
     "auto",
     "wilson",
@@ -311,10 +312,21 @@ def _smooth(estimand: Smooth, level: float, method: str, cells: CellContext | No
         name, to, slope, back = _transforms(cells.range) if method != "wald" else _transforms((-np.inf, np.inf))
         half = cell_quantile(level, cells) * slope(centre) * np.sqrt(variance)
         low, high = back(to(centre) - half), back(to(centre) + half)
-    low, high = (np.where(np.isnan(estimand.value), np.nan, edge) for edge in (low, high))
-    low, high = np.fmin(low, estimand.value), np.fmax(high, estimand.value)
+    low, high = with_value(low, high, estimand.value, variance)
     few = _few_cells(cells) if estimand.events is None else _few_of(estimand.events, cells)
-    return Bounds(low, high, f"delta, {name}", few, "rows right or wrong, or in a class", variance=variance)
+    return Bounds(
+        low, high, f"delta, {name}", few, "rows right or wrong, or in a class", (ONE_CLUSTER,), variance=variance
+    )
+
+
+def with_value(low: Floats, high: Floats, value: Floats, variance: Floats) -> tuple[Floats, Floats]:
+    """Delta bounds widened to hold the value, which the pseudo-rows can move them off; NaN without value or variance.
+
+    With more than 10¹⁵ rows the centre rounds to the edge of the range, where the transform has no bound; the value is
+    then the bound to all digits.
+    """
+    unknown = np.isnan(value) | np.isnan(variance)
+    return np.where(unknown, np.nan, np.fmin(low, value)), np.where(unknown, np.nan, np.fmax(high, value))
 
 
 def _per_class(cells: CellContext, padded: Floats, square: Floats) -> tuple[Floats, Floats]:
