@@ -166,6 +166,21 @@ def test_one_cluster_has_no_delta_interval_and_says_so(classes: int, weighted: b
     assert not rest["note"].str.contains("one cluster").any()
 
 
+def test_clustered_shares_hold_their_value_for_weights_of_very_different_size() -> None:
+    rng = np.random.default_rng(0)
+    y = np.tile([0, 1, 2], 400)
+    weight = np.exp(8 * rng.standard_normal(1200))
+    pred = np.where(rng.random(1200) < 0.2, (y + 1) % 3, y)
+    sample = np.arange(1200) // 6
+    frame = pd.DataFrame({"y": y, "pred": pred, "w": weight, "c": np.arange(1200) // 3, "sample": sample})
+    ev = frame.evals(y_true="y", y_pred="pred", task="multiclass", sample_weight="w", cluster="c")
+    found = ev.metrics(["specificity", "npv", "precision", "recall"], by="sample", by_class=True).frame
+    found = found[found["value"].notna()]
+    assert len(found) > 2000
+    assert (found["ci_low"] <= found["value"] + 1e-12).all()
+    assert (found["value"] - 1e-12 <= found["ci_high"]).all()
+
+
 def test_independence_would_not_cover_clustered_rows() -> None:
     design = clustered(0.4, 0.3, 10, ("accuracy", "log_loss"))
     roles = {key: value for key, value in design.roles.items() if key != "cluster"}

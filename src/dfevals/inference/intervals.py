@@ -23,6 +23,7 @@ Floats = npt.NDArray[np.float64]
 FEW = 5 - 1e-9  # (less rounding) events on either side below which no interval is honest
 SPENT = 3  # rows that estimating the second moments of two numbers takes from the standard error
 HEAVY = 0.8  # share of the greatest possible skewness, √n, from which Hall's correction no longer suffices
+ROUNDING = 1e-15
 ONE_CLUSTER = "one cluster, so no interval"
 METHODS = (
     "auto",
@@ -176,7 +177,9 @@ def _ratio(estimand: Ratio, level: float, method: str, cells: CellContext | None
     variance, kish, df = _ratio_variance(cells)
     with np.errstate(divide="ignore", invalid="ignore"):
         # a handful of weights can make the estimated variance much too small, so Kish's number is the most it may say
-        n_eff = np.where(variance > 0, np.fmin(p * (1 - p) / variance, np.inf if df is not None else kish), kish)
+        inner = np.maximum(p * (1 - p), 0)
+        some = variance > ROUNDING * inner  # less is rounding: the share is 0 or 1
+        n_eff = np.where(some & (inner > 0), np.fmin(inner / variance, np.inf if df is not None else kish), kish)
         n_eff = np.where(estimand.den == 0, 0.0, n_eff)
         if df is not None:
             n_eff = n_eff * _as_t(level, np.maximum(df, 1))
