@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
+import signal
+import subprocess
+import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -168,3 +173,220 @@ def test_what_is_wrong_is_said(frame: pd.DataFrame) -> None:
     with pytest.raises(DataError, match="mapping"):
         go(frame, {})
     assert len(go(frame.head(0), {"one": lambda row: ""})) == 0
+
+
+PROGRAM = """
+import sys, time
+import pandas as pd
+import dfevals
+
+calls, cache, kind = sys.argv[1:]
+
+def note(question):
+    with open(calls, "a") as file:
+        file.write(question + "\\n")
+
+def plain(question):
+    note(question)
+    time.sleep(0.02)
+    return question * 2
+
+async def later(question):
+    import asyncio
+    note(question)
+    await asyncio.sleep(0.02)
+    return question * 2
+
+frame = pd.DataFrame({"question": [str(i) for i in range(200)]})
+system = {"plain": plain, "later": later}[kind]
+try:
+    out = dfevals.run(frame, {"one": system}, cache=cache, max_concurrency=4, progress=False)
+except KeyboardInterrupt:
+    time.sleep(0.2)  # a notebook lives on; the calls under way end
+    sys.exit(9)
+assert out["response"].tolist() == [q * 2 for q in frame["question"]]
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "sign", "repeated"),
+    [("plain", signal.SIGKILL, 4), ("later", signal.SIGKILL, 4), ("plain", signal.SIGINT, 0)],
+)
+def test_a_process_that_is_ended_goes_on_where_it_was(
+    kind: str, sign: signal.Signals, repeated: int, tmp_path: Path
+) -> None:
+    """Only the four calls under way may be repeated after a kill; after an interruption in a notebook those end too."""
+    calls, cache = tmp_path / "calls", tmp_path / "run.sqlite"
+    calls.touch()
+    program = [sys.executable, "-c", PROGRAM, str(calls), str(cache), kind]
+    first = subprocess.Popen(program)
+    while len(calls.read_text().split()) < 50:
+        assert first.poll() is None
+        time.sleep(0.01)
+    first.send_signal(sign)
+    assert first.wait() == (9 if sign == signal.SIGINT else -sign)
+    before = calls.read_text().split()
+    assert len(before) < 150
+    assert subprocess.run(program, check=False).returncode == 0
+    done = calls.read_text().split()
+    assert set(done) == {str(i) for i in range(200)}
+    assert len(done) - 200 <= repeated
+
+
+def test_whatever_a_system_raises_is_an_error_of_its_row(frame: pd.DataFrame) -> None:
+    def leaves(question: str) -> str:
+        if question == "b":
+            raise SystemExit(3)
+        return question
+
+    async def cancels(question: str) -> str:
+        if question == "b":
+            raise asyncio.CancelledError
+        return question
+
+    out = go(frame, {"leaves": leaves, "cancels": cancels}, retries=0)
+    assert out["response"].isna().tolist() == [False, True, False] * 2
+    assert out["error"].dropna().tolist() == ["SystemExit: 3", "CancelledError"]
+
+
+def test_waiting_for_the_rate_limit_is_no_time_of_the_call() -> None:
+    frame = pd.DataFrame({"question": [str(i) for i in range(12)]})
+
+    async def later(question: str) -> str:
+        return question
+
+    out = go(frame, {"plain": lambda question: question, "later": later}, rate_limit=20, timeout=0.2)
+    assert out["error"].isna().all()
+
+
+def test_a_cache_that_fails_is_said_and_not_waited_for(
+    frame: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dfevals.evaluators import running
+
+    def full(self: Any, items: Any) -> None:
+        raise DataError("cache: disk is full")
+
+    async def later(question: str) -> str:
+        return question
+
+    monkeypatch.setattr(running.Cache, "put", full)
+    for system in (later, lambda question: question):
+        with pytest.raises(DataError, match="disk is full"):
+            go(frame, {"one": system}, cache=tmp_path / "c")
+
+
+class Agent:
+    """Holds its prompt and a key, and counts."""
+
+    def __init__(self, prompt: str, key: str = "sk-abcdefghijklmnopqrstuvwxyz") -> None:
+        self.prompt, self.key, self.calls = prompt, key, 0
+
+    def __call__(self, question: str) -> str:
+        self.calls += 1
+        return self.prompt + question
+
+    def answer(self, question: str) -> str:
+        return self.prompt + question
+
+    def __repr__(self) -> str:
+        return f"Agent({self.prompt!r}, key={self.key!r})"
+
+
+PROMPT = "be brief: "
+
+
+def reads_a_global(question: str) -> str:
+    return PROMPT + question
+
+
+def closure(prompt: str) -> Any:
+    seen: list[str] = []
+
+    def ask(question: str) -> str:
+        seen.append(question)
+        return prompt + question
+
+    return ask
+
+
+def joined(prompt: str, question: str) -> str:
+    return prompt + question
+
+
+@pytest.mark.parametrize(
+    "make",
+    [Agent, lambda prompt: Agent(prompt).answer, closure, lambda prompt: functools.partial(joined, prompt)],
+)
+def test_the_cache_knows_what_a_system_holds(make: Any, frame: pd.DataFrame, tmp_path: Path) -> None:
+    first = make("one: ")
+    for system, answer in ((first, "one: a"), (make("two: "), "two: a"), (make("one: "), "one: a")):
+        out = go(frame, {"system": system}, cache=tmp_path / "c")
+        assert out["response"].iloc[0] == answer
+    with pytest.MonkeyPatch.context() as patch:
+        from dfevals.evaluators import running
+
+        patch.setattr(running._System, "ask", lambda *_: pytest.fail("asked again"))
+        go(frame, {"system": first}, cache=tmp_path / "c")
+
+
+def test_the_cache_knows_the_constants_that_a_system_reads(
+    frame: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert go(frame, {"one": reads_a_global}, cache=tmp_path / "c")["response"].iloc[0] == "be brief: a"
+    monkeypatch.setitem(globals(), "PROMPT", "be kind: ")
+    assert go(frame, {"one": reads_a_global}, cache=tmp_path / "c")["response"].iloc[0] == "be kind: a"
+
+
+def test_secrets_are_in_no_provenance_error_or_cache(
+    frame: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COMPANY_TOKEN", "correct-horse-battery")
+    agent = Agent("x")
+
+    def fails(question: str) -> str:
+        raise RuntimeError(f"401 for {agent.key}, Authorization: Bearer abc.def.ghi and correct-horse-battery")
+
+    out = go(frame, {"agent": agent, "fails": fails}, cache=tmp_path / "c", retries=0)
+    assert out["error"].dropna().unique().tolist() == ["RuntimeError: 401 for ***, Authorization: Bearer *** and ***"]
+    written = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    for secret in (agent.key, "correct-horse-battery", "abc.def.ghi"):
+        assert secret not in out.attrs["dfevals_run"]
+        assert secret not in out.to_csv()
+        assert secret.encode() not in written
+
+
+def test_answers_of_every_usual_form(frame: pd.DataFrame) -> None:
+    from dfevals.evaluators.clients import Completion
+
+    class Message:
+        content = "object"
+        tool_calls = ()
+        usage_metadata = {"total_tokens": 3}  # noqa: RUF012
+
+    blocks = [{"type": "text", "text": "bl"}, {"type": "text", "text": "ocks"}, {"type": "tool_use", "name": "f"}]
+    systems = {
+        "completion": lambda row: Completion("text", 5),
+        "object": lambda row: Message(),
+        "anthropic": lambda row: {"content": blocks, "usage": {"input_tokens": 4, "output_tokens": 2}},
+        "list": lambda row: [1, {"a": 2}],
+        "response of a library": lambda row: threading.Lock(),
+    }
+    out = go(frame.head(1), systems, retries=0).set_index("model")
+    assert out["response"].tolist()[:4] == ["text", "object", "blocks", '[1, {"a": 2}]']
+    assert out["tokens"].tolist()[:3] == [5, 3, 6]
+    assert json.loads(out.loc["anthropic", "tool_calls"]) == [{"type": "tool_use", "name": "f"}]
+    assert "no answer" in out["error"].iloc[-1]
+
+
+def test_cells_of_every_kind_are_cached(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"question": ["a", "b"], "extra": [{1: 2, "b": {None: b"x"}}, pd.Timestamp("2024-05-01")]})
+    calls: list[int] = []
+
+    def system(row: Any) -> str:
+        calls.append(1)
+        return "x"
+
+    for _ in range(2):
+        go(frame, {"one": system}, cache=tmp_path / "c")
+    assert len(calls) == 2

@@ -6,12 +6,13 @@ import hashlib
 import json
 import sqlite3
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from dfevals.evaluators.protocol import stable_repr
+from dfevals.evaluators.fingerprints import stable_repr
 from dfevals.exceptions import DataError
 
 __all__ = ["Cache", "content_key"]
@@ -27,7 +28,10 @@ def content_key(fingerprint: str, values: Mapping[str, object]) -> str:
     >>> content_key("f", {"a": 1}) == content_key("f", {"a": 1.5})
     False
     """
-    body = json.dumps(values, sort_keys=True, default=_stable)
+    try:
+        body = json.dumps(values, sort_keys=True, default=_stable)
+    except TypeError:  # a dict whose keys are of several kinds has no order, or keys that JSON lacks
+        body = repr(_ordered(values))
     return hashlib.sha256(f"{fingerprint}\0{body}".encode()).hexdigest()
 
 
@@ -37,8 +41,17 @@ def _stable(value: object) -> object:
     return stable_repr(value)
 
 
+def _ordered(value: object) -> object:
+    """A value in a form whose text does not depend on the order of its keys."""
+    if isinstance(value, Mapping):
+        return sorted(((repr(key), _ordered(item)) for key, item in value.items()), key=lambda pair: pair[0])
+    if isinstance(value, list | tuple):
+        return [_ordered(item) for item in value]
+    return value if isinstance(value, str | int | float | None) else _stable(value)
+
+
 class Cache:
-    """A small key → JSON store that several threads of one process may use.
+    """A small key → JSON store that several threads and processes may use.
 
     Parameters
     ----------
@@ -48,27 +61,39 @@ class Cache:
     Raises
     ------
     DataError
-        When the file is not a cache.
+        When the file is not a cache, is damaged, or cannot be written.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self._lock = threading.Lock()
-        try:
+        self._closed = False
+        with self._explained():
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(self.path, check_same_thread=False, timeout=30)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=NORMAL")
-            self._db.execute("CREATE TABLE IF NOT EXISTS results (key TEXT PRIMARY KEY, value TEXT NOT NULL)")
-            self._db.commit()
-        except (sqlite3.DatabaseError, OSError) as error:
-            raise DataError(f"cache={str(path)!r} cannot be used: {error}. Give the path of a new file.") from error
+            self._db = self._opened()
+
+    def _opened(self) -> sqlite3.Connection:
+        db = sqlite3.connect(self.path, check_same_thread=False, timeout=30)
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("PRAGMA synchronous=NORMAL")
+        db.execute("CREATE TABLE IF NOT EXISTS results (key TEXT PRIMARY KEY, value TEXT NOT NULL)")
+        db.commit()
+        return db
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError, ValueError) as error:
+            raise DataError(
+                f"cache={str(self.path)!r} cannot be used: {error}. Give the path of a new file, or delete this one."
+            ) from error
 
     def get(self, keys: Iterable[str]) -> dict[str, Any]:
         """The stored values of those keys that are there."""
         wanted = list(dict.fromkeys(keys))
         found: dict[str, Any] = {}
-        with self._lock:
+        with self._lock, self._explained():
             for start in range(0, len(wanted), _CHUNK):
                 part = wanted[start : start + _CHUNK]
                 marks = ",".join("?" * len(part))
@@ -77,12 +102,16 @@ class Cache:
         return found
 
     def put(self, items: Mapping[str, Any]) -> None:
-        """Store values; they are on disk when this returns."""
+        """Store values; they are on disk when this returns, even after `close` (calls that were under way then)."""
         if not items:
             return
         rows = [(key, json.dumps(value, default=_stable)) for key, value in items.items()]
-        with self._lock, self._db:
-            self._db.executemany("INSERT OR REPLACE INTO results VALUES (?, ?)", rows)
+        with self._lock, self._explained():
+            db = self._opened() if self._closed else self._db
+            with db:
+                db.executemany("INSERT OR REPLACE INTO results VALUES (?, ?)", rows)
+            if self._closed:
+                db.close()
 
     def __len__(self) -> int:
         with self._lock:
@@ -91,6 +120,7 @@ class Cache:
     def close(self) -> None:
         """Close the file."""
         with self._lock:
+            self._closed = True
             self._db.close()
 
     def __enter__(self) -> Cache:

@@ -19,7 +19,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from dfevals.evaluators.concurrency import TimedOut, stream
-from dfevals.evaluators.protocol import stable_repr
+from dfevals.evaluators.fingerprints import stable_repr
 from dfevals.exceptions import DataError, DfevalsError
 
 __all__ = ["CallFailed", "Completion", "OpenAICompatible", "as_client"]

@@ -15,6 +15,7 @@ from dfevals.exceptions import DataError
 __all__ = ["RateLimit", "TimedOut", "stream", "stream_async"]
 
 T = TypeVar("T")
+_LOOK = 0.05
 
 
 class TimedOut:
@@ -25,7 +26,12 @@ class TimedOut:
 
 
 def stream(
-    work: Callable[[int], T], count: int, *, max_concurrency: int, timeout: float | None = None
+    work: Callable[[int], T],
+    count: int,
+    *,
+    max_concurrency: int,
+    timeout: float | None = None,
+    limit: RateLimit | None = None,
 ) -> Iterator[tuple[int, T | TimedOut]]:
     """Results of `work(0) … work(count - 1)` as they come, each with its number.
 
@@ -35,13 +41,15 @@ def stream(
     Parameters
     ----------
     work : callable
-        Takes a number below `count`; must not raise.
+        Takes a number below `count`. What it raises ends all and is raised here.
     count : int
         How many calls.
     max_concurrency : int
         How many at once.
     timeout : float, optional
         Seconds for one call.
+    limit : RateLimit, optional
+        Waited for before each call; the wait is not counted as time of the call.
 
     Yields
     ------
@@ -58,10 +66,18 @@ def stream(
         while not stopped.is_set():
             with lock:
                 number = next(numbers, None)
-                if number is None:
+            if number is None:
+                return
+            if limit is not None:
+                stopped.wait(limit.delay())
+                if stopped.is_set():
                     return
+            with lock:
                 started[number] = time.monotonic()
-            result = work(number)
+            try:
+                result: Any = work(number)
+            except BaseException as error:  # a thread that dies in silence would be waited for without end
+                result = _Raised(error)
             with lock:
                 given_up = started.pop(number, None) is None
             if given_up:
@@ -82,16 +98,17 @@ def stream(
     try:
         for _ in range(min(max_concurrency, count)):
             start()
-        left = count
+        left, looked = count, time.monotonic()
         while left:
             try:
-                item: tuple[int, Any] | None = done.get(timeout=0.05 if timeout is not None else 0.5)
+                item: tuple[int, Any] | None = done.get(timeout=_LOOK if timeout is not None else 0.5)
             except queue.Empty:
                 item = None
             if item is not None:
                 left -= 1
-                yield item
-            if item is None and timeout is not None:
+                yield item[0], _raise_or(item[1])
+            if timeout is not None and (item is None or time.monotonic() - looked > _LOOK):
+                looked = time.monotonic()
                 for number in given_up():
                     start()
                     left -= 1
@@ -100,22 +117,46 @@ def stream(
         stopped.set()
 
 
+class _Raised:
+    """Stands for what a call raised, on its way to the thread that asked for it."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+
+def _raise_or(result: Any) -> Any:
+    if isinstance(result, _Raised):
+        raise result.error
+    return result
+
+
 def stream_async(
-    work: Callable[[int], Awaitable[T]], count: int, *, max_concurrency: int, timeout: float | None = None
+    work: Callable[[int], Awaitable[T]],
+    count: int,
+    *,
+    max_concurrency: int,
+    timeout: float | None = None,
+    limit: RateLimit | None = None,
 ) -> Iterator[tuple[int, T | TimedOut]]:
     """The same as `stream` for async callables, on one event loop in a thread (a notebook's own loop is busy)."""
     _check_concurrency(max_concurrency)
     done: queue.SimpleQueue[tuple[int, Any]] = queue.SimpleQueue()
     numbers = iter(range(count))
     loops: list[asyncio.AbstractEventLoop] = []
-    ready = threading.Event()
+    ready, stopped = threading.Event(), threading.Event()
 
     async def serve() -> None:
         for number in numbers:
+            if limit is not None:
+                await asyncio.sleep(limit.delay())
             try:
                 result: Any = await asyncio.wait_for(work(number), timeout)
             except TimeoutError:
                 result = TimedOut(timeout or 0.0)
+            except BaseException as error:
+                if stopped.is_set():
+                    raise
+                result = _Raised(error)
             done.put((number, result))
 
     async def main() -> None:
@@ -140,8 +181,9 @@ def stream_async(
                     raise DataError("the event loop of the calls ended early.") from None
                 continue
             left -= 1
-            yield item
+            yield item[0], _raise_or(item[1])
     finally:
+        stopped.set()
         if thread.is_alive() and left:
             loops[0].call_soon_threadsafe(_cancel_all, loops[0])
         thread.join(timeout=2)

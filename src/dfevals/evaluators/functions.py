@@ -8,7 +8,8 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, overload
 
-from dfevals.evaluators.protocol import Evaluated, Evaluator, EvaluatorRecord, stable_repr
+from dfevals.evaluators.fingerprints import stable_repr
+from dfevals.evaluators.protocol import Evaluated, Evaluator, EvaluatorRecord
 from dfevals.exceptions import DataError, RoleError, did_you_mean
 
 __all__ = ["FunctionEvaluator", "as_evaluator", "evaluator"]
@@ -63,6 +64,11 @@ class FunctionEvaluator(Evaluator):
         super().__init__(name=name, pass_at=pass_at, settings={"function": stable_repr(function)}, **columns)
         functools.update_wrapper(self, function, updated=())
 
+    def fingerprint(self) -> str:
+        """Text that changes with the function and with the constants that it reads, as they are now."""
+        self.settings["function"] = stable_repr(self.function)
+        return super().fingerprint()
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function as it was written."""
         return self.function(*args, **kwargs)
@@ -82,7 +88,7 @@ class FunctionEvaluator(Evaluator):
         """Evaluate one row; missing values are passed on, since the function may want them."""
         try:
             return self.conclude(self._evaluate(**values))
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             return Evaluated.failed(error)
 
     def _evaluate(self, **values: Any) -> object:
@@ -95,7 +101,7 @@ class FunctionEvaluator(Evaluator):
         """Evaluate one row of an async function on the running loop."""
         try:
             return self.conclude(await self.function(**values))
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             return Evaluated.failed(error)
 
     def sources(self, columns: Sequence[object]) -> dict[str, object]:

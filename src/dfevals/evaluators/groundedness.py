@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from dfevals.evaluators.protocol import Evaluated, Evaluator, EvaluatorRecord, stable_repr
+from dfevals.evaluators.fingerprints import stable_repr
+from dfevals.evaluators.protocol import Evaluated, Evaluator, EvaluatorRecord
 from dfevals.evaluators.support import ContextIndex, SentenceSupport, load_model, support
 from dfevals.evaluators.values import passages, text, texts
 from dfevals.exceptions import DataError

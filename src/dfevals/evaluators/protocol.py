@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
+from dfevals.evaluators.fingerprints import stable_repr
+from dfevals.evaluators.secret_formats import redacted
 from dfevals.evaluators.values import is_missing
 from dfevals.exceptions import DataError, DfevalsError, RoleError, did_you_mean
 
@@ -57,12 +57,12 @@ class Evaluated:
 
     @classmethod
     def failed(cls, error: BaseException | str) -> Evaluated:
-        """An evaluation that could not be made, with its message."""
+        """An evaluation that could not be made, with its message; keys and passwords in it are masked."""
         if isinstance(error, DfevalsError | str):
             message = str(error)
         else:
             message = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        return cls(error=message[:500])
+        return cls(error=redacted(message)[:500])
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +185,7 @@ class Evaluator:
                 return Evaluated.failed(f"{role} is missing ({value!r}).")
         try:
             return self.conclude(self._evaluate(**values))
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             return Evaluated.failed(error)
 
     def evaluate_batch(self, rows: Sequence[Mapping[str, object]]) -> list[Evaluated]:
@@ -195,7 +195,9 @@ class Evaluator:
     def conclude(self, result: object) -> Evaluated:
         """Bring what an evaluator returned into an `Evaluated`, with the pass mark applied."""
         evaluated = _as_evaluated(result)
-        if evaluated.error is not None or evaluated.passed is not None or self.pass_at is None:
+        if evaluated.error is not None:
+            return replace(evaluated, error=redacted(evaluated.error))
+        if evaluated.passed is not None or self.pass_at is None:
             return evaluated
         if evaluated.score != evaluated.score:
             return Evaluated.failed(evaluated.reason or "the evaluator returned no score (NaN).")
@@ -212,11 +214,11 @@ class Evaluator:
 
     def fingerprint(self) -> str:
         """Text that changes whenever the evaluator's answers may change; part of the cache key."""
-        return json.dumps(
-            [type(self).__module__, type(self).__qualname__, self.version, self.pass_at, self.better, self.settings],
-            sort_keys=True,
-            default=stable_repr,
-        )
+        kind = type(self)
+        parts = [kind.__module__, kind.__qualname__, self.version, self.pass_at, self.better, self.settings]
+        if not kind.__module__.startswith("dfevals."):
+            parts.append(stable_repr(self._evaluate))  # nobody raises the version of a class in a notebook
+        return json.dumps(parts, sort_keys=True, default=stable_repr)
 
     def sources(self, columns: Sequence[object]) -> dict[str, object]:
         """Which column each role is read from; roles with a constant are left out.
@@ -267,32 +269,6 @@ class Evaluator:
         parts = [f"{key}={value!r}" for key, value in self.settings.items()]
         parts += [f"{role}={column!r}" for role, column in self.columns.items()]
         return f"{type(self).__name__}({', '.join(parts)})"
-
-
-def stable_repr(value: object) -> str:
-    """Text of a setting for fingerprints: functions by module, name and code, never by address."""
-    code = getattr(value, "__code__", None)
-    if code is not None:
-        defaults = f"{getattr(value, '__defaults__', None)!r}{getattr(value, '__kwdefaults__', None)!r}"
-        body = hashlib.sha256(f"{_code_text(code)}{_ADDRESS.sub('', defaults)}".encode()).hexdigest()
-        return f"{value.__module__}.{getattr(value, '__qualname__', '')}:{body[:16]}"
-    name = getattr(value, "__qualname__", None)
-    if name is not None:
-        return f"{getattr(value, '__module__', '')}.{name}"
-    return _ADDRESS.sub("", repr(value))
-
-
-_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
-
-
-def _code_text(code: Any) -> str:
-    """Everything in a code object that its behaviour hangs on, inner functions included."""
-    constants = [_code_text(c) if hasattr(c, "co_code") else _constant_text(c) for c in code.co_consts]
-    return f"{code.co_code.hex()}{code.co_names}{code.co_varnames}{constants}"
-
-
-def _constant_text(value: object) -> str:
-    return repr(sorted(map(repr, value))) if isinstance(value, frozenset) else repr(value)
 
 
 def _checked_name(name: object) -> str:

@@ -6,8 +6,9 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
+from dfevals.evaluators.fingerprints import stable_repr
 from dfevals.evaluators.groundedness import embedding_similarity
-from dfevals.evaluators.protocol import Evaluated, Evaluator, EvaluatorRecord, stable_repr
+from dfevals.evaluators.protocol import Evaluated, Evaluator, EvaluatorRecord
 from dfevals.evaluators.refusals import find_refusal
 from dfevals.evaluators.support import ContextIndex, load_model
 from dfevals.evaluators.tokens import ENTITY, FUNCTION, NUMBER, Token, sentences, tokens

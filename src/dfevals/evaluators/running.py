@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import inspect
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,15 @@ import pandas as pd
 
 from dfevals.evaluators.caching import Cache, content_key
 from dfevals.evaluators.concurrency import RateLimit, TimedOut, stream, stream_async
-from dfevals.evaluators.protocol import stable_repr
+from dfevals.evaluators.fingerprints import stable_repr
+from dfevals.evaluators.secret_formats import redacted
 from dfevals.evaluators.values import is_missing, plain
 from dfevals.exceptions import DataError, RoleError, did_you_mean
 
 __all__ = ["run"]
 
 _MADE = ("model", "response", "tool_calls", "latency", "tokens", "error", "attempt")
+_OBJECT_KEYS = ("content", "tool_calls", "usage", "usage_metadata")
 _TEXT_KEYS = ("response", "output", "text", "content", "answer", "result", "completion")
 
 
@@ -55,7 +58,8 @@ def run(
         Calls at once.
     cache : path, optional
         SQLite file: each answer is stored as it comes, so that a killed run repeats no answered call. Errors are tried
-        again.
+        again. A system is known by its name, its code, and the texts, numbers and functions that it reads; what it gets
+        from lists, dicts and other objects is not seen, so give it another name when that changes.
     retries : int
         Further tries after an exception, with growing pauses.
     timeout : float, optional
@@ -202,12 +206,13 @@ class _System:
     def ask(self, place: int) -> _Reply:
         """The answer to a row, after as many tries as allowed."""
         for attempt in range(1, self.retries + 2):
-            self.limit.wait()
+            if attempt > 1:
+                self.limit.wait()  # the first try has had its place in the queue
             started = time.perf_counter()
             try:
                 result = self._result(place)
                 return replace(_reply(result), latency=time.perf_counter() - started, attempt=attempt)
-            except Exception as error:
+            except BaseException as error:  # in a thread of its own: nobody else would see it
                 failed = _failed(error, time.perf_counter() - started, attempt)
             if attempt <= self.retries:
                 time.sleep(self.backoff * 2 ** (attempt - 1))
@@ -219,24 +224,28 @@ class _System:
 
     async def ask_async(self, place: int) -> _Reply:
         """The same for an async system."""
-        import asyncio
-
         for attempt in range(1, self.retries + 2):
-            await asyncio.sleep(self.limit.delay())
+            if attempt > 1:
+                await asyncio.sleep(self.limit.delay())
             started = time.perf_counter()
             try:
                 result = await self._result(place)
                 return replace(_reply(result), latency=time.perf_counter() - started, attempt=attempt)
-            except Exception as error:
+            except (Exception, SystemExit, KeyboardInterrupt, GeneratorExit) as error:
+                failed = _failed(error, time.perf_counter() - started, attempt)
+            except asyncio.CancelledError as error:
+                task = asyncio.current_task()
+                if task is not None and task.cancelling():
+                    raise  # by a time-out or an interruption, not by the system itself
                 failed = _failed(error, time.perf_counter() - started, attempt)
             if attempt <= self.retries:
                 await asyncio.sleep(self.backoff * 2 ** (attempt - 1))
         return failed
 
 
-def _failed(error: Exception, latency: float, attempt: int) -> _Reply:
+def _failed(error: BaseException, latency: float, attempt: int) -> _Reply:
     message = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    return _Reply(error=message[:500], latency=latency, attempt=attempt)
+    return _Reply(error=redacted(message)[:500], latency=latency, attempt=attempt)
 
 
 def _style(name: str, call: Callable[..., Any], df: pd.DataFrame) -> tuple[str, tuple[str, ...]]:
@@ -272,21 +281,25 @@ def _reply(result: Any) -> _Reply:
     """
     if hasattr(result, "model_dump"):
         result = result.model_dump()
+    elif is_dataclass(result) and not isinstance(result, type):
+        result = asdict(result)
     if is_missing(result):
         raise DataError("the system returned nothing (None).")
     if isinstance(result, str):
         return _Reply(response=result, tool_calls="[]")
     if isinstance(result, Mapping):
         return _reply_of_mapping(result)
-    content = getattr(result, "content", None)
-    if isinstance(content, str):
-        return _Reply(response=content, tool_calls=_json(getattr(result, "tool_calls", None) or []))
+    if isinstance(getattr(result, "content", None), str | list):
+        return _reply_of_mapping({key: getattr(result, key, None) for key in _OBJECT_KEYS})
+    if not isinstance(result, bool | int | float | list | tuple | np.ndarray | np.generic):
+        raise DataError(
+            f"the system returned a {type(result).__name__}, which is no answer. Return the text, or a mapping with "
+            "'response'."
+        )
     return _Reply(response=_json(plain(result)), tool_calls="[]")
 
 
 def _reply_of_mapping(result: Mapping[str, Any]) -> _Reply:
-    usage = result.get("usage")
-    tokens = result.get("tokens", usage.get("total_tokens") if isinstance(usage, Mapping) else None)
     choices = result.get("choices")
     message = choices[0].get("message") if isinstance(choices, list) and choices else result
     if not isinstance(message, Mapping):
@@ -298,14 +311,37 @@ def _reply_of_mapping(result: Mapping[str, Any]) -> _Reply:
     if key is None and calls is None:
         return _Reply(response=_json(dict(result)), tool_calls="[]")
     found = None if key is None else message[key]
+    if key == "content" and isinstance(found, list):
+        found, blocks = _of_blocks(found)
+        calls = calls or blocks
     response = found if isinstance(found, str) else "" if found is None else _json(found)
     cost: Any = result.get("cost")
     return _Reply(
         response=response,
         tool_calls=_json(calls if calls is not None else []),
-        tokens=None if is_missing(tokens) else int(tokens),
+        tokens=_tokens(result),
         cost=None if is_missing(cost) else float(cost),
     )
+
+
+def _of_blocks(content: list[Any]) -> tuple[Any, list[Any]]:
+    """Text and tool calls of a content in blocks (Anthropic's form); other lists stay as they are."""
+    if not all(isinstance(block, Mapping) and isinstance(block.get("type"), str) for block in content):
+        return content, []
+    text = "".join(str(block.get("text") or "") for block in content if block["type"] == "text")
+    return text, [dict(block) for block in content if block["type"] == "tool_use"]
+
+
+def _tokens(result: Mapping[str, Any]) -> int | None:
+    """Tokens as told: their total, or those read and those written."""
+    found: Any = result.get("tokens")
+    for key in ("usage", "usage_metadata"):
+        usage = result.get(key)
+        if is_missing(found) and isinstance(usage, Mapping):
+            halves = [usage.get(f"{part}_tokens") for part in ("input", "output", "prompt", "completion")]
+            known = [half for half in halves if isinstance(half, int)]
+            found = usage.get("total_tokens", sum(known) if known else None)
+    return None if is_missing(found) else int(found)
 
 
 def _json(value: Any) -> str:
@@ -326,28 +362,46 @@ def _replies(
         if key in known:
             found[place] = _Reply(**known[key])
     left = [place for place in range(n) if found[place] is None]
+    failures = 0
+
+    def keep(number: int, reply: _Reply) -> _Reply:
+        """Store an answer in the thread that has it: once it is there, nothing that happens elsewhere loses it."""
+        if store is not None and reply.error is None:
+            store.put({keys[left[number]]: asdict(reply)})
+        return reply
+
     bar = tqdm(total=n, initial=n - len(left), desc=system.name, disable=not progress, delay=0.5, leave=False)
     try:
-        with closing(_calls(system, left, max_concurrency, timeout)) as calls:
+        with closing(_calls(system, left, keep, max_concurrency, timeout)) as calls:
             for number, result in calls:
                 place = left[number]
                 reply = _Reply(error=result.message, attempt=1) if isinstance(result, TimedOut) else result
                 found[place] = reply
-                if store is not None and reply.error is None:
-                    store.put({keys[place]: asdict(reply)})
+                if reply.error is not None:
+                    failures += 1
+                    bar.set_postfix(errors=failures, refresh=False)
                 bar.update()
     finally:
         bar.close()
     return [reply for reply in found if reply is not None]
 
 
-def _calls(system: _System, left: list[int], max_concurrency: int, timeout: float | None) -> Any:
+def _calls(
+    system: _System,
+    left: list[int],
+    keep: Callable[[int, _Reply], _Reply],
+    max_concurrency: int,
+    timeout: float | None,
+) -> Any:
     """The calls that are left, as they come."""
-    if system.is_async:
-        return stream_async(
-            lambda number: system.ask_async(left[number]), len(left), max_concurrency=max_concurrency, timeout=timeout
-        )
-    return stream(lambda number: system.ask(left[number]), len(left), max_concurrency=max_concurrency, timeout=timeout)
+    bounds: Any = {"max_concurrency": max_concurrency, "timeout": timeout, "limit": system.limit}
+    if not system.is_async:
+        return stream(lambda number: keep(number, system.ask(left[number])), len(left), **bounds)
+
+    async def ask(number: int) -> _Reply:
+        return keep(number, await system.ask_async(left[number]))
+
+    return stream_async(ask, len(left), **bounds)
 
 
 def _frame(df: pd.DataFrame, name: str, replies: list[_Reply], id: str | None) -> pd.DataFrame:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from dfevals.evaluators.protocol import Evaluated, Evaluator, EvaluatorRecord, stable_repr
+from dfevals.evaluators.fingerprints import stable_repr
+from dfevals.evaluators.protocol import Evaluated, Evaluator, EvaluatorRecord
 from dfevals.evaluators.values import text
 from dfevals.exceptions import DataError
 
