@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 
 from dfevals.exceptions import MetricError, RoleError, check_choice, did_you_mean
-from dfevals.inference.levels import check_level
-from dfevals.metrics.registry import Metric, Request, find
+from dfevals.inference.levels import check_level, normal_quantile
+from dfevals.metrics.planning import plan
+from dfevals.metrics.registry import Request
 
 if TYPE_CHECKING:
     from dfevals.analyses.gate_report import GateResult
@@ -23,6 +24,7 @@ __all__ = ["ANSWERS", "Gate", "judge"]
 
 ANSWERS = ("pass", "fail", "inconclusive")
 OPERATORS = (">=", "<=")
+POWER_QUANTILE = 0.8416212335729143  # Φ⁻¹(0.8)
 BASELINE, OVERALL = "baseline", "overall"
 _LIMIT = re.compile(r"(?P<metric>.+?)\s*(?P<op>>=|<=)\s*(?P<limit>\S+)")
 _COMPARISON = re.compile(r"(?P<metric>.+?) no worse than (?P<vs>.+?)(?: by more than (?P<margin>\S+))?")
@@ -214,12 +216,14 @@ def _judged(rule: Gate, index: int, asked: _Asked) -> pd.DataFrame:
         for row in rows
     ]
     table["answer"] = answers
+    quantile = float(normal_quantile(table.attrs["level"]))
     table["n_to_decide"] = [
-        _rows_needed(row["n"], row["value"], row["ci_low"], row["ci_high"], limit)
+        _rows_needed(row["n"], row["value"], row["ci_low"], row["ci_high"], limit, quantile)
         if answer == "inconclusive"
         else np.nan
         for row, answer in zip(rows, answers, strict=True)
     ]
+    table = table.sort_values("is_overall", ascending=False, kind="stable")
     table.insert(0, "rule", str(rule))
     table.insert(1, "metric", rule.name)
     table["limit"], table["level"], table["rule_index"] = limit, table.attrs["level"], index
@@ -249,7 +253,7 @@ def _limit_rows(rule: Gate, by: Any, level: float, asked: _Asked) -> tuple[pd.Da
 
 def _comparison_rows(rule: Gate, by: Any, level: float, asked: _Asked) -> tuple[pd.DataFrame, list[str], bool, float]:
     """Differences candidate − reference with intervals; the limit is the margin on the bad side."""
-    lower = _lower_is_better(rule)
+    lower = _lower_is_better(rule, asked.evaluation)
     level = _corrected(level, by, asked.evaluation)
     if rule.vs == OVERALL:
         if by is None:
@@ -283,27 +287,24 @@ def _comparison_rows(rule: Gate, by: Any, level: float, asked: _Asked) -> tuple[
     return table, cohorts, lower, rule.margin if lower else -rule.margin
 
 
-def _lower_is_better(rule: Gate) -> bool:
-    name = rule.metric
-    better = _direction(name)
+def _lower_is_better(rule: Gate, evaluation: Evaluation) -> bool:
+    better = _request(rule, evaluation).better
     if better not in ("higher", "lower"):
         raise MetricError(
-            f"{rule.name!r} has no better direction, so 'no worse than' means nothing. Use a limit: Gate({rule.name!r}, '<=', …)."
+            f"{rule.name!r} has no better direction, so 'no worse than' means nothing. Use a limit: Gate({rule.name!r}, "
+            "'<=', …), or say what is better: Outcome(column, better='lower')."
         )
     return better == "lower"
 
 
-def _direction(name: Any) -> str:
-    """Direction of a metric; outcome metrics carry the outcome's name in front."""
-    if isinstance(name, str):
-        for suffix in ("fail_rate", "pass_rate", "evaluation_error_rate"):
-            if name.endswith(f"_{suffix}"):
-                return find(suffix).better
-        try:
-            return find(name).better
-        except MetricError:
-            return find(name.rsplit("_", 1)[-1]).better
-    return find(name).better if isinstance(name, Metric | Request) or callable(name) else "none"
+def _request(rule: Gate, evaluation: Evaluation) -> Request:
+    """The one metric that a rule means; of an outcome, with the direction of the outcome."""
+    bound = evaluation._bound
+    found = plan(rule.metric, bound.task, {"pred", "score", "probability", "interval"}, bound.roles.outcomes)
+    if len(found) > 1:
+        names = ", ".join(repr(request.label) for request in found)
+        raise MetricError(f"The rule {str(rule)!r} means several metrics: {names}. Name one.")
+    return found[0]
 
 
 def _answer(low: float, high: float, limit: float, low_is_good: bool, doubtful: bool) -> str:
@@ -320,13 +321,17 @@ def _answer(low: float, high: float, limit: float, low_is_good: bool, doubtful: 
     return "pass" if good else "fail" if bad else "inconclusive"
 
 
-def _rows_needed(n: float, value: float, low: float, high: float, limit: float) -> float:
-    """Rows at which the interval would leave the limit if the value stays: widths shrink with the root of n."""
+def _rows_needed(n: float, value: float, low: float, high: float, limit: float, quantile: float) -> float:
+    """Rows that decide in 80 % of the cases if the value is the true one: widths shrink with the root of n.
+
+    An interval that only just leaves the limit would do so half of the time. NaN where the interval is off the limit
+    already, and open only because of too few events: how many rows bring more of them is not known.
+    """
     gap = value - limit
-    if not np.isfinite([n, value, low, high]).all() or gap == 0:
+    if not np.isfinite([n, value, low, high]).all() or gap == 0 or low > limit or high < limit:
         return np.nan
     half = value - low if gap > 0 else high - value
-    return float(math.ceil(n * max(half / abs(gap), 1.0) ** 2))
+    return float(math.ceil(n * (half * (1 + POWER_QUANTILE / quantile) / abs(gap)) ** 2))
 
 
 def _with_columns(frame: pd.DataFrame, names: list[str]) -> pd.DataFrame:

@@ -17,6 +17,7 @@ from dfevals.tally import ExtremeTally, MomentView
 from dfevals.tally.table import RowTally
 
 OUTCOME = "<outcome>"  # stands for the column until planning
+SUCCESS = "<success>"  # stands for the column of verdicts that says what a success is
 
 value = RowFunction("outcome", lambda rows, name: rows.outcome(name), (OUTCOME,), (("name", OUTCOME),))
 passed = RowFunction("passed", lambda rows, name: rows.passed(name), (OUTCOME,), (("name", OUTCOME),))
@@ -24,6 +25,7 @@ failed = RowFunction("failed", lambda rows, name: 1 - rows.passed(name), (OUTCOM
 errors = RowFunction(
     "evaluation_error", lambda rows, name: rows.evaluation_error(name), (OUTCOME,), (("name", OUTCOME),)
 )
+succeeded = RowFunction("succeeded", lambda rows, name: rows.passed(name), (SUCCESS,), (("name", SUCCESS),))
 HALL = "Hall 1992, skew-corrected t"
 
 outcome = partial(metric, family="outcomes", tasks=("outcomes",))
@@ -34,7 +36,7 @@ outcome = partial(metric, family="outcomes", tasks=("outcomes",))
     interval=HALL,
     formula="Σ x / n",
     reference="Hall 1992",
-    aliases=("average",),
+    aliases=("average", "per_row"),
 )
 def mean(moments: MomentView) -> Mean:
     """Mean of the outcome over the rows where it is known."""
@@ -155,3 +157,30 @@ def _quantile_record(name: str, q: float) -> Metric:
 for _name, _q in (("p50", 0.5), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99)):
     parametric(_name, lambda _name=_name, _q=_q: _quantile_record(_name, _q))
 parametric("quantile", lambda q=0.5: _quantile_record("quantile", q), q=0.5)
+
+
+def _per_success(of: str | None = None) -> Metric:
+    def per_success(moments: MomentView, of: str | None = None) -> SmoothMoments:
+        """Amount spent for each success: the sum over all rows, failed ones too, by the number of rows that passed.
+
+        Rows whose amount or verdict is not known are left out. `of` names the outcome that says what passed; without it
+        that is the only other outcome with verdicts.
+        """
+        successes = moments.mean[1] * moments.tally.rows
+        return SmoothMoments(moments, lambda mean, _: mean[0] / mean[1], "log", "no successes", successes)
+
+    return Metric(
+        "per_success",
+        per_success,
+        (Moments((value, succeeded), order=4, skip_missing=True),),
+        ("outcomes",),
+        "outcomes",
+        (0.0, np.inf),
+        "lower",
+        interval="influence function, on the log",
+        formula="Σ x / passed",
+        reference="Fieller 1954",
+    )
+
+
+parametric("per_success", _per_success, of=None)

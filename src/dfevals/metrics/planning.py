@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import permutations
 from typing import Any
 
-from dfevals.exceptions import MetricError
-from dfevals.metrics.operations import OUTCOME
+from dfevals.exceptions import MetricError, did_you_mean
+from dfevals.metrics.operations import OUTCOME, SUCCESS
 from dfevals.metrics.registry import Metric, Request, find, resolve
 from dfevals.needs import Extremes, Moments, Need, RowFunction, Rows, Scores, Units
 
@@ -62,7 +62,7 @@ def plan(items: Any, task: str, provided: Iterable[str], outcomes: Sequence[Any]
         names = [*names, "mean"] if outcome.kind == "score" else names
         for name in [*names, "evaluation_error_rate"]:
             label = name if len(outcomes) == 1 and task == "outcomes" else f"{outcome.column}_{name}"
-            chosen.append(_bound_to(replace(find(name), label=label), outcome.column))
+            chosen.append(_bound_to(replace(find(name), label=label), outcome, outcomes))
     if not chosen:
         raise MetricError("There is nothing to measure: no predictions, scores or outcomes are declared.")
     return tuple(chosen)
@@ -78,7 +78,7 @@ def _outcome_requests(item: Any, outcomes: Sequence[Any]) -> list[Request]:
                 except MetricError:
                     continue
                 if "outcomes" in request.metric.tasks:
-                    return [_bound_to(replace(request, label=item), outcome.column)]
+                    return [_bound_to(replace(request, label=item), outcome, outcomes)]
         if (
             item.endswith(tuple(f"_{name}" for name in ("pass_rate", "fail_rate", "evaluation_error_rate")))
             and outcomes
@@ -95,23 +95,27 @@ def _outcome_requests(item: Any, outcomes: Sequence[Any]) -> list[Request]:
             f"{request.label!r} is a metric of outcomes, and none are declared. Pass outcomes=['column']."
         )
     if len(outcomes) == 1:
-        return [_bound_to(request, outcomes[0].column)]
+        return [_bound_to(request, outcomes[0], outcomes)]
     usable = [
         o
         for o in outcomes
         if not (request.metric.base in ("pass_rate", "fail_rate") and o.kind == "score" and o.pass_at is None)
+        and not (request.metric.base == "per_success" and o.kind == "pass")
     ]
     if not usable:
         raise MetricError(
             f"{request.label!r} needs verdicts, but every outcome is a score. Say from where one passes: Outcome(column, pass_at=0.5)."
         )
-    return [_bound_to(replace(request, label=f"{o.column}_{request.label}"), o.column) for o in usable]
+    return [_bound_to(replace(request, label=f"{o.column}_{request.label}"), o, outcomes) for o in usable]
 
 
-def _bound_to(request: Request, column: str) -> Request:
-    """A template of an outcome metric for one column."""
-    record = request.metric
-    needs = tuple(_filled(need, column) for need in record.needs)
+def _bound_to(request: Request, outcome: Any, outcomes: Sequence[Any]) -> Request:
+    """A template of an outcome metric for one column; a number of the outcome has the outcome's direction."""
+    record, column = request.metric, outcome.column
+    names = {OUTCOME: column}
+    if any(SUCCESS in need.columns for need in record.needs if isinstance(need, Moments)):
+        names[SUCCESS] = _success_column(request, outcome, outcomes)
+    needs = tuple(_filled(need, names) for need in record.needs)
     function = record.function
     if any(isinstance(need, Rows) for need in record.needs):
 
@@ -121,13 +125,42 @@ def _bound_to(request: Request, column: str) -> Request:
             )
             return _of(renamed, **parameters)
 
-    return replace(request, metric=replace(record, needs=needs, function=function), outcome=column)
+    better = record.better
+    if outcome.better is not None and record.base in OF_THE_VALUE:
+        better = outcome.better
+    return replace(request, metric=replace(record, needs=needs, function=function, better=better), outcome=column)
 
 
-def _filled(need: Any, column: str) -> Any:
+OF_THE_VALUE = ("mean", "min", "max", "p50", "p90", "p95", "p99", "quantile")
+"""Metrics that lie on the scale of the outcome, so that what is better for a row is better for them."""
+
+
+def _success_column(request: Request, outcome: Any, outcomes: Sequence[Any]) -> str:
+    """The outcome whose verdicts say what a success is: the one named, or the only one beside the amount."""
+    judged = [o.column for o in outcomes if o.kind == "pass" or o.pass_at is not None]
+    named = dict(request.metric.parameters).get("of")
+    if named is not None:
+        if named not in judged:
+            hint = did_you_mean(str(named), judged, noun="Outcomes with verdicts")
+            raise MetricError(f"{request.label!r}: there is no outcome {named!r} that passes or fails. {hint}")
+        return str(named)
+    others = [name for name in judged if name != outcome.column] or judged
+    if len(others) == 1:
+        return others[0]
+    found = f"there are several ({', '.join(map(repr, others))})" if others else "there is none"
+    raise MetricError(
+        f"{request.label!r} counts what passed, and {found}. Name the outcome with verdicts: "
+        f"\"{outcome.column}_per_success(of='{others[0] if others else 'passed'}')\"."
+    )
+
+
+def _filled(need: Any, names: Mapping[str, str]) -> Any:
+    def column(name: Any) -> Any:
+        return names.get(name, name)
+
     def filled(function: RowFunction) -> RowFunction:
-        parameters = tuple((key, column if value == OUTCOME else value) for key, value in function.parameters)
-        return RowFunction(function.name, function.function, (column,), parameters)
+        parameters = tuple((key, column(value)) for key, value in function.parameters)
+        return RowFunction(function.name, function.function, tuple(map(column, function.columns)), parameters)
 
     if isinstance(need, Moments):
         return replace(need, functions=tuple(filled(f) for f in need.functions))
@@ -135,7 +168,7 @@ def _filled(need: Any, column: str) -> Any:
         return replace(need, function=filled(need.function))
     if isinstance(need, Units):
         return Units(filled(need.function))
-    return Rows(tuple(column if name == OUTCOME else name for name in need.names))
+    return Rows(tuple(column(name) for name in need.names))
 
 
 def _check_provided(request: Request, given: set[str]) -> None:
