@@ -42,6 +42,11 @@ def test_token_f1_is_squads() -> None:
         ("on 2024-11-20", [2024.0, -11.0, -20.0]),
         ("A4 v2 x1.5", []),
         ("none", []),
+        ("3.2 × 10⁻⁴, 6.02\\times 10^{23}, 2*10**3, 10^-2", [3.2e-4, 6.02e23, 2000.0, 0.01]),
+        ("1\u202f234\u00a0, 1'234'567 and 1\u2009000.5", [1234.0, 1234567.0, 1000.5]),
+        ("½, 2½, 1 1/2 and 12 3/4 %", [0.5, 2.5, 1.5, 0.1275]),
+        ("\u20135 percent, but 3\u20135", [-0.05, 3.0, 5.0]),
+        ("1e400", [float("inf")]),
     ],
 )
 def test_numbers(text: str, numbers: list[float]) -> None:
@@ -49,6 +54,13 @@ def test_numbers(text: str, numbers: list[float]) -> None:
         assert numbers_in(text)[0] == 2024.0
     else:
         assert numbers_in(text) == pytest.approx(numbers)
+
+
+def test_a_decimal_comma_is_an_option() -> None:
+    assert numbers_in("1.234,56 € und 0,5", decimal=",") == [1234.56, 0.5]
+    assert ev.NumericMatch(decimal=",").evaluate(response="rund 3,5", reference="3,5").passed
+    with pytest.raises(DataError, match="decimal"):
+        ev.NumericMatch(decimal=";")
 
 
 def test_numeric_match() -> None:

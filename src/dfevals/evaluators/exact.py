@@ -115,29 +115,48 @@ def _overlap_f1(given: Counter[str], right: Counter[str]) -> float:
     return 2 * same / (given.total() + right.total())
 
 
+_SIGN = r"[-+\u2212\u2013]?"
+_POWER = r"(?:(?<=\b10)(?:\^|\*\*)[{(]?(?P<ten>[-+\u2212]?\d{1,3})[})]?|[eE](?P<e>[-+\u2212]?\d{1,3})|\s?(?:[x×·*]|\\times|\\cdot)\s?10\s?(?:\^|\*\*)\s?[{(]?(?P<power>[-+\u2212]?\d{1,3})[})]?)"
 _NUMBER = re.compile(
-    r"(?<![\w.])[-+\u2212]?(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d{1,3})?"
-    r"(?:\s*/\s*[1-9]\d*(?!\d|[.,/]\d))?\s?%?"
+    rf"(?<![\w.])(?P<sign>{_SIGN})"
+    r"(?:(?P<whole>\d{1,6}) (?=\d{1,3}/))?"
+    r"(?P<number>\d{1,3}(?:(?P<mark>[,\u00a0\u2009\u202f'\u2019])\d{3}(?:(?P=mark)\d{3})*)(?!\d)(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
+    rf"{_POWER}?"
+    r"(?:\s*/\s*(?P<bottom>[1-9]\d*)(?!\d|[.,/]\d))?(?P<percent>\s?%|\s?per ?cent\b)?"
 )
+_MARKS = {ord(mark): None for mark in ",\u00a0\u2009\u202f'\u2019"}
+_MINUS = {0x2212: "-", 0x2013: "-"}
+_VULGAR = re.compile("[\u00bc-\u00be\u2150-\u215e]")
+_RAISED = re.compile("(?<=10)[⁺⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹]{1,3}")
 
 
-def numbers_in(value: str) -> list[float]:
-    """The numbers in a text: thousands commas, exponents, fractions (3/4) and percent signs are understood.
+def numbers_in(value: str, *, decimal: str = ".") -> list[float]:
+    """The numbers in a text: thousands marks, exponents, powers of ten, fractions (3/4, 1½) and percent are understood.
 
     Examples
     --------
-    >>> numbers_in("from 1,250.50 to 3/4, that is -5 %")
-    [1250.5, 0.75, -0.05]
+    >>> numbers_in("from 1,250.50 to 3/4, that is -5 %, or 3.2 × 10⁻⁴")
+    [1250.5, 0.75, -0.05, 0.00032]
     """
-    return [_number(match.group()) for match in _NUMBER.finditer(value)]
+    return [number for number, _ in _found(value, decimal)]
 
 
-def _number(written: str) -> float:
-    percent = written.endswith("%")
-    written = written.rstrip("% \t\n").replace(",", "").replace("\u2212", "-")
-    top, _, bottom = written.partition("/")
-    found = float(top) / (float(bottom) if bottom else 1.0)
-    return found / 100 if percent else found
+def _found(value: str, decimal: str) -> list[tuple[float, bool]]:
+    """Every number in a text, and whether it is a percentage."""
+    if decimal == ",":
+        value = value.translate({ord(","): ".", ord("."): ","})
+    value = _RAISED.sub(lambda match: "^" + unicodedata.normalize("NFKC", match.group()), value)
+    value = _VULGAR.sub(lambda match: " " + unicodedata.normalize("NFKC", match.group()).replace("\u2044", "/"), value)
+    return [(_number(match), match["percent"] is not None) for match in _NUMBER.finditer(value)]
+
+
+def _number(match: re.Match[str]) -> float:
+    digits = "1" if match["ten"] else match["number"].translate(_MARKS)
+    found = float(digits + "e" + (match["ten"] or match["e"] or match["power"] or "0").translate(_MINUS))
+    if match["bottom"]:
+        found = float(match["whole"] or 0) + found / float(match["bottom"])
+    found = found / 100 if match["percent"] else found
+    return -found if match["sign"].translate(_MINUS) == "-" else found
 
 
 class NumericMatch(Evaluator):
@@ -151,6 +170,8 @@ class NumericMatch(Evaluator):
         Relative and absolute tolerance.
     which : {"last", "first", "any"}
         Which number of the response counts.
+    decimal : {".", ","}
+        Mark of decimals; the other one then groups thousands, as spaces that do not break and apostrophes do.
     **common
         `name`, `pass_at` (1), and the columns of the roles `response` and `reference` (a number or a text with one).
 
@@ -164,24 +185,29 @@ class NumericMatch(Evaluator):
         name="numeric_match",
         measures="Whether the (last) number of the response is right within a tolerance.",
         roles=("response", "reference"),
-        weaknesses="Units are not read; a comma is a thousands mark, never a decimal one.",
-        accuracy="Exact by construction.",
+        weaknesses="Units and words for numbers are not read (2 km is 2, 2 million is 2).",
+        accuracy="Exact on the forms that it reads.",
         family="reference",
     )
 
-    def __init__(self, *, rtol: float = 1e-6, atol: float = 0.0, which: str = "last", **common: Any) -> None:
+    version: ClassVar[int] = 2
+
+    def __init__(
+        self, *, rtol: float = 1e-6, atol: float = 0.0, which: str = "last", decimal: str = ".", **common: Any
+    ) -> None:
+        check_choice("decimal", decimal, (".", ","), DataError)
         check_choice("which", which, ("last", "first", "any"), DataError)
         if not (rtol >= 0 and atol >= 0):
             raise DataError(f"rtol={rtol!r} and atol={atol!r} must not be negative.")
-        super().__init__(settings={"rtol": rtol, "atol": atol, "which": which}, **common)
-        self.rtol, self.atol, self.which = rtol, atol, which
+        super().__init__(settings={"rtol": rtol, "atol": atol, "which": which, "decimal": decimal}, **common)
+        self.rtol, self.atol, self.which, self.decimal = rtol, atol, which, decimal
 
     def _evaluate(self, response: object, reference: object) -> Evaluated:
         right = self._reference(plain(reference))
         response = plain(response)
-        written = repr(response) if _is_number(response) else text("response", response)
-        found = [_number(match.group()) for match in _NUMBER.finditer(written)]
-        percents = [100 * _number(m.group()) for m in _NUMBER.finditer(written) if m.group().endswith("%")]
+        pairs = [(float(response), False)] if _is_number(response) else self._numbers(text("response", response))
+        found = [number for number, _ in pairs]
+        percents = [100 * number for number, percent in pairs if percent]
         if not found:
             return Evaluated(0.0, None, "the response has no number")
         chosen = found if self.which == "any" else [found[-1] if self.which == "last" else found[0]]
@@ -189,13 +215,15 @@ class NumericMatch(Evaluator):
         same = any(math.isclose(value, right, rel_tol=self.rtol, abs_tol=self.atol) for value in (*chosen, *also))
         return Evaluated(float(same), None, f"found {chosen[0]:g}, expected {right:g}")
 
-    @staticmethod
-    def _reference(value: object) -> float:
+    def _numbers(self, value: str) -> list[tuple[float, bool]]:
+        return _found(value, self.decimal)
+
+    def _reference(self, value: object) -> float:
         if isinstance(value, bool) or is_missing(value):
             raise DataError(f"reference must be a number, found {value!r}.")
         if isinstance(value, int | float):
             return float(value)
-        found = numbers_in(text("reference", value))
+        found = numbers_in(text("reference", value), decimal=self.decimal)
         if not found:
             raise DataError(f"reference has no number: {show(value)}.")
         return found[-1]
