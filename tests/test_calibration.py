@@ -10,12 +10,14 @@ import numpy.typing as npt
 import pandas as pd
 import pytest
 from scipy.special import expit, logit
+from sklearn.calibration import calibration_curve
 
 import dfevals
 from dfevals.exceptions import MetricError
 from dfevals.inference.calibration import hosmer_lemeshow, isotonic_confidence, mean_bias
 from dfevals.metrics.reliability import decompose, ece_of, logistic_recalibration, smooth_ece_of, spiegelhalter_of
-from dfevals.tally import ScoreTally
+from dfevals.tally import BinTally, ScoreTally
+from dfevals.tally.bins import Binning
 from dfevals.tally.ties import TieTable, isotonic, quantile_cuts, uniform_cuts
 
 Floats = npt.NDArray[np.float64]
@@ -490,3 +492,79 @@ def test_models_are_compared_by_a_paired_bootstrap() -> None:
     assert frame["verdict"].tolist() == ["right", "right"]
     own = ev.metrics(["smooth_ece", "ece_plugin"]).frame.pivot(index="metric", columns="model", values="value")
     np.testing.assert_allclose(frame.set_index("metric")["value_a"], own.loc[frame["metric"], "right"])
+
+
+# Bins counted without sorting
+
+
+def hostile_scores(n: int, seed: int) -> pd.DataFrame:
+    """Scores on the edges of bins, beside them, at both ends, and beyond 1 by rounding."""
+    rng = np.random.default_rng(seed)
+    edge = rng.choice(np.concatenate([np.linspace(0, 1, k + 1) for k in (7, 10, 15, 40)]), n)
+    near = np.clip(np.nextafter(edge, rng.choice([-1.0, 2.0], n)), 0, 1)
+    score = np.select([rng.random(n) < 0.4, rng.random(n) < 0.5], [edge, near], rng.random(n))
+    score[:3] = [0.0, 1.0, 1.0 + 1e-9]
+    weight = rng.integers(1, 4, n).astype(float)
+    return pd.DataFrame({"y": (rng.random(n) < score) * 1, "p": score, "g": rng.choice(list("abc"), n), "w": weight})
+
+
+@pytest.mark.parametrize("bins", [1, 7, 10, 15, 997])
+@pytest.mark.parametrize("roles", [{}, {"sample_weight": "w"}, {"sample_weight": "w", "weight_kind": "frequency"}])
+def test_counted_bins_are_those_of_sorted_scores(bins: int, roles: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    df = hostile_scores(6000, 40)
+    ev = df.evals(y_true="y", y_score="p", **roles)
+    by = {"all but a": "g != 'a'", "b": "g == 'b'", "high": "p > 0.5"}
+    options: Any = {"strategy": "uniform", "bins": bins, "by": by}
+    quick = ev.calibration(**options)
+    monkeypatch.setattr("dfevals.analyses.calibration._edges", lambda run: ())
+    slow = ev.calibration(**options)
+    for name in ("frame", "errors", "histogram", "summary"):
+        pd.testing.assert_frame_equal(getattr(quick, name), getattr(slow, name), rtol=1e-9, atol=1e-12)
+
+
+def test_counted_bins_of_classes_are_those_of_sorted_scores(cifar: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, ev = cifar
+    quick = ev.calibration(kind="class-wise", strategy="uniform", bins=5)
+    monkeypatch.setattr("dfevals.analyses.calibration._edges", lambda run: ())
+    slow = ev.calibration(kind="class-wise", strategy="uniform", bins=5)
+    for name in ("frame", "errors", "histogram"):
+        pd.testing.assert_frame_equal(getattr(quick, name), getattr(slow, name), rtol=1e-9, atol=1e-12)
+
+
+def test_bin_tallies_add_up() -> None:
+    df = hostile_scores(4000, 41)
+    cell_of, label = Binning((0.1, 0.25, 0.25 + 1e-16, 0.9)), df["y"].to_numpy() == 1
+    score, code = np.clip(df["p"].to_numpy(), 0, 1), pd.factorize(df["g"])[0]
+    np.testing.assert_array_equal(cell_of(score), np.searchsorted(cell_of.edges, score))
+    parts = []
+    for rows in (slice(0, 1000), slice(1000, None), slice(None)):
+        parts.append(BinTally.empty(cell_of.edges, 3))
+        parts[-1].add(code[rows], cell_of(score[rows]), score[rows], label[rows], None, None)
+    both = parts[0] + parts[1]
+    for name in ("first", "second", "low", "high"):
+        np.testing.assert_allclose(getattr(both, name), getattr(parts[2], name), rtol=1e-12)
+
+
+def test_scores_beyond_one_by_rounding_count_as_one() -> None:
+    # imdb: 1,002 of its scores are 1.00001
+    roles = dfevals.datasets.describe("imdb").roles
+    ev = dfevals.datasets.load("imdb").evals(**roles)
+    names = ["spiegelhalter_z", "log_loss_miscalibration", "brier_miscalibration", "smooth_ece", "calibration_slope"]
+    metrics = ev.metrics(names).frame["value"].to_numpy()
+    result = ev.calibration(band=None)
+    np.testing.assert_allclose(result.summary[names].iloc[0].to_numpy(float), metrics, rtol=1e-9)
+    assert result.frame["score_max"].max() == 1
+
+
+@pytest.mark.parametrize(("name", "model"), [("bank", "logistic"), ("bank", "forest"), ("adult", "gbm")])
+@pytest.mark.parametrize("bins", [3, 10, 15])
+def test_quantile_bins_are_those_of_scikit_learn_where_rows_lie_on_their_edges(
+    name: str, model: str, bins: int
+) -> None:
+    roles = dfevals.datasets.describe(name).roles
+    df = dfevals.datasets.load(name)
+    y, score = df[roles["y_true"]] == roles["pos_label"], df[roles["y_score"][model]]
+    observed, mean = calibration_curve(y, score, n_bins=bins, strategy="quantile")
+    frame = df.evals(**roles).calibration(strategy="quantile", bins=bins, models=model).frame
+    np.testing.assert_allclose(frame["observed"], observed, rtol=1e-12)
+    np.testing.assert_allclose(frame["score_mean"], mean, rtol=1e-12)

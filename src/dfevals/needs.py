@@ -9,7 +9,10 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Cells", "Extremes", "Moments", "Need", "RowBlock", "RowFunction", "Rows", "Scores", "Units", "Values"]
+__all__ = [
+    *("Cells", "Extremes", "Moments", "Need", "RowBlock", "RowFunction"),
+    *("Rows", "ScoreBins", "Scores", "Units", "Values"),
+]
 
 Floats = npt.NDArray[np.float64]
 
@@ -95,11 +98,23 @@ class Scores:
     """Counts per y_true × distinct score: one sorted segment of scores per cohort.
 
     `positive` is the class whose score is ranked (None: the positive class of a binary task);
-    `negative` restricts the rows to these two classes (one against one).
+    `negative` restricts the rows to these two classes (one against one). `probability` clips to [0, 1] what rounding put
+    outside.
     """
 
     positive: int | None = None
     negative: int | None = None
+    probability: bool = False
+
+    columns = ("y_true", "y_score")
+
+
+@dataclass(frozen=True)
+class ScoreBins:
+    """Counts and sums of probabilities per y_true × cell of the score, between sorted inner `edges`; `positive` as above."""
+
+    edges: tuple[float, ...]
+    positive: int | None = None
 
     columns = ("y_true", "y_score")
 
@@ -135,4 +150,4 @@ class Units:
         return self.function.columns
 
 
-Need = Cells | Moments | Extremes | Scores | Rows | Values | Units
+Need = Cells | Moments | Extremes | Scores | ScoreBins | Rows | Values | Units

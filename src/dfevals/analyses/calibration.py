@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +12,19 @@ import numpy.typing as npt
 import pandas as pd
 
 from dfevals import render
-from dfevals.analyses.reliability import ERROR_BINS, Settings, errors_of, points_of, summary_of
+from dfevals.analyses.reliability import (
+    BARS,
+    ERROR_BINS,
+    NO_BAND,
+    Placed,
+    Settings,
+    bars_of,
+    binned_points,
+    errors_of,
+    even_sums,
+    points_of,
+    summary_of,
+)
 from dfevals.analyses.summary import OVERALL, Viewed, views_of
 from dfevals.bound import Bound
 from dfevals.cohorts import Cohorts
@@ -21,12 +33,12 @@ from dfevals.exceptions import MetricError, check_choice
 from dfevals.inference.levels import check_level
 from dfevals.inference.multiple import holm
 from dfevals.metrics.calibration import event_rows, event_score
-from dfevals.needs import Need, RowBlock, RowFunction, Scores, Values
+from dfevals.needs import Need, RowBlock, RowFunction, ScoreBins, Scores, Values
 from dfevals.render.plain_tables import plain_table
 from dfevals.results import Result
 from dfevals.roles import Model
-from dfevals.tally import ModelTally, RowTally, ScoreTally
-from dfevals.tally.ties import TieTable
+from dfevals.tally import BinTally, RowTally, ScoreTally
+from dfevals.tally.ties import BinSums, TieTable, uniform_edges
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -60,14 +72,14 @@ class CalibrationResult(Result):
 
     @cached_property
     def errors(self) -> pd.DataFrame:
-        """Binned errors per cohort and model: `ece` with `ece_low, ece_high`, `ece_plugin`, `ace`, `mce`."""
+        """Binned errors per cohort and model: `ece` with `ece_low, ece_high`, `ece_plugin`, `mce`."""
         return self._run.labelled([curve.errors for curve in self._run.curves])
 
     @cached_property
     def summary(self) -> pd.DataFrame:
         """Numbers per cohort and model; worked out when first read.
 
-        Besides `errors`: `n, observed, score_mean, bias` (mean score less observed rate) with its interval and p-value,
+        Besides `errors`: `ace`, `n, observed, score_mean, bias` (mean score less observed rate) with its interval and p-value,
         `smooth_ece`, `calibration_intercept` and `calibration_slope` with intervals, `calibration_in_the_large`,
         `spiegelhalter_z, spiegelhalter_p`, `hosmer_lemeshow, hosmer_lemeshow_df, hosmer_lemeshow_p` (10 groups of equal
         mass), the parts of the Brier score and of the log loss, `refinement` (uncertainty − discrimination),
@@ -209,11 +221,11 @@ def calibration(
     dropped = []
     for model in models:
         run.models.append(model.name)
-        tally = None
-        for label, atoms, tally in _collected(bound, model, cohorts, kind):  # noqa: B007
-            run.curves += [_curve(run, model.name, label, atoms, view, rng) for view in views_of(cohorts)]
-        if tally is not None and any(tally.dropped.values()):
-            reasons = "; ".join(f"{count:,} {reason}" for reason, count in tally.dropped.items())
+        sources = list(_sources(run, model))
+        for source in sources:
+            run.curves += [_curve(run, source, view, rng) for view in views_of(cohorts)]
+        if sources and any(sources[0].dropped.values()):
+            reasons = "; ".join(f"{count:,} {reason}" for reason, count in sources[0].dropped.items())
             dropped.append(f"{model.name}: rows left out: {reasons}.")
     frame = run.labelled([curve.points for curve in run.curves])
     title = f"Calibration ({_named(run)})" + (f" by {', '.join(cohorts.names)}" if cohorts.n_cohorts else "")
@@ -224,28 +236,57 @@ def calibration(
 # Collecting
 
 
-def _collected(
-    bound: Bound, model: Model, cohorts: Cohorts, kind: str | None
-) -> Iterator[tuple[str | None, ScoreTally, ModelTally]]:
-    """Score and event per atom: once, or for every class."""
-    need: Need
-    if kind is None:
-        need = Scores()
+@dataclass
+class _Source:
+    """Score and event of one model (and class) per atom; `bins` where they are enough for the curves."""
+
+    model: str
+    label: str | None
+    collect: Callable[[], ScoreTally]
+    dropped: Mapping[str, int]
+    bins: BinTally | None = None
+    rows: Floats | None = None  # of the atoms, with `bins`
+
+    @cached_property
+    def scores(self) -> ScoreTally:
+        """Sorted scores; collected when first read."""
+        return self.collect()
+
+
+def _sources(run: _Run, model: Model) -> Iterator[_Source]:
+    """One source, or one of every class."""
+    bound, cohorts = run.bound, run.cohorts
+    if run.kind in ("confidence", "top-label"):
+        values = Values((event_score, event_rows, predicted_class))
+        tally = collect(bound, model, cohorts, [values])
+        for k in [None] if run.kind == "confidence" else range(len(bound.labels)):
+            label = None if k is None else str(bound.labels[k])
+            yield _Source(model.name, label, partial(_of_rows, tally.parts[values], k), tally.dropped)  # type: ignore[arg-type]
+        return
+    edges = _edges(run)
+    for k in [None] if run.kind is None else range(len(bound.labels)):
+        label = None if k is None else str(bound.labels[k])
+        scores = Scores(k, probability=True)
+        need: Need = ScoreBins(edges, k) if edges else scores
         tally = collect(bound, model, cohorts, [need])
-        yield None, tally.parts[need], tally  # type: ignore[misc]
-    elif kind == "class-wise":
-        needs = [Scores(k) for k in range(len(bound.labels))]
-        for label, need in zip(bound.labels, needs, strict=True):
-            tally = collect(bound, model, cohorts, [need])
-            yield str(label), tally.parts[need], tally  # type: ignore[misc]
-    else:
-        need = Values((event_score, event_rows, predicted_class))
-        tally = collect(bound, model, cohorts, [need])
-        rows = tally.parts[need]
-        assert isinstance(rows, RowTally)
-        labels = [None] if kind == "confidence" else range(len(bound.labels))
-        for k in labels:
-            yield (None if k is None else str(bound.labels[k])), _of_rows(rows, k), tally
+        part = tally.parts[need]
+        if isinstance(part, BinTally):
+            again = partial(_sorted, run, model, scores)
+            yield _Source(model.name, label, again, tally.dropped, part, tally.n)
+        else:
+            yield _Source(model.name, label, lambda part=part: part, tally.dropped)  # type: ignore[misc]
+
+
+def _edges(run: _Run) -> tuple[float, ...]:
+    """Edges of every bin that a curve of equal bins needs; none where sorted scores are needed, or take less room."""
+    if run.strategy != "uniform" or run.bound.cluster is not None:
+        return ()
+    edges = np.unique(np.concatenate([uniform_edges(bins) for bins in (run.bins, ERROR_BINS, BARS)]))
+    return tuple(edges.tolist()) if len(edges) * run.cohorts.n_atoms <= run.bound.n else ()
+
+
+def _sorted(run: _Run, model: Model, need: Scores) -> ScoreTally:
+    return collect(run.bound, model, run.cohorts, [need]).parts[need]  # type: ignore[return-value]
 
 
 def _predicted(rows: RowBlock) -> npt.NDArray[Any]:
@@ -282,20 +323,14 @@ class _Numbers:
 
 @dataclass(frozen=True)
 class _Curve:
-    """What one view of one model gives, and the tie table for the numbers that are worked out later."""
+    """What one view of one source gives."""
 
-    model: str
-    label: str | None
+    source: _Source
     view: Viewed
-    tally: ScoreTally
     points: _Numbers
     errors: _Numbers
     band: _Numbers
     bars: _Numbers
-
-    @property
-    def ties(self) -> TieTable:
-        return TieTable.of(self.tally)
 
 
 @dataclass
@@ -352,8 +387,9 @@ class _Run:
 
     def _numbers(self, curve: _Curve) -> _Numbers:
         of_event = self.kind in (None, "class-wise")
-        columns = summary_of(curve.ties, curve.errors.columns, self.level, of_event=of_event)
-        return _Numbers(curve.model, curve.label, curve.view.cohorts, columns)
+        ties = _ties(curve.source, curve.view)
+        columns = summary_of(ties, curve.errors.columns, self.level, of_event=of_event)
+        return _Numbers(curve.source.model, curve.source.label, curve.view.cohorts, columns)
 
     def summary(self) -> pd.DataFrame:
         """All numbers per cohort and model."""
@@ -372,28 +408,39 @@ def _texts(texts: list[str], place: Ints) -> Any:
     return pd.Series(texts).array.take(place)
 
 
-def _curve(
-    run: _Run, model: str, label: str | None, atoms: ScoreTally, view: Viewed, rng: np.random.Generator
-) -> _Curve:
-    size = len(view.cohorts)
-    tally = atoms if view.positions is None else atoms.regroup(view.positions, size)
-    ties = TieTable.of(tally)
-    points, band = points_of(run.settings, ties, rng)
-    errors, bars = errors_of(ties, run.level)
+def _curve(run: _Run, source: _Source, view: Viewed, rng: np.random.Generator) -> _Curve:
+    band: Placed
+    if source.bins is None:
+        ties = _ties(source, view)
+        points, band = points_of(run.settings, ties, rng)
+        rows, (even, bars) = ties.rows, even_sums(ties, ERROR_BINS, BARS)
+    else:
+        rows, own, even, bars = _counted(run, source, view)
+        points, band = binned_points(run.settings, own, rng), NO_BAND
 
     def numbers(place: Ints, columns: dict[str, Any]) -> _Numbers:
-        return _Numbers(model, label, view.cohorts[place], columns)
+        return _Numbers(source.model, source.label, view.cohorts[place], columns)
 
-    return _Curve(
-        model,
-        label,
-        view,
-        tally,
-        numbers(*points),
-        numbers(np.arange(size), errors),
-        numbers(*band),
-        numbers(*bars),
-    )
+    errors = numbers(np.arange(len(view.cohorts)), errors_of(even, rows, run.level))
+    return _Curve(source, view, numbers(*points), errors, numbers(*band), numbers(*bars_of(bars)))
+
+
+def _ties(source: _Source, view: Viewed) -> TieTable:
+    tally = source.scores
+    return TieTable.of(tally if view.positions is None else tally.regroup(view.positions, len(view.cohorts)))
+
+
+def _counted(run: _Run, source: _Source, view: Viewed) -> tuple[Floats, BinSums, BinSums, BinSums]:
+    """Rows of every cohort, and its sums over the bins of the curve, of the errors and of the histogram."""
+    assert source.bins is not None
+    assert source.rows is not None
+    tally, rows, size = source.bins, source.rows, len(view.cohorts)
+    if view.positions is not None:
+        keep = view.positions >= 0
+        tally = tally.regroup(view.positions, size)
+        rows = np.bincount(view.positions[keep], rows[keep], size)
+    own, even, bars = (tally.sums(uniform_edges(bins)) for bins in (run.bins, ERROR_BINS, BARS))
+    return rows, own, even, bars
 
 
 # Numbers

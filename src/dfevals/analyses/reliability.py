@@ -29,10 +29,14 @@ from dfevals.metrics.reliability import (
 )
 from dfevals.tally.ties import BinSums, TieTable, quantile_cuts, uniform_cuts
 
-__all__ = ["ERROR_BINS", "Settings", "before_and_after", "errors_of", "points_of", "summary_of"]
+__all__ = [
+    *("BARS", "ERROR_BINS", "NO_BAND", "Placed", "Settings", "bars_of", "before_and_after", "binned_points"),
+    *("errors_of", "even_sums", "points_of", "summary_of"),
+]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+Placed = tuple[Ints, dict[str, Any]]  # the cohort of every row, and columns
 GROUPS = 10  # of the Hosmer–Lemeshow test
 ERROR_BINS = 15
 BARS = 40  # of the histogram of scores
@@ -49,32 +53,30 @@ class Settings:
     n_resamples: int = 1000
 
 
-def errors_of(ties: TieTable, level: float) -> tuple[dict[str, Any], Placed]:
-    """Binned errors of every cohort, and the bars of the histogram of its scores."""
-    size = ties.n_cohorts
-    even, equal, bars = ties.sums_of(
-        uniform_cuts(ties, ERROR_BINS), quantile_cuts(ties, ERROR_BINS), uniform_cuts(ties, BARS)
-    )
-    errors, mass = ece_of(even, size), ece_of(equal, size)
+def even_sums(ties: TieTable, *bins: int) -> list[BinSums]:
+    """Sums over bins of equal width, for several numbers of bins."""
+    return ties.sums_of(*(uniform_cuts(ties, number) for number in bins))
+
+
+def errors_of(even: BinSums, rows: Floats, level: float) -> dict[str, Any]:
+    """Errors of every cohort, binned by `ERROR_BINS` bins of equal width."""
+    errors = ece_of(even, len(rows))
     low, high = errors.bounds(level)
-    columns = {
-        "n": whole(ties.rows),
+    return {
+        "n": whole(rows),
         "ece": errors.debiased,
         "ece_low": low,
         "ece_high": high,
         "ece_plugin": errors.plugin,
-        "ace": mass.plugin,
         "mce": errors.greatest,
     }
-    return columns, _bars(bars)
 
 
-Placed = tuple[Ints, dict[str, Any]]
+NO_BAND: Placed = (np.zeros(0, np.int64), {"score": np.zeros(0), "low": np.zeros(0), "high": np.zeros(0)})
 
 
 def points_of(run: Settings, ties: TieTable, rng: np.random.Generator) -> tuple[Placed, Placed]:
     """Points of the curves with their intervals, and the band between the points."""
-    nothing: Placed = (np.zeros(0, np.int64), {"score": np.zeros(0), "low": np.zeros(0), "high": np.zeros(0)})
     if run.strategy == "smooth":
         return _smooth_points(run, ties)
     if run.strategy == "corp":
@@ -83,16 +85,20 @@ def points_of(run: Settings, ties: TieTable, rng: np.random.Generator) -> tuple[
         if run.band == "consistency":
             groups, low, high = consistency_band(ties, run.n_resamples, run.level, rng)
             ends = [_between(groups, edge, sums) for edge in (low, high)]
-            return _binned(ties, sums, *ends), (groups.cohort, {"score": groups.score, "low": low, "high": high})
+            return _placed(sums, *ends), (groups.cohort, {"score": groups.score, "low": low, "high": high})
         if run.band == "confidence":
             most = int(np.clip(12_800 / max(ties.n_cohorts, 1), 100, 400))
             low, high = isotonic_confidence(ties, starts, run.level, most)
             low, high = np.fmin(low, sums.observed), np.fmax(high, sums.observed)
-            points = _binned(ties, sums, low, high)
+            points = _placed(sums, low, high)
             return points, (sums.cohort, {"score": sums.score_mean, "low": low, "high": high})
         none = np.full(len(starts), np.nan)
-        return _binned(ties, sums, none, none), nothing
-    sums = ties.sums(CUTS[run.strategy](ties, run.bins))
+        return _placed(sums, none, none), NO_BAND
+    return binned_points(run, ties.sums(CUTS[run.strategy](ties, run.bins)), rng), NO_BAND
+
+
+def binned_points(run: Settings, sums: BinSums, rng: np.random.Generator) -> Placed:
+    """Points of binned curves with their intervals."""
     if run.band is None:
         low = high = np.full(len(sums.n), np.nan)
     elif run.band == "consistency":
@@ -100,13 +106,12 @@ def points_of(run: Settings, ties: TieTable, rng: np.random.Generator) -> tuple[
     else:
         found = wilson(sums.observed * sums.n_eff, sums.n_eff, run.level)
         low, high = np.asarray(found.ci_low), np.asarray(found.ci_high)
-    return _binned(ties, sums, low, high), nothing
+    return _placed(sums, low, high)
 
 
-def _binned(ties: TieTable, sums: BinSums, low: Floats, high: Floats) -> Placed:
-    first = np.searchsorted(sums.cohort, np.arange(ties.n_cohorts))
+def _placed(sums: BinSums, low: Floats, high: Floats) -> Placed:
     columns = {
-        "bin": np.arange(len(sums.n)) - first[sums.cohort],
+        "bin": np.arange(len(sums.n)) - np.searchsorted(sums.cohort, sums.cohort),
         "score_mean": sums.score_mean,
         "observed": sums.observed,
         "ci_low": low,
@@ -164,7 +169,8 @@ def _smooth_points(run: Settings, ties: TieTable) -> tuple[Placed, Placed]:
     return (cohort, columns), (cohort, {"score": score, "low": low, "high": high})
 
 
-def _bars(sums: BinSums) -> Placed:
+def bars_of(sums: BinSums) -> Placed:
+    """The histogram of the scores, from sums over `BARS` bins."""
     bar = np.clip(np.ceil(sums.high * BARS - 1e-9).astype(np.int64) - 1, 0, BARS - 1)
     return sums.cohort, {"score_min": bar / BARS, "score_max": (bar + 1) / BARS, "n": sums.n}
 
@@ -176,7 +182,8 @@ def summary_of(ties: TieTable, errors: dict[str, Any], level: float, *, of_event
     size = ties.n_cohorts
     line, z = logistic_recalibration(ties), spiegelhalter_of(ties)
     brier, log = decompose(ties)
-    statistic, degrees, p = hosmer_lemeshow(ties.sums(quantile_cuts(ties, GROUPS)), size)
+    groups, equal = ties.sums_of(quantile_cuts(ties, GROUPS), quantile_cuts(ties, ERROR_BINS))
+    statistic, degrees, p = hosmer_lemeshow(groups, size)
     bias, bias_low, bias_high, bias_z = mean_bias(ties, level)
     total = np.where(ties.total(ties.n) > 0, ties.total(ties.n), np.nan)
     q = normal_quantile(level)
@@ -191,6 +198,7 @@ def summary_of(ties: TieTable, errors: dict[str, Any], level: float, *, of_event
         "bias_high": bias_high,
         "bias_p": bias_p,
         **{name: values for name, values in errors.items() if name != "n"},
+        "ace": ece_of(equal, size).plugin,
         "smooth_ece": smooth_ece_of(ties),
         "calibration_intercept": line.intercept,
         "calibration_intercept_low": line.intercept - q * line.intercept_se,
@@ -224,7 +232,8 @@ def before_and_after(stages: list[str], ties: list[TieTable]) -> list[pd.DataFra
     found: list[list[pd.DataFrame]] = [[], [], [], []]
     for stage, table in zip(stages, ties, strict=True):
         points, band = points_of(Settings(), table, rng)
-        numbers, bars = errors_of(table, 0.95)
+        even, histogram = even_sums(table, ERROR_BINS, BARS)
+        numbers, bars = errors_of(even, table.rows, 0.95), bars_of(histogram)
         for frames, columns in zip(found, (points[1], band[1], bars[1], numbers), strict=True):
             frames.append(pd.DataFrame({"stage": stage, **columns, "is_overall": False}))
     return [pd.concat(frames, ignore_index=True) for frames in found]

@@ -13,9 +13,10 @@ from dfevals.bound import BLOCK, Bound
 from dfevals.cohorts import Cohorts
 from dfevals.engines.block import Block, validity
 from dfevals.exceptions import MetricError
-from dfevals.needs import Cells, Extremes, Moments, Need, Rows, Scores, Units, Values
+from dfevals.needs import Cells, Extremes, Moments, Need, Rows, ScoreBins, Scores, Units, Values
 from dfevals.roles import Model
-from dfevals.tally import CellTally, ExtremeTally, ModelTally, MomentTally, RowTally, ScoreTally, UnitTally
+from dfevals.tally import BinTally, CellTally, ExtremeTally, ModelTally, MomentTally, RowTally, ScoreTally, UnitTally
+from dfevals.tally.bins import Binning
 from dfevals.tally.clusters import ClusterSums
 from dfevals.tally.moments import cluster_values
 from dfevals.tally.scores import group_order, pack, packable
@@ -56,12 +57,9 @@ class Pass:
             yield block, block.kept(self.cohorts.codes[start : block.stop])
 
     def collect(self, needs: list[Need]) -> ModelTally:
-        """All needs: cells, moments and extremes in one walk over the blocks, then each score and the rows."""
+        """All needs: cells, moments, extremes and bins in one walk over the blocks, then each score and the rows."""
         n, weight, square = np.zeros(self.n_atoms), np.zeros(self.n_atoms), np.zeros(self.n_atoms)
-        cells = _Cells(self) if Cells() in needs else None
-        moments = {need: _Moments(self, need) for need in needs if isinstance(need, Moments)}
-        extremes = {need: _Extremes(self, need) for need in needs if isinstance(need, Extremes)}
-        collectors: list[Any] = [*([cells] if cells is not None else []), *moments.values(), *extremes.values()]
+        walked: dict[Need, Any] = {need: WALKED[type(need)](self, need) for need in needs if type(need) in WALKED}
         for block, atoms in self.blocks():
             codes = atoms.astype(np.intp)
             size = np.bincount(codes, minlength=self.n_atoms)
@@ -69,23 +67,10 @@ class Pass:
             weight += size if w is None else np.bincount(codes, w, self.n_atoms)
             square += size if w is None else np.bincount(codes, w * w, self.n_atoms)
             n += size if w is None or self.importance else np.bincount(codes, w, self.n_atoms)
-            for collector in collectors:
+            for collector in walked.values():
                 collector.add(block, codes, size)
-        parts: dict[Need, Any] = {}
-        for need in needs:
-            if isinstance(need, Scores):
-                parts[need] = self._scores(need)
-            elif isinstance(need, Rows):
-                parts[need] = self._rows(need)
-            elif isinstance(need, Values):
-                parts[need] = self._values(need)
-            elif isinstance(need, Units):
-                parts[need] = self._units(need)
-            elif isinstance(need, Cells):
-                assert cells is not None
-                parts[need] = cells.tally()
-            else:
-                parts[need] = (moments[need] if isinstance(need, Moments) else extremes[need]).tally()
+        read: dict[type, Any] = {Scores: self._scores, Rows: self._rows, Values: self._values, Units: self._units}
+        parts = {need: walked[need].tally() if need in walked else read[type(need)](need) for need in needs}
         kind = self.bound.score_kind(self.model)
         if not self.importance:
             square = weight
@@ -99,11 +84,7 @@ class Pass:
         keys = np.empty(self.bound.n, np.int64) if not self.weighted and self.bound.cluster is None else None
         at = 0
         for block, atoms in self.blocks():
-            score = (
-                block.raw_score if need.positive is None else block.number(self.model.y_score[need.positive], "y_score")
-            )
-            truth = block.y_true
-            label = truth == (1 if need.positive is None else need.positive)
+            score, label, truth = *_scored(block, need.positive, need.probability), block.y_true
             cluster = (
                 None if self.bound.cluster is None else block.kept(self.bound.cluster[0][block.start : block.stop])
             )
@@ -129,10 +110,7 @@ class Pass:
     def _score_columns(self, need: Scores) -> ScoreTally:
         codes, parts = [], []
         for block, atoms in self.blocks():
-            score = (
-                block.raw_score if need.positive is None else block.number(self.model.y_score[need.positive], "y_score")
-            )
-            label = block.y_true == (1 if need.positive is None else need.positive)
+            score, label = _scored(block, need.positive, need.probability)
             if need.negative is not None:
                 pair = label | (block.y_true == need.negative)
                 score, label, atoms = score[pair], label[pair], atoms[pair]
@@ -220,10 +198,18 @@ class Pass:
         return ScoreTally.collect(atoms, self.n_atoms, score, label, weight, cluster, names, frequency)
 
 
+def _scored(block: Block, positive: int | None, probability: bool) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    """Scores of one class (None: the positive one), and whether the row is of it."""
+    if positive is None:
+        return (block.score if probability else block.raw_score), block.y_true == 1
+    score = block.number(block.model.y_score[positive], "y_score")
+    return (np.clip(score, 0, 1) if probability else score), block.y_true == positive
+
+
 class _Cells:
     """Collects y_true × y_pred × atom."""
 
-    def __init__(self, run: Pass) -> None:
+    def __init__(self, run: Pass, need: Cells) -> None:
         self.run, self.k = run, len(run.bound.labels)
         self.size = self.k * self.k * run.n_atoms
         self.counts = np.zeros(self.size, np.int64 if not run.weighted else np.float64)
@@ -305,6 +291,23 @@ class _Moments:
         return self.total
 
 
+class _Bins:
+    """Collects sums over bins of the score."""
+
+    def __init__(self, run: Pass, need: ScoreBins) -> None:
+        self.run, self.need, self.cell_of = run, need, Binning(need.edges)
+        self.total = BinTally.empty(self.cell_of.edges, run.n_atoms)
+
+    def add(self, block: Block, codes: npt.NDArray[np.intp], size: npt.NDArray[np.intp]) -> None:
+        score, label = _scored(block, self.need.positive, probability=True)
+        weight = block.weight
+        square = weight**2 if weight is not None and self.run.importance else None
+        self.total.add(codes, self.cell_of(score), score, label, weight, square)
+
+    def tally(self) -> BinTally:
+        return self.total
+
+
 class _Extremes:
     """Collects the least and greatest value of a row function."""
 
@@ -324,6 +327,10 @@ class _Extremes:
 
     def tally(self) -> ExtremeTally:
         return ExtremeTally(self.low, self.high, self.undefined)
+
+
+#: What collects a need in the walk over the blocks; other needs read the rows by themselves.
+WALKED: dict[type, Any] = {Cells: _Cells, Moments: _Moments, Extremes: _Extremes, ScoreBins: _Bins}
 
 
 def _clusters(run: Pass, entries: list[tuple[Any, ...]]) -> ClusterSums | None:

@@ -1,11 +1,13 @@
 """The additive table that one pass collects: counts, moments and sorted scores per cohort."""
 
+from dfevals.tally.bins import BinTally
 from dfevals.tally.cells import CellTally, CellView
 from dfevals.tally.moments import MomentTally, MomentView
 from dfevals.tally.scores import RankSums, ScoreTally
 from dfevals.tally.table import ExtremeTally, ModelTally, RowTally, Tally, UnitTally
 
 __all__ = [
+    "BinTally",
     "CellTally",
     "CellView",
     "ExtremeTally",

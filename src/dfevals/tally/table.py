@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from dfevals.exceptions import DataError
-from dfevals.needs import Need, Scores
+from dfevals.needs import Need, ScoreBins, Scores
 from dfevals.roles import stand_in
+from dfevals.tally.bins import BinTally
 from dfevals.tally.cells import CellTally
 from dfevals.tally.clusters import ClusterSums
 from dfevals.tally.moments import MomentTally
@@ -105,7 +106,7 @@ class UnitTally:
         return UnitTally(self.sums.merge(other.sums), self.n_cohorts)
 
 
-NeedTally = CellTally | MomentTally | ExtremeTally | ScoreTally | RowTally | UnitTally
+NeedTally = BinTally | CellTally | MomentTally | ExtremeTally | ScoreTally | RowTally | UnitTally
 
 
 @dataclass
@@ -238,7 +239,7 @@ def _united_labels(
         named = [labels for labels in (mine, theirs) if labels[0] != stand_in(labels[-1])]
         if len(named) == 1:
             return tuple(named[0]), lambda a, b: (a, b)
-    if any(isinstance(need, Scores) for part in models.values() for need in part.parts):
+    if any(isinstance(need, Scores | ScoreBins) for part in models.values() for need in part.parts):
         raise DataError(
             f"The parts have different labels, {list(mine)!r} and {list(theirs)!r}, and ranking metrics depend on them. "
             "Pass labels=[...] when you make both evaluations."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy.typing as npt
 
 from dfevals.tally.scores import ScoreTally
 
-__all__ = ["BinSums", "TieTable", "isotonic", "quantile_cuts", "uniform_cuts"]
+__all__ = ["BinSums", "TieTable", "isotonic", "quantile_cuts", "uniform_cuts", "uniform_edges"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -73,12 +74,12 @@ class TieTable:
         """Whether squared weights differ from weights."""
         return self.pos_sq is not self.pos
 
-    @property
+    @cached_property
     def n(self) -> Floats:
         """Weight of every block."""
         return self.pos + self.neg
 
-    @property
+    @cached_property
     def cohort(self) -> Ints:
         """Cohort of every block."""
         return np.repeat(np.arange(self.n_cohorts), np.diff(self.offsets))
@@ -232,17 +233,21 @@ def isotonic(value: Floats, weight: Floats, series: npt.NDArray[Any]) -> tuple[F
 
 def uniform_cuts(ties: TieTable, bins: int) -> Ints:
     """First block of every filled bin of equal width in [0, 1]; a score on an edge belongs to the bin below it."""
-    edges = np.linspace(0, 1, bins + 1)[1:-1]
-    return _cuts(ties, [edges] * ties.n_cohorts)
+    return _cuts(ties, [uniform_edges(bins)] * ties.n_cohorts)
+
+
+def uniform_edges(bins: int) -> Floats:
+    """Inner edges of bins of equal width in [0, 1]."""
+    return np.linspace(0, 1, bins + 1)[1:-1]
 
 
 def quantile_cuts(ties: TieTable, bins: int) -> Ints:
     """First block of every filled bin of equal mass, cut at the quantiles of the scores of each cohort.
 
-    Without weights the quantiles are numpy's (linear interpolation between rows), as in scikit-learn's
-    `calibration_curve`; with weights they are those of the weighted distribution function.
+    Without weights the quantiles are numpy's (linear interpolation between rows), rounded as in scikit-learn's
+    `calibration_curve`, because a row often lies on one; with weights they are those of the weighted distribution function.
     """
-    share = np.arange(1, bins) / bins
+    share = np.linspace(0, 1, bins + 1)[1:-1] * 100 / 100
     n = ties.n
     edges = []
     for first, last in zip(ties.offsets[:-1], ties.offsets[1:], strict=True):
@@ -258,7 +263,8 @@ def quantile_cuts(ties: TieTable, bins: int) -> Ints:
             scores[np.minimum(np.searchsorted(cumulated, k, "right"), last - first - 1)]
             for k in (np.floor(at), np.ceil(at))
         )
-        edges.append(low + (high - low) * (at - np.floor(at)))
+        part = at - np.floor(at)
+        edges.append(np.where(part < 0.5, low + (high - low) * part, high - (high - low) * (1 - part)))
     return _cuts(ties, edges)
 
 
