@@ -568,3 +568,17 @@ def test_quantile_bins_are_those_of_scikit_learn_where_rows_lie_on_their_edges(
     frame = df.evals(**roles).calibration(strategy="quantile", bins=bins, models=model).frame
     np.testing.assert_allclose(frame["observed"], observed, rtol=1e-12)
     np.testing.assert_allclose(frame["score_mean"], mean, rtol=1e-12)
+
+
+def test_certain_scores_that_err_have_a_logistic_fit() -> None:
+    # two scores: the fit is exact, logit of the observed rate at −L and at L, L the logit of 1 − ε
+    df = pd.DataFrame(
+        {"p": np.repeat([0.0, 1.0], [60, 40]), "y": np.r_[np.ones(6), np.zeros(54), np.ones(30), np.zeros(10)]}
+    )
+    line = df.evals(y_true="y", y_score="p").calibration(band=None).summary.iloc[0]
+    end = float(logit(1 - np.finfo(float).eps))
+    low, high = logit(0.1), logit(0.75)
+    assert line["calibration_slope"] == pytest.approx((high - low) / (2 * end), rel=1e-6)
+    assert line["calibration_intercept"] == pytest.approx((high + low) / 2, rel=1e-6)
+    # σ(a − L) · 60 + σ(a + L) · 40 = 36
+    assert line["calibration_in_the_large"] == pytest.approx(logit(0.9) - end, abs=1e-3)

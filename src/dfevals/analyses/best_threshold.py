@@ -40,11 +40,10 @@ class Candidates:
     money: Floats | None = None
 
     @classmethod
-    def of(cls, points: Steps, cohort: int, sums: AmountSums | None) -> Candidates:
-        """Of one cohort of the steps."""
+    def of(cls, points: Steps, cohort: int, sums: AmountSums | None, square: float) -> Candidates:
+        """Of one cohort of the steps, whose squared weights (times the design effect) sum to `square`."""
         at, t = points.of(cohort), points.total
         pos, neg = float(t.pos[cohort]), float(t.neg[cohort])
-        square = t.pos_sq[cohort] + t.neg_sq[cohort]
         unit = float(square / (pos + neg)) if pos + neg > 0 else 1.0
         money = None
         if sums is not None:

@@ -32,7 +32,7 @@ from dfevals.engines import collect
 from dfevals.exceptions import MetricError, check_choice
 from dfevals.inference.levels import check_level
 from dfevals.inference.multiple import holm
-from dfevals.metrics.calibration import event_rows, event_score
+from dfevals.metrics.calibration import event_rows, event_score, scores_of
 from dfevals.needs import Need, RowBlock, RowFunction, ScoreBins, Scores, Values
 from dfevals.render.plain_tables import plain_table
 from dfevals.results import Result
@@ -300,12 +300,7 @@ def _of_rows(rows: RowTally, predicted: int | None) -> ScoreTally:
     cohort = np.repeat(np.arange(rows.n_cohorts), np.diff(rows.offsets))
     none = np.zeros(0)
     score, event, label = (rows.columns.get(f"value {i}", none) for i in range(3))
-    weight = rows.columns.get("sample_weight")
-    if predicted is not None:
-        keep = label == predicted
-        cohort, score, event = cohort[keep], score[keep], event[keep]
-        weight = None if weight is None else weight[keep]
-    return ScoreTally.collect(cohort, rows.n_cohorts, score, event > 0, weight, frequency=rows.frequency)
+    return scores_of(rows, cohort, score, event > 0, slice(None) if predicted is None else label == predicted)
 
 
 # One model, class and view of the cohorts
@@ -489,7 +484,10 @@ def _notes(run: _Run, bound: Bound, frame: pd.DataFrame) -> list[str]:
         if (filled < run.bins).any():
             notes.append(f"Some curves have fewer than {run.bins} bins: the others hold no rows or repeat a score.")
     if bound.roles.cluster is not None:
-        notes.append("Rows of a cluster are taken as independent here, so bands and p-values are too sure.")
+        notes.append(
+            f"Rows of one {bound.roles.cluster} are not independent: tests and intervals use sums over them, and bands as many "
+            "rows as these are worth (design effects)."
+        )
     if bound.roles.sample_weight is not None and bound.roles.weight_kind == "importance":
         notes.append("Rows are weighted: n is the sum of weights, and intervals use the effective number of rows.")
     return notes

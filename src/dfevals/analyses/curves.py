@@ -270,8 +270,11 @@ class _Curve:
             high = divide(s.pos * bounds["tpr_high"], s.pos * bounds["tpr_high"] + s.neg * bounds["fpr_low"])
             low, high = np.where(np.isnan(low), 0.0, low), np.where(np.isnan(high), 1.0, high)
         else:
-            t = s.total
-            effective = divide((t.pos + t.neg), (t.pos_sq + t.neg_sq))[s.cohort] * flagged  # rows per weight
+            tally = self.source.tally
+            pos, neg, pos_sq, neg_sq, _, _ = tally.totals()
+            effective = (
+                divide(pos + neg, (pos_sq + neg_sq) * tally.designs().above)[s.cohort] * flagged
+            )  # rows per weight
             effective = np.nan_to_num(effective)
             found = wilson(precision * effective, effective, self.ask.level)
             low, high = np.asarray(found.ci_low), np.asarray(found.ci_high)

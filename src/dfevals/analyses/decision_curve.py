@@ -31,7 +31,7 @@ def decision_curve(source: Ranked, level: float) -> Piece:
     below = sums_below(tally, rows_below(tally, PROBABILITIES))
     whole = sums_below(tally, tally.offsets[1:, None])
     total = np.broadcast_to(whole.pos + whole.neg, below.pos.shape)
-    square = np.broadcast_to(whole.pos_sq + whole.neg_sq, below.pos.shape)
+    square = np.broadcast_to(tally.effective_square()[:, None], below.pos.shape)
     odds = PROBABILITIES / (1 - PROBABILITIES)
     tp, fp = divide(whole.pos - below.pos, total), divide(whole.neg - below.neg, total)
     base = divide(np.broadcast_to(whole.pos, total.shape), total)

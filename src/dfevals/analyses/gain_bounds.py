@@ -23,20 +23,21 @@ def gain_bounds(
     Rate and gain: Wilson. Lift: delta method on the logarithm.
     """
     pos, neg, pos_sq, neg_sq, _, _ = tally.totals()
-    scale = divide(pos + neg, pos_sq + neg_sq)[:, None]  # effective rows per unit of weight
-    scale = np.where(np.isnan(scale), 0.0, scale)
-    own = np.nan_to_num(divide(pos, pos_sq))[:, None]
+    design = tally.designs()
+    scale = np.nan_to_num(divide(pos + neg, pos_sq + neg_sq))[:, None]  # effective rows per unit of weight
+    near, above = scale / design.near[:, None], scale / design.above[:, None]
+    own = np.nan_to_num(divide(pos, pos_sq * design.pos))[:, None]
     total_pos, total = pos[:, None], (pos + neg)[:, None]
     out: dict[str, Floats] = {}
     for name, k, size in (
-        ("rate", n_pos * scale, n * scale),
+        ("rate", n_pos * near, n * near),
         ("gain", cum_pos * own, np.broadcast_to(total_pos * own, cum_pos.shape)),
     ):
         found = wilson(np.clip(k, 0, size), size, level)
         out |= {f"{name}_low": np.asarray(found.ci_low), f"{name}_high": np.asarray(found.ci_high)}
     whole = (cum_n >= total * (1 - 1e-12)) & (total_pos > 0)
     out["gain_low"] = np.where(whole, 1.0, out["gain_low"])
-    for name, k, size in (("lift", n_pos, n), ("cum_lift", cum_pos, cum_n)):
+    for name, k, size, scale in (("lift", n_pos, n, near), ("cum_lift", cum_pos, cum_n, above)):
         low, high = lift_bounds(k * scale, size * scale, total_pos * scale, total * scale, level)
         out |= {f"{name}_low": low, f"{name}_high": high}
     return out

@@ -37,8 +37,10 @@ class Policies:
         """Rows of the frame of best thresholds, for the cohorts of one view."""
         points = steps(source.tally, EXACT)
         rows = []
+        square = source.tally.effective_square()
         for i, place in enumerate(source.at):
-            rows.append(self._cohort(Candidates.of(points, i, amounts), source, i, overall=place == 0))
+            every = Candidates.of(points, i, amounts, float(square[i]))
+            rows.append(self._cohort(every, source, i, overall=place == 0))
         columns: dict[str, Any] = {name: np.array([row[name] for row in rows]) for name in rows[0]}
         columns["note"] = columns["note"].astype(object)
         return Piece(source.model.name, source.label, source.at, columns)

@@ -65,7 +65,8 @@ def profit(
     n = points.tp + points.fp
     spent = money.cost * n + money.fixed * (n > 0)
     gain = revenue - spent
-    half = normal_quantile(level) * np.sqrt(np.maximum(_variance(points, revenue, revenue_sq, money), 0))
+    unit = np.nan_to_num(divide(source.tally.effective_square(), points.total.pos + points.total.neg))
+    half = normal_quantile(level) * np.sqrt(np.maximum(_variance(points, revenue, revenue_sq, money, unit), 0))
     total = (points.total.pos + points.total.neg)[points.cohort]
     columns = {
         "depth": divide(n, total),
@@ -83,7 +84,7 @@ def profit(
     }
     by_depth = Piece(source.model.name, source.label, source.at[points.cohort], columns)
     rows = [
-        _best(points, cohort, revenue, revenue_sq, money, level, n_resamples, rng)
+        _best(points, cohort, revenue, revenue_sq, money, level, n_resamples, rng, float(unit[cohort]))
         for cohort in range(source.tally.n_cohorts)
     ]
     best = {name: np.array([row[name] for row in rows]) for name in rows[0]}
@@ -110,14 +111,15 @@ def _revenue(bound: Bound, cohorts: Cohorts, source: Ranked, money: Money, point
     return revenue, square
 
 
-def _variance(points: Steps, revenue: Floats, revenue_sq: Floats, money: Money) -> Floats:
-    """Variance of the sum over all rows of (revenue − cost) for the rows contacted, at fixed thresholds."""
+def _variance(points: Steps, revenue: Floats, revenue_sq: Floats, money: Money, unit: Floats) -> Floats:
+    """Variance of the sum over all rows of (revenue − cost) for the rows contacted, at fixed thresholds.
+
+    `unit` is the weight of an effective row in every cohort.
+    """
     n, total = points.tp + points.fp, points.pos + points.neg
-    t = points.total
-    unit = divide(t.pos_sq + t.neg_sq, t.pos + t.neg)[points.cohort]  # weight of an effective row
     square = revenue_sq - 2 * money.cost * revenue + money.cost**2 * n
     mean = divide(revenue - money.cost * n, total)
-    return np.asarray((square - np.nan_to_num(mean) ** 2 * total) * np.nan_to_num(unit))
+    return np.asarray((square - np.nan_to_num(mean) ** 2 * total) * unit[points.cohort])
 
 
 def _best(
@@ -129,6 +131,7 @@ def _best(
     level: float,
     n_resamples: int,
     rng: np.random.Generator,
+    unit: float,
 ) -> dict[str, Any]:
     """The depth of greatest profit of one cohort; the bootstrap resamples the rows between neighbouring points."""
     at = points.of(cohort)
@@ -139,8 +142,6 @@ def _best(
         reason = "no rows" if len(n) < 2 else "no positives: contacting nobody is best"
         missing = ("depth", "depth_low", "depth_high", "threshold", "contacts", "profit", "profit_low", "profit_high")
         return dict.fromkeys((*missing, "optimism"), np.nan) | {"note": reason}
-    t = points.total
-    unit = (t.pos_sq[cohort] + t.neg_sq[cohort]) / (t.pos[cohort] + t.neg[cohort])
     cells = [np.diff(values, prepend=0.0) for values in (tp, fp, earned, revenue_sq[at])]
     drawn_pos, drawn_neg = (rng.poisson(np.maximum(c, 0) / unit, (n_resamples, len(n))) * unit for c in cells[:2])
     mean = np.divide(cells[2], cells[0], out=np.zeros_like(cells[2]), where=cells[0] > 0)

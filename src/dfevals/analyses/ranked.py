@@ -73,7 +73,8 @@ def ranked(
     notes.extend(cohorts.notes)
     if bound.cluster is not None:
         notes.append(
-            f"Rows of one {bound.roles.cluster} are not independent, and the intervals here do not know it: they are too narrow."
+            f"Rows of one {bound.roles.cluster} are not independent: intervals count as many rows as they are worth (design "
+            "effects), and areas use cluster-robust variances."
         )
     for model in chosen:
         tally = collect(bound, model, cohorts, [*needs, *([Cells()] if decisions else [])])

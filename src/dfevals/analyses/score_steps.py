@@ -221,7 +221,7 @@ class Steps:
     starts : array of int, shape (cohorts + 1,)
         Where the points of each cohort begin.
     total : Sums
-        Of whole cohorts, shape (cohorts,).
+        Of whole cohorts, shape (cohorts,); squared weights are times the design effect of their class.
     distinct : array of int, shape (cohorts,)
         Distinct scores; more than there are points where the curve was thinned.
     """
@@ -261,6 +261,8 @@ def steps(tally: ScoreTally, limit: int = LIMIT) -> Steps:
     negatives pass a multiple of 1/800 of their class, and more at both ends, on a logarithmic grid of ranks.
     """
     pos, neg, pos_sq, neg_sq, _, _ = tally.totals()
+    design = tally.designs()
+    total = Sums(pos, neg, pos_sq * design.pos, neg_sq * design.neg)
     distinct = _distinct(tally)
     thin = distinct > limit - 1
     shares = (limit - 2 * _LOGARITHMIC - 20) // 2 if limit >= 1000 else (limit - 20) // 2
@@ -286,7 +288,7 @@ def steps(tally: ScoreTally, limit: int = LIMIT) -> Steps:
         found.append((c, piece.score[keep], pos[c] - piece.pos_below[keep], neg[c] - piece.neg_below[keep]))
     columns: list[npt.NDArray[np.generic]]
     columns = [np.concatenate(part) for part in zip(*found, strict=True)] if found else [np.zeros(0)] * 4
-    return _descending(columns, tally.n_cohorts, Sums(pos, neg, pos_sq, neg_sq), distinct)
+    return _descending(columns, tally.n_cohorts, total, distinct)
 
 
 def _descending(columns: list[npt.NDArray[np.generic]], n: int, total: Sums, distinct: Ints) -> Steps:

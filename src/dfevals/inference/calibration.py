@@ -301,11 +301,11 @@ def mean_bias(ties: TieTable, level: float) -> tuple[Floats, Floats, Floats, Flo
     """
     s, total = ties.score, ties.total(ties.n)
     residual = ties.total(ties.n * s - ties.pos)
-    null = ties.total((ties.pos_sq + ties.neg_sq) * s * (1 - s))
-    actual = ties.total(ties.pos_sq * (1 - s) ** 2 + ties.neg_sq * s * s)
     with np.errstate(divide="ignore", invalid="ignore"):
         bias = residual / total
-        square = ties.total(ties.pos_sq + ties.neg_sq)
-        half = normal_quantile(level) * np.sqrt(np.maximum(actual - bias**2 * square, 0)) / total
+        tilt = bias[ties.cohort]
+        actual = ties.scatter(s - 1 - tilt, s - tilt)[0]
+        null = ties.total((ties.pos_sq + ties.neg_sq) * s * (1 - s)) if ties.clusters is None else actual
+        half = normal_quantile(level) * np.sqrt(np.maximum(actual, 0)) / total
         z = np.where(null > 0, residual / np.sqrt(np.where(null > 0, null, 1)), np.nan)
     return bias, bias - half, bias + half, z

@@ -28,7 +28,7 @@ from dfevals.needs import RowBlock, RowFunction, Values
 from dfevals.tally import RowTally, ScoreTally
 from dfevals.tally.ties import TieTable
 
-__all__ = ["EVENTS", "event_rows", "event_score", "ties_of"]
+__all__ = ["EVENTS", "event_rows", "event_score", "scores_of", "ties_of"]
 
 Floats = npt.NDArray[np.float64]
 BINS = 15
@@ -65,11 +65,24 @@ def _ties(rows: RowTally) -> TieTable:
     columns = rows.columns
     if "value 0" not in columns:
         return TieTable.of(ScoreTally.of_keys(cohort, rows.n_cohorts, np.zeros(0, np.int64)))
-    weight = columns.get("sample_weight")
-    return TieTable.of(
-        ScoreTally.collect(
-            cohort, rows.n_cohorts, columns["value 0"], columns["value 1"] > 0, weight, frequency=rows.frequency
-        )
+    return TieTable.of(scores_of(rows, cohort, columns["value 0"], columns["value 1"] > 0))
+
+
+def scores_of(
+    rows: RowTally,
+    cohort: npt.NDArray[np.int64],
+    score: Floats,
+    event: npt.NDArray[np.bool_],
+    keep: slice | npt.NDArray[np.bool_] = slice(None),
+) -> ScoreTally:
+    """Sorted scores of rows, with the weights and clusters of those kept."""
+    weight, cluster, names = rows.columns.get("sample_weight"), rows.columns.get("cluster"), None
+    if cluster is not None:
+        names, code = np.unique(cluster, return_inverse=True)
+        cluster = code.astype(np.int32)[keep]
+    weight = None if weight is None else weight[keep]
+    return ScoreTally.collect(
+        cohort[keep], rows.n_cohorts, score[keep], event[keep], weight, cluster, names, frequency=rows.frequency
     )
 
 
@@ -112,7 +125,7 @@ def _value(
         "no rows",
         reasons,
         bounds,
-        method + (", rows of a cluster taken as independent" if "cluster" in rows.columns and bounds else ""),
+        method + (", cluster-robust" if "cluster" in rows.columns and bounds else ""),
         lambda cohort, rng: float(of(ties_of(_resampled(rows, cohort, rng)))[0]),
     )
 
@@ -327,11 +340,12 @@ def _uncertainty(rows: RowTally, which: int, of_rate: Callable[[Any], Any]) -> V
         from scipy.special import ndtri
 
         z2 = float(ndtri((1 + level) / 2)) ** 2
-        pos, square = ties.total(ties.pos), ties.total(ties.pos_sq + ties.neg_sq)
         with np.errstate(divide="ignore", invalid="ignore"):
             total = ties.total(ties.n)
-            n = total**2 / square
-            p = pos / total
+            p = ties.total(ties.pos) / total
+            at = p[ties.cohort]
+            variance = ties.scatter(1 - at, -at)[0] / total**2
+            n = np.where(variance > 0, p * (1 - p) / np.where(variance > 0, variance, 1), ties.rows)
             middle = (p + z2 / (2 * n)) / (1 + z2 / n)
             half = np.sqrt(z2 * (p * (1 - p) / n + z2 / (4 * n * n))) / (1 + z2 / n)
             ends = of_rate(middle - half), of_rate(middle + half)

@@ -26,6 +26,7 @@ Floats = npt.NDArray[np.float64]
 EPS = float(np.finfo(np.float64).eps)
 CUTS = {"uniform": uniform_cuts, "quantile": quantile_cuts}
 CELLS = 256  # groups of scores on which a logistic fit starts
+LONGEST = 8.0  # step of a logistic fit: where scores are 0 and 1 the likelihood is flat far from its top
 GRID = 1024  # cells of [0, 1] on which residuals are smoothed
 
 
@@ -200,7 +201,10 @@ def spiegelhalter_of(ties: TieTable) -> Floats:
     s = ties.score
     tilt = 1 - 2 * s
     excess = ties.total(tilt * (ties.pos * (1 - s) - ties.neg * s))
-    variance = ties.total((ties.pos_sq + ties.neg_sq) * tilt * tilt * s * (1 - s))
+    if ties.clusters is None:
+        variance = ties.total((ties.pos_sq + ties.neg_sq) * tilt * tilt * s * (1 - s))
+    else:
+        variance = np.nan_to_num(ties.scatter(tilt * (1 - s), -tilt * s)[0])
     return ratio(excess, np.sqrt(np.where(variance > 1e-300, variance, 0)))
 
 
@@ -238,12 +242,14 @@ def logistic_recalibration(ties: TieTable) -> Line:
     one_class = (pos <= 0) | (neg <= 0)
     constant, separated = _degenerate(ties)
     usable = ~(one_class | constant | separated)
-    start = np.stack([np.zeros(ties.n_cohorts), np.ones(ties.n_cohorts)])
+    one = np.stack([np.zeros(ties.n_cohorts), np.ones(ties.n_cohorts)])
+    flat = np.stack([np.log(np.where(one_class, 1, pos)) - np.log(np.where(one_class, 1, neg)), 0 * one[0]])
+    start = np.where(_likelihood(small, centre, flat) > _likelihood(small, centre, one), flat, one)
     rough = _newton(small, centre, start, usable, 60, 1e-8)
     fitted, _, _ = _steps(ties, x, rough, 3 if small is not ties else 1, usable)
     _, info, meat = _steps(ties, x, fitted, 0, usable)
     variance = _covariance(info, meat if ties.weighted else None)
-    flat = np.stack([_newton(small, centre, start, ~one_class, 60, 1e-8, slope=False)[0], np.ones(ties.n_cohorts)])
+    flat = np.stack([_newton(small, centre, one, ~one_class, 60, 1e-8, slope=False)[0], one[1]])
     flat, _, _ = _steps(ties, x, flat, 2, ~one_class, slope=False)
     _, flat_info, flat_meat = _steps(ties, x, flat, 0, ~one_class)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -307,8 +313,7 @@ def _steps(
         w, r = n * p * (1 - p), ties.pos - n * p
         info = np.stack([ties.total(w), ties.total(w * x), ties.total(w * x * x)])
         if left == 0:
-            q = ties.pos_sq * (1 - p) ** 2 + ties.neg_sq * p * p
-            return beta, info, np.stack([ties.total(q), ties.total(q * x), ties.total(q * x * x)])
+            return beta, info, np.stack(ties.scatter(1 - p, -p, x))
         move = _solve(info, np.stack([ties.total(r), ties.total(r * x)]), slope)
         beta = beta + np.where(usable, np.nan_to_num(move), 0)
     raise AssertionError
@@ -335,19 +340,12 @@ def _newton(
     slope: bool = True,
 ) -> Floats:
     """Newton to convergence; a step that lowers the likelihood of a cohort is halved."""
-    sizes = np.diff(ties.offsets)
-    n = ties.n
-
-    def likelihood(b: Floats) -> Floats:
-        eta = np.repeat(b[0], sizes) + np.repeat(b[1], sizes) * x
-        return ties.total(ties.pos * eta - n * np.logaddexp(0, eta))
-
-    value = likelihood(beta)
+    value = _likelihood(ties, x, beta)
     for _ in range(most):
         moved, _, _ = _steps(ties, x, beta, 1, usable, slope)
-        move = moved - beta
+        move = np.clip(moved - beta, -LONGEST, LONGEST)
         for _ in range(12):
-            after = likelihood(beta + move)
+            after = _likelihood(ties, x, beta + move)
             worse = ~(after >= value - 1e-9 * np.abs(value))
             if not worse.any():
                 break
@@ -356,6 +354,13 @@ def _newton(
         if float(np.abs(move).max(initial=0)) < tolerance:
             break
     return beta
+
+
+def _likelihood(ties: TieTable, x: Floats, beta: Floats) -> Floats:
+    """Log likelihood of every cohort."""
+    sizes = np.diff(ties.offsets)
+    eta = np.repeat(beta[0], sizes) + np.repeat(beta[1], sizes) * x
+    return ties.total(ties.pos * eta - ties.n * np.logaddexp(0, eta))
 
 
 def _covariance(info: Floats, meat: Floats | None) -> tuple[Any, Any]:

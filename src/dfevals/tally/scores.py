@@ -15,6 +15,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from dfevals.tally.designs import DesignEffects, design_effects
+
 __all__ = ["RankSums", "ScoreTally", "TieBlocks", "group_order"]
 
 Floats = npt.NDArray[np.float64]
@@ -228,6 +230,18 @@ class ScoreTally:
             self._sums["totals"] = self._totals()
         found: tuple[Floats, Floats, Floats, Floats, Floats, Floats] = self._sums["totals"]
         return found
+
+    def designs(self) -> DesignEffects:
+        """Design effects of every cohort (cached)."""
+        if "designs" not in self._sums:
+            self._sums["designs"] = design_effects(self)
+        found: DesignEffects = self._sums["designs"]
+        return found
+
+    def effective_square(self) -> Floats:
+        """Squared weights of every cohort times its greatest design effect: (Σw)² over it are the rows they are worth."""
+        _, _, pos_sq, neg_sq, _, _ = self.totals()
+        return np.asarray((pos_sq + neg_sq) * self.designs().greatest)
 
     def _totals(self) -> tuple[Floats, Floats, Floats, Floats, Floats, Floats]:
         n = np.diff(self.offsets).astype(float)

@@ -33,6 +33,7 @@ class TieTable:
     pos_sq: Floats
     neg_sq: Floats
     rows: Floats
+    clusters: ClusterRows | None = None
 
     @classmethod
     def of(cls, tally: ScoreTally) -> TieTable:
@@ -46,13 +47,17 @@ class TieTable:
         first = np.ones(len(score), bool)
         np.not_equal(score[1:], score[:-1], out=first[1:])
         first[tally.offsets[:-1][rows > 0]] = True
-        weight = flat.weight
+        weight, clusters = flat.weight, None
         squares: tuple[Floats, ...] = ()
         if weight is not None:
             if not tally.frequency:
                 squares = weight * weight * pos, weight * weight * neg
             pos, neg = weight * pos, weight * neg
         offsets = tally.offsets
+        if tally.cluster is not None:
+            clusters = ClusterRows.of(flat, np.cumsum(first) - 1)
+            near = np.repeat(tally.designs().near, np.diff(offsets))
+            squares = tuple(near * x for x in (squares or (pos, neg)))
         if not first.all():
             starts = np.flatnonzero(first)
             score = score[starts]
@@ -63,7 +68,7 @@ class TieTable:
         pos_sq, neg_sq = squares or (pos, neg)
         if tally.frequency:
             rows = _segments(pos + neg, offsets)
-        return cls(offsets, score, pos, neg, pos_sq, neg_sq, rows)
+        return cls(offsets, score, pos, neg, pos_sq, neg_sq, rows, clusters)
 
     @property
     def n_cohorts(self) -> int:
@@ -87,6 +92,17 @@ class TieTable:
     def total(self, values: Floats) -> Floats:
         """Sum of a number of the blocks over every cohort."""
         return _segments(values, self.offsets)
+
+    def scatter(self, pos: Floats, neg: Floats, x: Floats | None = None) -> list[Floats]:
+        """Variance of Σwr over every cohort, and of (Σwr, Σwrx) where `x` is given: Σ(wr)², Σ(wr)²x, Σ(wr)²x².
+
+        Residuals r are `pos` for the positives and `neg` for the negatives of a block. Rows of a cluster move together:
+        their sums are squared and crossed, times G / (G − 1) (Liang and Zeger 1986).
+        """
+        if self.clusters is not None:
+            return self.clusters.scatter(self, pos, neg, x)
+        square = self.pos_sq * pos**2 + self.neg_sq * neg**2
+        return [self.total(square)] + ([] if x is None else [self.total(square * x), self.total(square * x * x)])
 
     def sums(self, starts: Ints) -> BinSums:
         """Sums over runs of blocks; `starts` holds the first block of every run, each cohort's first one included."""
@@ -141,7 +157,7 @@ class TieTable:
         weight = pos + neg
         score = np.where(weight > 0, add(n * self.score) / np.where(weight > 0, weight, 1), self.score[starts])
         offsets = np.searchsorted(starts, self.offsets).astype(np.int64)
-        return TieTable(offsets, score, pos, neg, *squares, self.rows)
+        return TieTable(offsets, score, pos, neg, *squares, self.rows)  # groups serve curves, which need no clusters
 
     def pools(self) -> Ints:
         """First block of every pool of the isotonic regression of outcome on score, per cohort (CORP)."""
@@ -157,6 +173,40 @@ class TieTable:
         keep = np.ones(len(starts), bool)
         keep[1:] = (owner[1:] != owner[:-1]) | (value[1:] - value[:-1] > 1e-12)
         return starts[keep]
+
+
+@dataclass(frozen=True)
+class ClusterRows:
+    """Rows of dependent clusters: the block, outcome and weight of each, and its cluster within its cohort."""
+
+    block: Ints
+    label: npt.NDArray[np.bool_]
+    weight: Floats | None
+    cluster: Ints
+    cohort: Ints  # of every cluster
+
+    @classmethod
+    def of(cls, tally: ScoreTally, block: Ints) -> ClusterRows:
+        """Of a score tally with clusters, and the block of every row."""
+        assert tally.cluster is not None
+        assert tally.label is not None
+        size = int(tally.cluster.max(initial=0)) + 1
+        owner = np.repeat(np.arange(tally.n_cohorts), np.diff(tally.offsets))
+        names, cluster = np.unique(owner * size + tally.cluster, return_inverse=True)
+        return cls(block, tally.label, tally.weight, cluster, names // size)
+
+    def scatter(self, ties: TieTable, pos: Floats, neg: Floats, x: Floats | None) -> list[Floats]:
+        """See `TieTable.scatter`."""
+        move = np.where(self.label, pos[self.block], neg[self.block])
+        if self.weight is not None:
+            move = move * self.weight
+        size, n = len(self.cohort), ties.n_cohorts
+        of_cohort = np.bincount(self.cohort, minlength=n)
+        scale = of_cohort / np.maximum(of_cohort - 1, 1)
+        a = np.bincount(self.cluster, move, size)
+        b = None if x is None else np.bincount(self.cluster, move * x[self.block], size)
+        products = [a * a] if b is None else [a * a, a * b, b * b]
+        return [np.where(of_cohort > 1, np.bincount(self.cohort, p, n) * scale, np.nan) for p in products]
 
 
 @dataclass(frozen=True)

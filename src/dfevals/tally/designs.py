@@ -1,0 +1,94 @@
+"""How much less a row of a cluster tells than an independent row: design effects of what is read from sorted scores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from dfevals.tally.scores import ScoreTally
+
+__all__ = ["DesignEffects", "design_effects"]
+
+Floats = npt.NDArray[np.float64]
+GROUPS = 10  # groups of equal numbers of rows, by score
+
+
+@dataclass(frozen=True)
+class DesignEffects:
+    """Cluster-robust variance over that of independent rows, per cohort, at least 1.
+
+    `pos`, `neg`: share of a class that scores above a threshold; `above`: share of positives among the rows that score
+    above one; `near`: share of positives among rows of similar score. Each is pooled over thresholds, or groups, that cut
+    the rows into ten parts (Kish 1965; Liang and Zeger 1986).
+    """
+
+    pos: Floats
+    neg: Floats
+    above: Floats
+    near: Floats
+
+    @property
+    def greatest(self) -> Floats:
+        """The greatest of them."""
+        return np.maximum.reduce([self.pos, self.neg, self.above, self.near])
+
+
+def design_effects(tally: ScoreTally) -> DesignEffects:
+    """Design effects of every cohort; ones where rows are independent."""
+    out = np.ones((4, tally.n_cohorts))
+    if tally.cluster is not None:
+        for cohort in range(tally.n_cohorts):
+            rows = slice(int(tally.offsets[cohort]), int(tally.offsets[cohort + 1]))
+            if rows.stop - rows.start > 1:
+                out[:, cohort] = _of_cohort(tally, rows)
+    return DesignEffects(*out)
+
+
+def _of_cohort(tally: ScoreTally, rows: slice) -> list[float]:
+    assert tally.cluster is not None
+    assert tally.label is not None
+    label, size = tally.label[rows], rows.stop - rows.start
+    weight = np.ones(size) if tally.weight is None else tally.weight[rows]
+    square = weight if tally.frequency else weight * weight
+    names, cluster = np.unique(tally.cluster[rows], return_inverse=True)
+    place = (cluster * GROUPS + np.arange(size) * GROUPS // size) * 2 + label
+
+    def table(values: Floats) -> Floats:
+        return np.asarray(np.bincount(place, values, len(names) * GROUPS * 2), float).reshape(-1, GROUPS, 2)
+
+    sums, squares = table(weight), table(square).sum(axis=0)
+    above, squares_above = (np.cumsum(x[..., ::-1, :], axis=-2)[..., ::-1, :] for x in (sums, squares))
+    found = [_of_class(above[:, :, side], squares_above[:, side]) for side in (1, 0)]
+    return [*found, _of_rate(above, squares_above), _of_rate(sums, squares)]
+
+
+def _of_class(above: Floats, square: Floats) -> float:
+    """Of the share of a class above the thresholds; column 0 holds the whole class."""
+    whole, whole_square = above[:, 0], square[0]
+    total = whole.sum()
+    if total <= 0:
+        return 1.0
+    rate = above.sum(axis=0) / total
+    move = above - rate * whole[:, None]
+    plain = square * (1 - rate) ** 2 + (whole_square - square) * rate**2
+    return _ratio(move, plain)
+
+
+def _of_rate(sums: Floats, square: Floats) -> float:
+    """Of the share of positives in groups of rows."""
+    total = sums.sum(axis=0)
+    n = total.sum(axis=-1)
+    rate = np.divide(total[:, 1], n, out=np.zeros_like(n), where=n > 0)
+    move = sums[..., 1] - rate * sums.sum(axis=-1)
+    return _ratio(move, square[:, 1] * (1 - rate) ** 2 + square[:, 0] * rate**2)
+
+
+def _ratio(move: Any, plain: Floats) -> float:
+    clusters = int((np.abs(move).sum(axis=1) > 0).sum())
+    if clusters < 2 or plain.sum() <= 0:
+        return 1.0
+    return max(float((move**2).sum() / plain.sum()) * clusters / (clusters - 1), 1.0)
