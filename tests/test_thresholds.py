@@ -7,10 +7,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import expit, logit
+from scipy.stats import norm
 from sklearn import metrics
 
 import dfevals
+from dfevals.analyses.best_threshold import FOLDS, Candidates
+from dfevals.analyses.costs import Costs
 from dfevals.analyses.errors import ErrorsResult
+from dfevals.analyses.objectives import Objective
 from dfevals.exceptions import DataError, MetricError, RoleError
 
 
@@ -342,3 +347,83 @@ def test_no_errors_are_said() -> None:
     assert frame["count"].eq(0).all()
     with pytest.raises(MetricError, match="residuals"):
         pd.DataFrame({"y": [1.5, 2.5], "p": [1.0, 2.2]}).evals(y_true="y", y_pred="p").errors()
+
+
+# Optimism by cross-fitting
+
+
+def test_cross_fitting_by_hand() -> None:
+    # every row its own cell: a split of the counts is a split of the rows
+    rng = np.random.default_rng(0)
+    score, label = np.sort(rng.random(40))[::-1], rng.random(40) < 0.4
+    tp, fp = (np.append(0.0, np.cumsum(side)) for side in (label, ~label))
+    threshold = np.append(np.inf, score)
+    candidates = Candidates(threshold, tp, fp, float(tp[-1]), float(fp[-1]), 1.0)
+    aim = Objective.of("cost", Costs.of({"fp": 1, "fn": 2}))
+
+    class Splits:
+        """Gives the splits of the positives and of the negatives."""
+
+        def __init__(self) -> None:
+            self.fold = rng.integers(0, FOLDS, 40)
+            self.sides = iter([label, ~label])
+
+        def multinomial(self, rows: Any, share: Any, size: Any) -> Any:
+            out = np.zeros((1, 41, FOLDS), np.int64)
+            out[0, np.arange(1, 41), self.fold] = next(self.sides)
+            assert (out[0].sum(axis=1) == rows).all()
+            return out
+
+    splits = Splits()
+    held = candidates.held_out(aim, 1, splits)  # type: ignore[arg-type]
+    cost = 0.0
+    for fold in range(FOLDS):
+        out = splits.fold == fold
+        train = [
+            ((score[~out] >= t) & ~label[~out]).sum() + 2 * ((score[~out] < t) & label[~out]).sum() for t in threshold
+        ]
+        t = threshold[int(np.argmin(train))]
+        cost += ((score[out] >= t) & ~label[out]).sum() + 2 * ((score[out] < t) & label[out]).sum()
+    assert aim.value(held)[0] == pytest.approx(cost / 40)
+
+
+@pytest.mark.parametrize("optimism", ["bootstrap", "cross-fit"])
+def test_corrected_values_are_what_other_rows_give(optimism: str) -> None:
+    rng = np.random.default_rng(1)
+    errors, naive = [], []
+    for seed in range(60):
+        y = rng.random(150) < 0.4
+        df = pd.DataFrame({"y": y * 1, "p": expit(rng.normal(0.4 * y, 1))})
+        best = (
+            df.evals(y_true="y", y_score="p")
+            .thresholds(objective="youden", n_resamples=100, random_state=seed, optimism=optimism)
+            .best.iloc[0]
+        )
+        t = logit(best["threshold"])
+        truth = norm.sf(t - 0.4) - norm.sf(t)
+        errors.append(best["corrected"] - truth)
+        naive.append(best["value"] - truth)
+    assert np.mean(naive) > 0.05
+    assert abs(np.mean(errors)) < 0.025 + 2 * np.std(errors) / np.sqrt(60)
+
+
+def test_cross_fitted_policies_lose_the_gain_that_noise_gave() -> None:
+    rng = np.random.default_rng(2)
+    df = pd.DataFrame({"p": rng.random(2000), "g": rng.integers(0, 20, 2000)})
+    df["y"] = (rng.random(2000) < df["p"]) * 1
+    result = df.evals(y_true="y", y_score="p").thresholds(
+        by="g", cost={"fp": 1, "fn": 1}, n_resamples=50, optimism="cross-fit"
+    )
+    own = result.policies.iloc[1]
+    assert own["gain"] > 0.02
+    assert own["gain_corrected"] < 0.01
+    assert any("10 folds, 5 times" in note for note in result.notes)
+
+
+def test_cross_fitting_is_refused_for_amounts_and_unknown_ways() -> None:
+    df = pd.DataFrame({"y": [0, 1] * 20, "p": np.linspace(0, 1, 40), "loss": 2.0})
+    ev = df.evals(y_true="y", y_score="p")
+    with pytest.raises(MetricError, match="differs from row to row"):
+        ev.thresholds(cost="loss", optimism="cross-fit")
+    with pytest.raises(MetricError, match="optimism"):
+        ev.thresholds(optimism="jackknife")

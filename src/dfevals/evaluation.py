@@ -431,7 +431,8 @@ class Evaluation:
         n_resamples, random_state : int
             Of the intervals and the optimism; 0 leaves them out.
         **more
-            `metrics` (names, columns of the table) and `budget` (shares of the rows).
+            `metrics` (names, columns of the table), `budget` (shares of the rows), and `optimism`: "bootstrap", or
+            "cross-fit" for thresholds chosen on nine tenths of the rows and judged on the tenth.
 
         Returns
         -------

@@ -12,9 +12,10 @@ from dfevals.analyses.objectives import Counts, Objective
 from dfevals.analyses.score_steps import Steps
 from dfevals.inference.bootstrap import percentiles
 
-__all__ = ["Candidates", "Choice", "best", "choose"]
+__all__ = ["FOLDS", "Candidates", "Choice", "best", "choose"]
 
 Floats = npt.NDArray[np.float64]
+FOLDS = 10  # of cross-fitting
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,22 @@ class Candidates:
             amount = acted + left[:, -1:] - left
         return Counts(tp, fp, tp[:, -1:], fp[:, -1:], amount)
 
+    def held_out(self, objective: Objective, repeats: int, rng: np.random.Generator) -> Counts:
+        """Decisions on every row at the threshold that the rows of the other folds choose, (repeats,).
+
+        Rows fall into `FOLDS` folds at random. Where rows weigh more than one effective row, they do so together.
+        """
+        folds = []
+        for values in (self.tp, self.fp):
+            cell = np.maximum(np.diff(values, prepend=0.0), 0)
+            rows = np.where(cell > 0, np.maximum(np.rint(cell / self.unit), 1), 0).astype(np.int64)
+            drawn = rng.multinomial(rows, np.full(FOLDS, 1 / FOLDS), (repeats, len(cell))).transpose(0, 2, 1)
+            folds.append(np.cumsum(drawn * np.divide(cell, rows, out=np.zeros_like(cell), where=rows > 0), axis=2))
+        rest = [values.sum(axis=1, keepdims=True) - values for values in folds]
+        picked = objective.merit(Counts(*rest, rest[0][..., -1:], rest[1][..., -1:])).argmax(axis=2)[..., None]
+        tp, fp = (np.take_along_axis(values, picked, 2).sum(axis=(1, 2)) for values in folds)
+        return Counts(tp, fp, np.full(repeats, self.pos), np.full(repeats, self.neg))
+
     def _amounts(self, money: Floats, cells: list[Floats], rows: list[Floats], rng: np.random.Generator) -> Floats:
         """Cumulated amounts of resampled rows, with the mean and variance of the rows between neighbouring thresholds."""
         drawn = np.zeros_like(rows[0])
@@ -132,11 +149,14 @@ def choose(candidates: Candidates, objective: Objective) -> int:
     return -1 if not len(merit) or np.isneginf(merit).all() else int(np.argmax(merit))
 
 
-def best(candidates: Candidates, objective: Objective, drawn: Counts, level: float) -> Choice:
+def best(
+    candidates: Candidates, objective: Objective, drawn: Counts, level: float, held: Counts | None = None
+) -> Choice:
     """The best threshold with its interval and optimism (Efron 1983; Harrell 2015, section 5.3).
 
     In every resample the best threshold is chosen anew; the optimism is the mean of its value there less its value on
-    the rows themselves. The interval of the threshold holds the central `level` of the thresholds chosen.
+    the rows themselves. With `held`, decisions at thresholds that other rows chose, it is the value less their value. The
+    interval of the threshold holds the central `level` of the thresholds chosen.
     """
     reason = _impossible(candidates, objective)
     at = -1 if reason else choose(candidates, objective)
@@ -151,6 +171,9 @@ def best(candidates: Candidates, objective: Objective, drawn: Counts, level: flo
     optimism = _mean((there[rows, picked] - value[picked])[possible])
     limited, limited_there = objective.limited(here), objective.limited(drawn)
     limited_optimism = _mean((limited_there[rows, picked] - limited[picked])[possible])
+    if held is not None:
+        optimism = _mean(value[at] - objective.value(held))
+        limited_optimism = _mean(limited[at] - objective.limited(held))
     tail = (1 - level) / 2
     chosen = candidates.threshold[picked][possible]
     low, high = np.quantile(chosen, [tail, 1 - tail], method="inverted_cdf") if len(chosen) else (np.nan, np.nan)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dfevals.analyses.amounts import AmountSums
-from dfevals.analyses.best_threshold import Candidates, Choice, best, choose
+from dfevals.analyses.best_threshold import FOLDS, Candidates, Choice, best, choose
 from dfevals.analyses.objectives import Counts, Objective
 from dfevals.analyses.ranked import Piece, Ranked
 from dfevals.analyses.score_steps import steps
@@ -30,6 +30,7 @@ class Policies:
     level: float
     n_resamples: int
     rng: np.random.Generator
+    cross_fit: bool = False
     shared: float = np.nan
     sums: dict[str, list[Counts]] = field(default_factory=dict)
 
@@ -53,7 +54,10 @@ class Policies:
         shared = _index(every.threshold, self.shared)
         few = every if len(every.threshold) <= 2 * COARSE else _coarse(every, [at, shared])
         drawn = few.drawn(max(self.n_resamples, 1), self.rng)
-        choice = best(few, objective, drawn, self.level)
+        held = None
+        if self.cross_fit and self.n_resamples and every.pos + every.neg > 0:
+            held = few.held_out(objective, max(self.n_resamples // FOLDS, 1), self.rng)
+        choice = best(few, objective, drawn, self.level, held)
         if self.n_resamples == 0:
             choice = _plain(choice)
         now = self._now(every, source, i)
@@ -83,7 +87,7 @@ class Policies:
             "note": choice.note,
         }
         if not overall and choice.index >= 0 and shared >= 0:
-            self._add(few, choice, _index(few.threshold, self.shared), drawn)
+            self._add(few, choice, _index(few.threshold, self.shared), drawn, held)
         return row
 
     def _now(self, every: Candidates, source: Ranked, i: int) -> float:
@@ -99,7 +103,7 @@ class Policies:
         counts = Counts(w[1, 1], w[0, 1], w[1].sum(), w[0].sum())
         return float(self.objective.value(counts))
 
-    def _add(self, few: Candidates, choice: Choice, shared: int, drawn: Counts) -> None:
+    def _add(self, few: Candidates, choice: Choice, shared: int, drawn: Counts, held: Counts | None) -> None:
         rows = np.arange(self.n_resamples if self.n_resamples else 1)
         picked = choice.picked if choice.picked is not None else np.full(len(rows), choice.index)
         own = np.array([choice.index])
@@ -112,6 +116,8 @@ class Policies:
             ("drawn shared", _take(drawn, rows, np.full(len(rows), shared))),
         ):
             self.sums.setdefault(name, []).append(counts)
+        if held is not None:
+            self.sums.setdefault("held", []).append(held)
 
     def compared(self, model: str, label: Any) -> Piece | None:
         """One threshold for all cohorts against one for each, over the rows of all cohorts; None without cohorts."""
@@ -122,7 +128,8 @@ class Policies:
         own, shared = float(value["own"][0]), float(value["shared"][0])
         optimism, low, high = np.nan, np.nan, np.nan
         if self.n_resamples:
-            optimism = float(np.nanmean(value["drawn picked"] - value["picked"]))
+            seen = own - value["held"] if "held" in value else value["drawn picked"] - value["picked"]
+            optimism = float(np.nanmean(seen))
             learnt = value["picked"] - value["picked"].mean()  # other rows would have chosen other thresholds
             gains = sign * (value["drawn own"] - value["drawn shared"] - optimism + learnt)
             low, high = (float(edge) for edge in percentiles(gains, self.level))

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from dfevals.analyses.amounts import AmountSums
+from dfevals.analyses.best_threshold import FOLDS
 from dfevals.analyses.costs import Costs
 from dfevals.analyses.decision_curve import decision_curve
 from dfevals.analyses.objectives import Objective, cell_metric
@@ -20,7 +21,7 @@ from dfevals.analyses.score_steps import depth_sums, steps
 from dfevals.analyses.threshold_table import threshold_table
 from dfevals.bound import Bound
 from dfevals.cohorts import Cohorts
-from dfevals.exceptions import MetricError
+from dfevals.exceptions import MetricError, check_choice
 from dfevals.inference.levels import check_level
 from dfevals.metrics.estimands import divide
 from dfevals.metrics.registry import Request
@@ -185,11 +186,18 @@ def thresholds(
     level: float = 0.95,
     n_resamples: int = 300,
     random_state: Any = 0,
+    optimism: str = "bootstrap",
     provenance: Any = None,
 ) -> ThresholdsResult:
     """Threshold tables of every model (and class), overall and per cohort."""
     check_level(level)
+    check_choice("optimism", optimism, ("bootstrap", "cross-fit"), MetricError)
     costs = Costs.of(cost)
+    if costs.columns and optimism == "cross-fit":
+        raise MetricError(
+            "optimism='cross-fit' splits counts of rows, and a column of amounts differs from row to row. "
+            "Use optimism='bootstrap'."
+        )
     aim = Objective.of(objective, costs)
     wanted = [cell_metric(name) for name in ([metrics] if isinstance(metrics, str) else metrics)]
     if aim.metric is not None and aim.metric.label not in {request.label for request in wanted}:
@@ -205,7 +213,7 @@ def thresholds(
         for label, views in by_class.items():
             views = sorted(views, key=lambda source: int(source.at[0]))  # overall first
             grid = _grid(views[0], thresholds)
-            policies = Policies(aim, level, n_resamples, rng)
+            policies = Policies(aim, level, n_resamples, rng, optimism == "cross-fit")
             for source in views:
                 amounts = costs.amounts(bound, cohorts, source)
                 parts["frame"].append(_table(source, grid, wanted, costs, amounts))
@@ -229,19 +237,21 @@ def thresholds(
         level=level,
         provenance=provenance,
         title="Thresholds" + (f" by {', '.join(cohorts.names)}" if cohorts.n_cohorts else ""),
-        notes=list(dict.fromkeys([*_notes(aim, costs, n_resamples, random_state, bound), *notes])),
+        notes=list(dict.fromkeys([*_notes(aim, costs, n_resamples, random_state, optimism, bound), *notes])),
         cohort_columns=cohort_names(cohorts, parts["frame"][0].columns),
     )
 
 
-def _notes(aim: Objective, costs: Costs, n_resamples: int, random_state: Any, bound: Bound) -> list[str]:
+def _notes(aim: Objective, costs: Costs, n_resamples: int, random_state: Any, optimism: str, bound: Bound) -> list[str]:
     notes = [costs.describe() if costs.given else "No costs were given, so `cost` counts every error as 1."]
     if aim.constraint is not None:
         notes.append(f"Greatest {aim.name} at which {aim.text} holds; `held` is {aim.constraint.label}.")
     if n_resamples:
+        folds = f"{FOLDS} folds, {max(n_resamples // FOLDS, 1):,} times: chosen on nine, judged on the tenth"
+        how = f"{n_resamples:,} resamples" if optimism == "bootstrap" else folds
         notes.append(
             f"Optimism is how much better the chosen threshold looks on the rows that chose it; corrected = value − optimism "
-            f"({n_resamples:,} resamples, random_state={random_state!r})."
+            f"({how}, random_state={random_state!r})."
         )
     if bound.weight is not None:
         notes.append("Rows are weighted: counts are sums of weights.")
