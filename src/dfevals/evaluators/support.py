@@ -27,7 +27,7 @@ _YES_NO = frozenset({"yes", "no", "true", "false"})
 
 
 class ContextIndex:
-    """A context, read once: its sentences with their tokens, keys and n-grams.
+    """A context, read once: its sentences with their places (passage, start, end), tokens, keys and n-grams.
 
     Parameters
     ----------
@@ -35,7 +35,8 @@ class ContextIndex:
     """
 
     def __init__(self, passages: Sequence[str]) -> None:
-        self.texts = [passage[a:b] for passage in passages for a, b in sentences(passage)]
+        self.places = [(n, a, b) for n, passage in enumerate(passages) for a, b in sentences(passage)]
+        self.texts = [passages[n][a:b] for n, a, b in self.places]
         self.tokens = [tokens(sentence) for sentence in self.texts]
         self.keys = [{token.key for token in sentence} for sentence in self.tokens]
         self.where: dict[str, set[int]] = {}
@@ -265,12 +266,15 @@ class SentenceSupport:
         Names and numbers that the context does not have.
     contradicted : tuple of str
         Findings such as "1881 (context: 1880)".
+    best : int
+        Number of the context's sentence that shares most with it, -1 where none shares anything.
     """
 
     span: tuple[int, int]
     score: float
     missing: tuple[str, ...]
     contradicted: tuple[str, ...]
+    best: int = -1
 
 
 _CONTRADICTED = 0.4
@@ -314,7 +318,8 @@ def _sentence_support(
         elif best >= 0 and _stands_in(row, index.tokens[best]):
             score = max(score, _VERBATIM)
     missing = tuple(dict.fromkeys(t.written for t in row if t.kind in (ENTITY, NUMBER) and t.key not in index.where))
-    return SentenceSupport(span, score, missing, contradicted)
+    shared = values[FEATURES.index("best_one")] > 0
+    return SentenceSupport(span, score, missing, contradicted, best if shared else -1)
 
 
 def _stands_in(row: Sequence[Token], other: Sequence[Token]) -> bool:

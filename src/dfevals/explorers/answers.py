@@ -13,6 +13,7 @@ import numpy.typing as npt
 from dfevals.analyses.summary import AFFORDABLE, provided
 from dfevals.explorers.counts import count
 from dfevals.explorers.state import State
+from dfevals.explorers.texts import row_on_view
 from dfevals.explorers.view import OUTCOMES, View
 from dfevals.metrics.planning import needs_of, plan
 from dfevals.metrics.registry import find, records
@@ -280,6 +281,7 @@ ANSWERS = {
     "outcomes": outcomes,
     "folds": folds,
     "ranking": ranking,
+    "text": row_on_view,
 }
 
 

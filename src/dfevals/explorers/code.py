@@ -13,6 +13,7 @@ from dfevals.cohorts.intervals import quoted
 from dfevals.explorers.dimensions import to_code
 from dfevals.explorers.rows import search_columns
 from dfevals.explorers.state import State
+from dfevals.explorers.texts import rows_on_view
 from dfevals.explorers.view import OUTCOMES, View
 from dfevals.labels import label_key
 from dfevals.plots.labels import visible
@@ -89,6 +90,8 @@ def view_code(view: View, state: State) -> str:
     """The tab on view."""
     name = state["view"]
     by = f"by={to_code(state['by'])}" if state["by"] is not None else ""
+    if name == "text":
+        return f"{state['name']}.iloc[{rows_on_view(view, state)}]"
     evaluation = evaluation_code(view, state)
     if name == "compare" and hasattr(view.evaluation, "compare"):
         return f"{evaluation}.compare({', '.join(p for p in (repr(state['model']), repr(state['against']), by) if p)})"

@@ -12,7 +12,7 @@ import traitlets
 
 from dfevals import render
 from dfevals.exceptions import DfevalsError
-from dfevals.explorers import answers, code, rows, twin
+from dfevals.explorers import answers, code, rows, texts, twin
 from dfevals.explorers.changes import has_changed
 from dfevals.explorers.dimensions import choices, to_plain
 from dfevals.explorers.modules import joined, style
@@ -76,6 +76,7 @@ class Explorer(anywidget.AnyWidget):
         if state["metric"] is None:
             state["metric"] = answers.default_metric(self._view)
         state = self._view.complete(state)
+        texts.check(self._view, state)
         answers.check_metric(self._view, state["metric"])
         return state
 
@@ -118,7 +119,9 @@ class Explorer(anywidget.AnyWidget):
 
     @property
     def code(self) -> str:
-        """The selected rows as an expression; where nothing is selected, the table of cohorts."""
+        """The selected rows as an expression; where nothing is selected, the table of cohorts; of texts the row on view."""
+        if self.state["view"] == "text":
+            return self.codes["view"]
         selection = self.state["selection"]
         chosen = selection["cohort"] or selection["cell"] or self.state["rows"]["search"]
         return self.codes["rows" if chosen else "table"]
@@ -183,7 +186,8 @@ class Explorer(anywidget.AnyWidget):
         from dfevals.evaluation import Evaluation
 
         self._view = View(Evaluation(source, self._view.evaluation.roles))
-        clean: dict[str, Any] = {"selection": None, "tags": {}, "ratings": {}}
+        text = {**self.state["text"], "at": None}
+        clean: dict[str, Any] = {"selection": None, "text": text, "tags": {}, "ratings": {}}
         try:
             state = self._complete(self.state | clean)
         except DfevalsError:
@@ -223,6 +227,8 @@ class Explorer(anywidget.AnyWidget):
         if ask == "code":
             kind = {"table": code.table_code, "view": code.view_code, "rows": code.rows_code}[str(body.get("kind"))]
             return kind(self._view, state), []
+        if ask in texts.MORE:
+            return texts.MORE[ask](self._view, state, body), []
         if ask in answers.ANSWERS:
             return answers.ANSWERS[ask](self._view, state), []
         raise DfevalsError(f"An explorer has no answer to {ask!r:.40}.")
@@ -241,7 +247,8 @@ class Explorer(anywidget.AnyWidget):
 
     def _twin(self) -> str:
         try:
-            return twin.twin(self._view, self.state, {k: v for k, v in self.codes.items() if k != "view"})
+            shown = {k: v for k, v in self.codes.items() if k != "view" or self.state["view"] == "text"}
+            return twin.twin(self._view, self.state, shown)
         except Exception as error:  # a broken twin must not keep the widget from showing
             return f"<p>{render.escape(f'{type(error).__name__}: {error}')}</p>"
 

@@ -28,6 +28,7 @@ ORDER = (
     "estimates.mjs",
     "outcomes.mjs",
     "rows.mjs",
+    "text.mjs",
     "explorer.mjs",
 )
 _IMPORT = re.compile(r'^import \{([^}]*)\} from "\./(\w+)\.mjs";\n', re.MULTILINE)
@@ -52,5 +53,5 @@ def _wrapped(name: str, text: str) -> str:
 
 @cache
 def style() -> str:
-    """The style sheet."""
-    return (FRONT / "explorer.css").read_text("utf-8")
+    """The style sheets as one."""
+    return "\n".join((FRONT / name).read_text("utf-8") for name in ("explorer.css", "text.css"))

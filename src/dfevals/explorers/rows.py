@@ -16,7 +16,7 @@ from dfevals.explorers.state import State
 from dfevals.explorers.view import View
 from dfevals.plots.labels import visible
 
-__all__ = ["Search", "cell_text", "page_of", "positions", "search_columns", "whole_cell"]
+__all__ = ["Search", "cell_text", "page_of", "positions", "printable", "search_columns", "whole_cell", "written"]
 
 SIZE = 20  # rows of a page
 SHORT = 240  # characters of a cell before it is folded
@@ -244,18 +244,19 @@ def default_columns(view: View, state: Mapping[str, Any], most: int = 10) -> lis
 def cell_text(value: Any) -> list[Any]:
     """A cell as [text, whether there is more, whether it is structured]; never fails, never reads much."""
     structured = isinstance(value, dict | list | tuple)
-    text = _written(value, SHORT + 1, pretty=False)
+    text = written(value, SHORT + 1, pretty=False)
     looks = isinstance(value, str) and value[:1] in "{[" and value.rstrip()[-1:] in "}]"
     more = len(text) > SHORT or structured or looks
-    return [_printable(text[:SHORT]), more, structured or looks]
+    return [printable(text[:SHORT]), more, structured or looks]
 
 
 def whole_cell(value: Any) -> str:
     """The whole cell as text; JSON and tool calls on several lines."""
-    return _printable(_written(value, LONG, pretty=True))
+    return printable(written(value, LONG, pretty=True))
 
 
-def _written(value: Any, limit: int, *, pretty: bool) -> str:
+def written(value: Any, limit: int, *, pretty: bool) -> str:
+    """A cell of any kind as text of at most so many characters; never fails."""
     if isinstance(value, str):
         return _pretty(value, limit) if pretty else value[:limit]
     try:
@@ -278,7 +279,7 @@ def _pretty(text: str, limit: int) -> str:
     if len(text) <= limit and text[:1] in "{[":
         try:
             return json.dumps(json.loads(text), indent=2, ensure_ascii=False)[:limit]
-        except ValueError:
+        except (ValueError, RecursionError):
             return text
     return text[:limit]
 
@@ -295,7 +296,7 @@ def _brief(value: Any) -> str:
     return str(value)
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Hidden characters made visible, but line breaks kept."""
     return "\n".join("\t".join(visible(piece) for piece in line.split("\t")) for line in text.split("\n"))
 

@@ -11,12 +11,36 @@ from typing import Any
 
 from dfevals.exceptions import DfevalsError, did_you_mean
 
-__all__ = ["DEFAULT", "StateError", "checked"]
+__all__ = ["DEFAULT", "TEXT_ROLES", "StateError", "checked"]
 
 State = dict[str, Any]
 LONGEST = 2_000  # characters of a text
 MOST_MARKS = 20_000  # tags or ratings
-VIEWS = ("confusion", "pairs", "roc", "pr", "calibration", "gains", "residuals", "compare", "folds", "outcomes", "rate")
+VIEWS = (
+    "confusion",
+    "pairs",
+    "roc",
+    "pr",
+    "calibration",
+    "gains",
+    "residuals",
+    "compare",
+    "folds",
+    "outcomes",
+    "text",
+    "rate",
+)
+#: What a column may be in the tab of texts.
+TEXT_ROLES = (
+    "prompt",
+    "context",
+    "response",
+    "other",
+    "reference",
+    "tool_calls",
+    "expected_tool_calls",
+    "trajectory",
+)
 LEVELS = (0.8, 0.9, 0.95, 0.99)
 
 
@@ -40,10 +64,11 @@ DEFAULT: State = {
     "table": {"sort": "n", "down": True, "search": "", "min_n": 0},
     "rows": {"page": 0, "sort": None, "down": True, "search": "", "columns": None},
     "rating": {"kind": "pass", "a": None, "b": None},
+    "text": {"at": None, "columns": {}, "differences": True},
     "tags": {},
     "ratings": {},
 }
-_NESTED = ("cost", "selection", "table", "rows", "rating")
+_NESTED = ("cost", "selection", "table", "rows", "rating", "text")
 _CELLS: dict[str, dict[str, Callable[[Any], bool]]] = {
     "confusion": {"true": lambda v: _is_text(v), "pred": lambda v: _is_text(v)},
     "comparison": {"value": lambda v: v in ("fixed", "broken", "both right", "both wrong")},
@@ -195,6 +220,18 @@ def _by(state: State) -> None:
     check_plain(state["by"])
 
 
+def _text_columns(state: State) -> None:
+    columns = state["text"]["columns"]
+    if not isinstance(columns, Mapping):
+        raise _wrong("text.columns", columns, "a dict of role to column, or to None for no column")
+    for role, name in columns.items():
+        if role not in TEXT_ROLES:
+            hint = did_you_mean(role, TEXT_ROLES, noun="Roles")
+            raise StateError(f"State 'text.columns' has no role {_short(role)}. {hint}")
+        if name is not None and not _is_text(name):
+            raise _wrong(f"text.columns.{role}", name, "a column or None")
+
+
 _TEXT = "a text"
 _CHECKS: dict[str, Callable[[State], None]] = {
     "name": _field("name", _is_name, "the name of a variable, such as 'df'"),
@@ -225,6 +262,9 @@ _CHECKS: dict[str, Callable[[State], None]] = {
     "rating.kind": _field("rating.kind", lambda v: v in ("pass", "score", "better"), "pass, score or better"),
     "rating.a": _field("rating.a", _optional(_is_text), "a column or None"),
     "rating.b": _field("rating.b", _optional(_is_text), "a column or None"),
+    "text.at": _field("text.at", _optional(_is_whole), "the position of a row or None"),
+    "text.columns": _text_columns,
+    "text.differences": _field("text.differences", lambda v: isinstance(v, bool), "True or False"),
     "tags": _marks("tags", lambda v: _is_text(v) and bool(v), "{row position as text: tag}"),
     "ratings": _marks(
         "ratings",

@@ -10,6 +10,7 @@ from dfevals import render
 from dfevals.explorers import answers
 from dfevals.explorers.counts import count
 from dfevals.explorers.dimensions import from_plain
+from dfevals.explorers.text_twin import TEXT_STYLE, text_html
 from dfevals.plots.labels import count as count_text
 from dfevals.plots.labels import visible
 
@@ -30,14 +31,14 @@ STYLE = (
     ".dfe-twin table.dfe-cm{border-collapse:collapse;margin:6px 0}.dfe-twin table.dfe-cm th,.dfe-twin table.dfe-cm td"
     "{border:1px solid rgba(128,128,128,.4);padding:3px 10px;text-align:right;font-variant-numeric:tabular-nums}"
     ".dfe-twin .dfe-neg{stroke:#0072b2;fill:none;stroke-width:1.6}.dfe-twin .dfe-pos{stroke:#d55e00;fill:none;stroke-width:1.6;"
-    "stroke-dasharray:5 2}</style>"
+    "stroke-dasharray:5 2}" + TEXT_STYLE + "</style>"
 )
 
 
 def twin(view: View, state: State, codes: dict[str, str]) -> str:
     """Table of cohorts with intervals, score distribution, confusion matrix and the code, as one piece of HTML."""
     parts = [STYLE, '<div class="dfe-twin" role="group" aria-label="explorer, static copy">', _header(view, state)]
-    for piece in (_table, _distribution, _matrix):
+    for piece in (_table, _distribution, _matrix, text_html):
         try:
             parts.append(piece(view, state))
         except Exception as error:  # a metric of the user may fail; the rest is still shown

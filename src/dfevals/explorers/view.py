@@ -18,6 +18,7 @@ from dfevals.evaluation import Evaluation
 from dfevals.exceptions import check_choice, did_you_mean
 from dfevals.explorers.dimensions import choices, from_plain, to_plain
 from dfevals.explorers.state import State, StateError
+from dfevals.explorers.text_roles import has_texts
 from dfevals.plots.labels import visible
 from dfevals.roles import Model
 
@@ -69,6 +70,8 @@ class View:
             found.append("folds")
         if self.bound.roles.outcomes:
             found.append("outcomes")
+        if self.keep("has texts", lambda: has_texts(self.bound, self.columns)):
+            found.append("text")
         return (*found, "rate")
 
     def complete(self, state: State) -> State:

@@ -8,11 +8,12 @@ import { outcomes, rate } from "./outcomes.mjs";
 import { rows } from "./rows.mjs";
 import { scores } from "./scores.mjs";
 import { makeStore } from "./store.mjs";
+import { text } from "./text.mjs";
 
 // The registry of tabs: a pane is a function of the store, its element and a signal that ends it.
 const PANES = {
   confusion: ["Confusion", confusion], pairs: ["Confused pairs", pairs], roc: ["ROC", roc], pr: ["Precision–recall", pr], calibration: ["Calibration", calibration], gains: ["Gains", gains],
-  residuals: ["Residuals", residuals], compare: ["Two models", compare], folds: ["Folds", folds], outcomes: ["Outcomes", outcomes], rate: ["Rate", rate],
+  residuals: ["Residuals", residuals], compare: ["Two models", compare], folds: ["Folds", folds], outcomes: ["Outcomes", outcomes], text: ["Text", text], rate: ["Rate", rate],
 };
 const KEYS = [["Tab", "next control"], ["↑ ↓ Home End", "move in the table of cohorts"], ["Enter", "select the cohort, or the cell"], ["Shift+Enter", "compare the cohort with the selected one"], ["← →", "move the threshold, or among tabs and cells"], ["PageUp PageDown", "page through the rows"], ["Ctrl+Z, Ctrl+Shift+Z", "undo, redo"], ["Esc", "clear the selection"]];
 

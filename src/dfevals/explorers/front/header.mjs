@@ -12,7 +12,7 @@ export function header(store, el, signal) {
   const facts = h("span", { class: "dfe-facts" }), undo = button("↶ Undo", () => store.undo(), { title: "Ctrl+Z" }), redo = button("↷ Redo", () => store.redo(), { title: "Ctrl+Shift+Z" });
   const copy = button("Copy code", async () => {
     const s = store.state, chosen = s.selection.cohort || s.selection.cell || s.rows.search;
-    const m = await store.ask("code", { ask: "code", kind: chosen ? "rows" : "table" });
+    const m = await store.ask("code", { ask: "code", kind: s.view === "text" ? "view" : chosen ? "rows" : "table" });
     if (!m) return;
     shown.hidden = false;
     shown.value = m.error ?? m.answer;

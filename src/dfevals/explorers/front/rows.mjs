@@ -58,7 +58,8 @@ export function rows(store, el, signal) {
     box.replaceChildren(total ? table : h("p", { class: "dfe-note" }, "No rows are selected."));
     tagsDrawn = s.tags;
   }
-  const row = (r, i, s) => h("tr", { "data-at": r.at }, h("th", { scope: "row" }, name(r.index)), ...page.extras.map((x) => h("td", { class: x.numeric ? "dfe-r" : "" }, name(x.cells[i]))), ...r.cells.map((c, j) => cell(r, j, c)), h("td", {}, tag(r, s)));
+  const reads = store.info.views.includes("text");
+  const row = (r, i, s) => h("tr", { "data-at": r.at }, h("th", { scope: "row" }, reads ? button(name(r.index), () => store.commit({ view: "text", text: { at: r.at } }), { class: "dfe-link", title: "read this row in the tab Text" }) : name(r.index)), ...page.extras.map((x) => h("td", { class: x.numeric ? "dfe-r" : "" }, name(x.cells[i]))), ...r.cells.map((c, j) => cell(r, j, c)), h("td", {}, tag(r, s)));
   function cell(r, j, [text, more, structured]) {
     const td = h("td", { class: page.numeric[j] ? "dfe-r" : "" });
     if (!more) { td.append(h("span", { dir: "auto", class: "dfe-short" }, text)); return td; }

@@ -4,7 +4,7 @@ import { METRICS, Z, decode, differ, few, holm, nearest, rest, strictest } from 
 
 const SETTLED = 200; // ms after the last key or move: one undo step, one message
 const PATIENCE = 60000; // ms until an unanswered question is given up
-const NESTED = ["cost", "selection", "table", "rows", "rating"];
+const NESTED = ["cost", "selection", "table", "rows", "rating", "text"];
 export const merged = (state, patch) => {
   const out = { ...state, ...patch };
   for (const key of NESTED) if (patch[key]) out[key] = { ...state[key], ...patch[key] };
