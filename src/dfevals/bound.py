@@ -185,11 +185,15 @@ class Bound:
 
     def codes_of_models(self) -> Array:
         """In a long frame, the index of the model of every row (−1: none)."""
-        key = ("models",)
+        keys = tuple(model.key for model in self.models)
+        key = ("models", keys)  # the cache is shared with the same frame under fewer models
         if key not in self._cache:
             assert self.roles.model is not None
-            keys = [model.key for model in self.models]
-            self._cache[key] = encode_labels(column(self.frame, self.roles.model, "model"), keys, "model")
+            series = column(self.frame, self.roles.model, "model")
+            known = series.dropna().unique().tolist()
+            codes = encode_labels(series, known, "model")
+            index = np.array([*(keys.index(k) if k in keys else -1 for k in known), -1], codes.dtype)
+            self._cache[key] = index[codes]
         return self._cache[key]
 
     def outcome(self, name: str) -> Outcome:

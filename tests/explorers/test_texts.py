@@ -288,6 +288,15 @@ def test_two_models_of_a_long_frame() -> None:
     assert missing["notes"] == ["b has no row with this id."]
 
 
+def test_the_numbers_of_a_long_frame_are_those_of_the_chosen_model() -> None:
+    ev = long_frame().evals(outcomes="ok", model="model", id="id")
+    wanted = ev.metrics("pass_rate").frame.set_index("model")["value"]
+    assert wanted.to_dict() == {"a": 0.0, "b": 1.0}
+    for name in ("a", "b"):
+        found = ev.explore(by="setting", model=name)._answer("estimates", {})[0]
+        assert set(found["value"]) == {wanted[name]}
+
+
 def test_two_releases_of_a_long_frame() -> None:
     frame = long_frame().rename(columns={"model": "release"}).query("setting == 'easy'")
     found = shown(frame.evals(outcomes="ok", release="release", id="id").explore(view="text"))
