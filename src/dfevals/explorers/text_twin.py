@@ -23,7 +23,7 @@ TEXT_STYLE = (
     ".dfe-twin .dfe-said{white-space:pre-wrap;overflow-wrap:anywhere}"
     ".dfe-twin mark{background:none;color:inherit}.dfe-twin mark.dfe-unsupported{text-decoration:underline wavy #d55e00;"
     "text-underline-offset:3px}.dfe-twin mark.dfe-evidence,.dfe-twin mark.dfe-nearest{border-bottom:2px solid #0072b2}"
-    ".dfe-twin mark.dfe-nearest{border-bottom-style:dashed}.dfe-twin .dfe-verdicts{border-collapse:collapse;margin:6px 0}"
+    ".dfe-twin mark.dfe-nearest{border-bottom-style:dashed}.dfe-twin .dfe-verdicts{font:inherit;border-collapse:collapse;margin:6px 0}"
     ".dfe-twin .dfe-verdicts td,.dfe-twin .dfe-verdicts th{border:1px solid rgba(128,128,128,.4);padding:3px 8px;"
     "text-align:left;vertical-align:top;white-space:normal}"
 )
