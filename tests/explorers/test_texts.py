@@ -494,7 +494,14 @@ def test_pieces_lose_no_character() -> None:
         found = pieces(text, start, end, marks, [(0, 5), (8, 9)])
         assert "".join(p if isinstance(p, str) else p[0] for p in found) == text[start:end]
     assert [p[1] for p in pieces(text, 0, 18, marks) if not isinstance(p, str)] == [0, 2]
-    assert differing("a " * 5000, "b") is None
+
+
+def test_words_that_differ() -> None:
+    assert "too long" in differing("a " * 5000, "b")
+    assert "hardly a word" in differing("Delhi", "The Oberoi family is not involved in any hotel company.")
+    assert differing("It makes anvils.", "it makes ANVILS!") == ([], [])
+    assert differing("", "") == ([], [])
+    assert differing("One two three.", "One three.") == ([(4, 7)], [])
 
 
 def test_a_refresh_keeps_the_columns_and_forgets_the_row() -> None:

@@ -247,8 +247,8 @@ class Explorer(anywidget.AnyWidget):
 
     def _twin(self) -> str:
         try:
-            shown = {k: v for k, v in self.codes.items() if k != "view" or self.state["view"] == "text"}
-            return twin.twin(self._view, self.state, shown)
+            hidden = "rows" if self.state["view"] == "text" else "view"
+            return twin.twin(self._view, self.state, {k: v for k, v in self.codes.items() if k != hidden})
         except Exception as error:  # a broken twin must not keep the widget from showing
             return f"<p>{render.escape(f'{type(error).__name__}: {error}')}</p>"
 

@@ -17,6 +17,7 @@ __all__ = ["Mark", "Supported", "differing", "evidence", "pieces", "sentence_sup
 
 MOST_WORK = 400_000_000  # characters of the response times those of the context: about a third of a second
 MOST_WORDS = 3_000  # words of two texts that are compared
+LEAST_ALIKE = 0.2  # share of common words below which nearly every word would be marked
 _WORD = re.compile(r"\w+")
 
 Span = tuple[int, int]
@@ -130,8 +131,8 @@ def evidence(start: int, end: int, of: Sequence[Mark]) -> Mark:
     return Mark(start, end, "→" + ",".join(mark.label for mark in of), kind, "; ".join(words))
 
 
-def differing(a: str, b: str) -> tuple[list[Span], list[Span]] | None:
-    """Places of the words that only one of two texts has; None where they are too long to be compared.
+def differing(a: str, b: str) -> tuple[list[Span], list[Span]] | str:
+    """Places of the words that only one of two texts has; or why none are marked.
 
     Examples
     --------
@@ -140,8 +141,10 @@ def differing(a: str, b: str) -> tuple[list[Span], list[Span]] | None:
     """
     one, two = ([(m.group(), m.span()) for m in _WORD.finditer(text)] for text in (a, b))
     if max(len(one), len(two)) > MOST_WORDS:
-        return None
+        return "The answers are too long for their words to be compared."
     matcher = difflib.SequenceMatcher(None, [w.lower() for w, _ in one], [w.lower() for w, _ in two], autojunk=False)
+    if matcher.ratio() < LEAST_ALIKE:
+        return "The answers have hardly a word in common."
     left: list[Span] = []
     right: list[Span] = []
     for tag, a0, a1, b0, b1 in matcher.get_opcodes():

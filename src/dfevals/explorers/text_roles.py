@@ -148,7 +148,7 @@ def _read(bound: Bound) -> Iterator[tuple[str, str, str]]:
 def _named(bound: Bound, free: set[str]) -> Iterator[tuple[str, str, str]]:
     made = {f"{o.column}{end}" for o in bound.roles.outcomes for end in ("", "_reason", "_error", "_spans")}
     roles = bound.roles
-    made |= {visible(name) for name in (roles.y_true, roles.id, roles.model, roles.release) if name is not None}
+    made |= {visible(name) for name in (roles.y_true, roles.model, roles.release) if name is not None}
     made |= {visible(name) for model in bound.models for name in model.columns}
     usable = sorted(free - made, key=list(map(visible, bound.frame.columns)).index)
     lowered = {name.lower(): name for name in reversed(usable)}

@@ -38,11 +38,12 @@ def text_html(view: View, state: State) -> str:
         return "<p>No rows are selected.</p>"
     head = f"Row {count(found['ordinal'] + 1)} of {count(found['total'])} ({found['index']})"
     parts = [_part(part["role"], part["column"], part) for part in found["parts"]]
-    parts += [_part(_title(answer), answer["column"], answer) for answer in found["answers"]]
+    answers = [_part(_title(answer), answer["column"], answer) for answer in found["answers"]]
+    groups = [parts, answers] if len(answers) > 1 else [[*parts, *answers]]
     out = [
         f"<p>{render.escape(head)}</p>",
         _verdicts(found["verdicts"]),
-        f'<div class="dfe-side">{"".join(parts)}</div>',
+        *(f'<div class="dfe-side">{"".join(group)}</div>' for group in groups),
     ]
     out += [f"<p>{render.escape(note)}</p>" for note in found["notes"]]
     out += [_steps(steps) for steps in found["steps"]]

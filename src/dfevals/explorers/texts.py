@@ -114,7 +114,7 @@ def _row(view: View, state: State, at: int, columns: Mapping[str, str]) -> dict[
     other, note = partner_of(view, state, at)
     answers = _answers(view, state, at, other, columns)
     found = [_supported(view, columns, answer, len(answers) > 1) for answer in answers]
-    differ = _differences(view, answers) if state["text"]["differences"] else None
+    differ = _differences(view, state, answers)
     notes = [note] if note else []
     notes += [f"{answer.title}: no sentence is marked, because {s.problem}." for answer, s in _problems(answers, found)]
     parts = []
@@ -135,9 +135,9 @@ def _row(view: View, state: State, at: int, columns: Mapping[str, str]) -> dict[
                 "index": visible(view.bound.frame.index[answer.at])[:80],
                 **_part(view, answer.at, answer.column, "response", {0: s.response}, {0: spans}),
             }
-            for answer, s, spans in zip(answers, found, differ or ([], []), strict=False)
+            for answer, s, spans in zip(answers, found, ([], []) if isinstance(differ, str) else differ, strict=False)
         ],
-        "compared": _compared(state, answers, differ),
+        "compared": _compared(differ),
         "verdicts": verdicts_of(view, _sides(answers, at, other, state, view)),
         "steps": [
             {"letter": letter, "title": title, **_steps(view, place, columns, 0)}
@@ -352,18 +352,17 @@ def _joined(marks: Sequence[Mark]) -> Mark:
     return Mark(marks[0].start, marks[0].end, label, kind, "; ".join(mark.words for mark in marks))
 
 
-def _differences(view: View, answers: Sequence[_Answer]) -> tuple[list[Any], list[Any]] | None:
-    if len(answers) != 2:
-        return None
+def _differences(view: View, state: State, answers: Sequence[_Answer]) -> tuple[list[Any], list[Any]] | str:
+    """Places of the words that differ; or what to say instead."""
+    if len(answers) != 2 or not state["text"]["differences"]:
+        return ""
     texts = ["".join(_blocks(_cell(view, a.at, a.column), "response"))[:FIRST] for a in answers]
     return differing(*texts)
 
 
-def _compared(state: State, answers: Sequence[_Answer], differ: tuple[list[Any], list[Any]] | None) -> str:
-    if len(answers) != 2 or not state["text"]["differences"]:
-        return ""
-    if differ is None:
-        return "The answers are too long for their words to be compared."
+def _compared(differ: tuple[list[Any], list[Any]] | str) -> str:
+    if isinstance(differ, str):
+        return differ
     if not differ[0] and not differ[1]:
         return "Both answers have the same words."
     return "Words with a dotted line are not in the other answer at that place."
