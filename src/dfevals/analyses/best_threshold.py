@@ -92,8 +92,8 @@ class Candidates:
             rows = np.where(cell > 0, np.maximum(np.rint(cell / self.unit), 1), 0).astype(np.int64)
             drawn = rng.multinomial(rows, np.full(FOLDS, 1 / FOLDS), (repeats, len(cell))).transpose(0, 2, 1)
             folds.append(np.cumsum(drawn * np.divide(cell, rows, out=np.zeros_like(cell), where=rows > 0), axis=2))
-        rest = [values.sum(axis=1, keepdims=True) - values for values in folds]
-        picked = objective.merit(Counts(*rest, rest[0][..., -1:], rest[1][..., -1:])).argmax(axis=2)[..., None]
+        tp, fp = (values.sum(axis=1, keepdims=True) - values for values in folds)
+        picked = objective.merit(Counts(tp, fp, tp[..., -1:], fp[..., -1:])).argmax(axis=2)[..., None]
         tp, fp = (np.take_along_axis(values, picked, 2).sum(axis=(1, 2)) for values in folds)
         return Counts(tp, fp, np.full(repeats, self.pos), np.full(repeats, self.neg))
 

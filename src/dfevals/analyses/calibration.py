@@ -433,7 +433,7 @@ def _counted(run: _Run, source: _Source, view: Viewed) -> tuple[Floats, BinSums,
     if view.positions is not None:
         keep = view.positions >= 0
         tally = tally.regroup(view.positions, size)
-        rows = np.bincount(view.positions[keep], rows[keep], size)
+        rows = np.asarray(np.bincount(view.positions[keep], rows[keep], size), float)
     own, even, bars = (tally.sums(uniform_edges(bins)) for bins in (run.bins, ERROR_BINS, BARS))
     return rows, own, even, bars
 

@@ -8,7 +8,7 @@ import re
 import string
 import unicodedata
 from collections import Counter
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeGuard
 
 from dfevals.evaluators.checking import find_pattern, regex_cost
 from dfevals.evaluators.protocol import Evaluated, Evaluator, EvaluatorRecord
@@ -229,7 +229,7 @@ class NumericMatch(Evaluator):
         return found[-1]
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: object) -> TypeGuard[int | float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and not is_missing(value)
 
 

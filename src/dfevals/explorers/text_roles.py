@@ -181,7 +181,7 @@ def _may_be_text(series: pd.Series) -> bool:
     if not (types.is_object_dtype(series.dtype) or types.is_string_dtype(series.dtype)):
         return False
     sample: Sequence[Any] = [v for v in series.iloc[:_SAMPLE].tolist() if isinstance(v, str | list | dict | tuple)]
-    return bool(sample) or series.iloc[:_SAMPLE].isna().all()
+    return bool(sample) or bool(series.iloc[:_SAMPLE].isna().all())
 
 
 def _is_long(series: pd.Series) -> bool:

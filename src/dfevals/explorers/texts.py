@@ -67,7 +67,7 @@ def rows_on_view(view: View, state: State) -> list[int]:
 
 
 def _ordinal(order: npt.NDArray[np.intp], at: int | None) -> int:
-    found = np.flatnonzero(order == at) if at is not None else []
+    found = np.flatnonzero(order == at)
     return int(found[0]) if len(found) else 0
 
 
@@ -295,8 +295,8 @@ def _grounding(view: View, column: str) -> Reader | None:
     for name, reader in known.items():
         if name in shown and reader.kind in _SUPPORT and reader.columns.get("response") == column:
             return reader
-    name = next((n for n in _SUPPORT if n in shown and n not in known), None)
-    return None if name is None else Reader(name, name, {})
+    named = next((n for n in _SUPPORT if n in shown and n not in known), None)
+    return None if named is None else Reader(named, named, {})
 
 
 def _mark(view: View, name: str) -> float:
