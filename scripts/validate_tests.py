@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -27,7 +28,12 @@ from dfevals.inference import (
     wilcoxon,
 )
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "validation.md"
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests" / "coverage"))
+
+from calibration_coverage import coverage_of_bands, sizes_of_calibration  # noqa: E402
+
+PAGE = ROOT / "docs" / "validation.md"
 CELLS = ["accuracy", "recall", "precision", "f1", "balanced_accuracy", "mcc", "cohen_kappa"]
 SCORES = ["roc_auc", "average_precision", "ks", "log_loss", "brier"]
 
@@ -277,6 +283,8 @@ TABLES: dict[str, Callable[[int], pd.DataFrame]] = {
     "learners": sizes_of_learners,
     "looks": many_looks,
     "choices": choices,
+    "calibration": sizes_of_calibration,
+    "bands": coverage_of_bands,
 }
 
 
