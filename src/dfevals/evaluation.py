@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from weakref import ref
@@ -14,7 +14,7 @@ import pandas as pd
 from dfevals.bound import Bound, bind
 from dfevals.cohorts import Cohorts, resolve
 from dfevals.exceptions import CohortError
-from dfevals.results import MetricsResult
+from dfevals.results import MetricsResult, Provenance
 from dfevals.roles import Model, Roles
 
 if TYPE_CHECKING:
@@ -749,8 +749,8 @@ class Evaluation:
         """
         from dfevals.analyses.power import power as plan
 
-        options = {"difference": difference, "target_power": power, "alpha": alpha, "provenance": self._provenance(by)}
-        options["correct_for_cohorts"] = correct_for_cohorts
+        options: Any = {"difference": difference, "target_power": power, "alpha": alpha}
+        options |= {"correct_for_cohorts": correct_for_cohorts, "provenance": self._provenance(by)}
         return plan(self._bound, self._cohorts_of(by, min_n), a, b, metrics, **options)
 
     def agreement(
@@ -832,10 +832,15 @@ class Evaluation:
             )
         return mask
 
-    def _provenance(self, by: Any) -> Any:
+    def _provenance(self, by: Any) -> Provenance:
         from dfevals.analyses.provenance import provenance
 
-        return lambda: provenance(self._bound, self._declared, by)
+        def explore(shown: Mapping[str, Any], state: Mapping[str, Any]) -> Explorer:
+            from dfevals.explorers import focus
+
+            return focus(self, {"by": by, **shown}, state)
+
+        return Provenance(lambda: provenance(self._bound, self._declared, by), explore)
 
 
 def _snapshot(frame: pd.DataFrame, roles: Roles) -> pd.DataFrame:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, overload
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,8 @@ from dfevals.render.plain_tables import plain_table
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from dfevals.explorers.explorer import Explorer
+
 __all__ = ["MetricsResult", "Provenance", "Result"]
 
 _COPY_ON_WRITE = int(pd.__version__.split(".")[0]) >= 3
@@ -30,14 +32,26 @@ _ROWS_IN_PAGE = 2000
 class Provenance(Mapping[str, Any]):
     """Read-only record of how a result was made; worked out when first read.
 
+    Parameters
+    ----------
+    source : mapping or callable returning one, optional
+        The record.
+    explore : callable, optional
+        Makes an explorer of the rows from what a result shows and what the caller asks for; None where there are no rows.
+
     Examples
     --------
     >>> Provenance(lambda: {"engine": "pandas", "rows_read": 10})["engine"]
     'pandas'
     """
 
-    def __init__(self, source: Mapping[str, Any] | Callable[[], Mapping[str, Any]] | None = None) -> None:
+    def __init__(
+        self,
+        source: Mapping[str, Any] | Callable[[], Mapping[str, Any]] | None = None,
+        explore: Callable[[Mapping[str, Any], Mapping[str, Any]], Explorer] | None = None,
+    ) -> None:
         self._source = source
+        self.explore = explore
 
     @cached_property
     def _items(self) -> dict[str, Any]:
@@ -92,6 +106,9 @@ class Result:
     >>> len(result)
     2
     """
+
+    #: Tab of the explorer that shows this question: "" the first one, None no explorer.
+    _tab: ClassVar[str | None] = None
 
     def __init__(
         self,
@@ -150,6 +167,50 @@ class Result:
     def plot(self, *args: Any, **options: Any) -> Any:
         """Draw the result; results that have a chart override this."""
         raise DfevalsError(f"{type(self).__name__} has no chart. Draw from its numbers in .frame.")
+
+    def explore(self, **state: Any) -> Explorer:
+        """The explorer of the rows behind this result, opened where the result is: cohorts, model, metric, level and tab.
+
+        Parameters
+        ----------
+        **state
+            Any part of an explorer's `state`, instead of what follows from the result.
+
+        Returns
+        -------
+        Explorer
+
+        Raises
+        ------
+        DfevalsError
+            The result has no explorer, or no rows: tallies that were added up hold counts alone.
+
+        Examples
+        --------
+        >>> import dfevals
+        >>> df = dfevals.datasets.load("adult")
+        >>> ev = df.evals(y_true="income", y_score={"gbm": "p_gbm"}, pos_label=">50K")
+        >>> explorer = ev.calibration(by="sex").explore()
+        >>> explorer.state["view"], explorer.state["by"]
+        ('calibration', ['sex'])
+        """
+        name = type(self).__name__
+        if self._tab is None:
+            raise DfevalsError(f"{name} has no explorer. Explore the rows with ev.explore(by=…).")
+        if self._provenance.explore is None:
+            raise DfevalsError(
+                f"This {name} has no rows to explore: it comes from a tally or a table, which hold numbers alone. Ask an "
+                "evaluation of the rows: df.evals(…).explore(by=…)."
+            )
+        return self._provenance.explore(self._focus(), state)
+
+    def _focus(self) -> dict[str, Any]:
+        """What the result shows, as parts of an explorer's state; what an explorer cannot show it leaves out."""
+        found: dict[str, Any] = {"view": self._tab or None, "level": getattr(self, "_level", None)}
+        for key in ("model", "metric"):
+            if key in self._frame and len(self._frame):
+                found[key] = str(self._frame[key].iloc[0])
+        return found
 
     def to_markdown(self, max_rows: int = _ROWS_SHOWN) -> str:
         """The table as a Markdown pipe table."""
@@ -213,6 +274,8 @@ class MetricsResult(Result):
     better : mapping of metric to {"higher", "lower"}, optional
         Which way is good, shown in the headings.
     """
+
+    _tab = ""
 
     def __init__(
         self,

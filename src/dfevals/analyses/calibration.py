@@ -61,9 +61,11 @@ class CalibrationResult(Result):
     score_max, is_overall`. Bins without rows are not listed.
     """
 
+    _tab = "calibration"
+
     def __init__(self, frame: pd.DataFrame, run: _Run, **described: Any) -> None:
         super().__init__(frame, **described)
-        self._run = run
+        self._run, self._level = run, run.level
 
     @property
     def strategy(self) -> str:

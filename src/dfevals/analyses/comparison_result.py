@@ -124,6 +124,8 @@ class ComparisonResult(Result):
         Paired or unpaired, and why.
     """
 
+    _tab = "compare"
+
     def __init__(
         self,
         frame: pd.DataFrame,
@@ -145,6 +147,12 @@ class ComparisonResult(Result):
         self._level, self._discordances, self._board, self._mix = level, tuple(discordances), board, mix
         self._margins = dict(margins or {})
         self._folds: Any = None
+
+    def _focus(self) -> dict[str, Any]:
+        found = super()._focus()
+        if len(self._frame):
+            found |= {"model": str(self._frame["a"].iloc[0]), "against": str(self._frame["b"].iloc[0])}
+        return found
 
     # Rows
 

@@ -27,6 +27,8 @@ __all__ = ["ConfusionResult", "confusion"]
 class ConfusionResult(Result):
     """Counts of every pair of true and predicted class, and their share of the true class with its interval."""
 
+    _tab = "confusion"
+
     def wide(self) -> pd.DataFrame:
         """True classes as rows and predicted classes as columns, per model and cohort."""
         index = [*self.cohort_columns, "model", "y_true"]

@@ -46,6 +46,8 @@ class CurveResult(Result):
     level : float
     """
 
+    _tab = "roc"
+
     def __init__(self, frame: pd.DataFrame, summary: pd.DataFrame, kind: Kind, level: float, **described: Any) -> None:
         super().__init__(frame, **described)
         self._summary, self._kind, self._level = summary, kind, level
@@ -59,6 +61,9 @@ class CurveResult(Result):
     def kind(self) -> Kind:
         """ "roc", "pr", "det" or "cap"."""
         return self._kind
+
+    def _focus(self) -> dict[str, Any]:
+        return super()._focus() | {"view": {"det": "roc", "cap": "gains"}.get(self._kind, self._kind)}
 
     def table(self, max_rows: int = 60, width: int | None = None) -> Any:
         """The numbers of each curve; its points are in `.frame`."""

@@ -39,6 +39,8 @@ class ErrorsResult(Result):
     classes : MetricsResult
     """
 
+    _tab = "pairs"
+
     def __init__(
         self, frame: pd.DataFrame, confusion: ConfusionResult, classes: MetricsResult, **described: Any
     ) -> None:

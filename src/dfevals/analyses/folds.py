@@ -40,6 +40,8 @@ class FoldsResult(Result):
     outlier_fold, outlier_p` and, where training predictions were kept, `train_mean, gap`.
     """
 
+    _tab = "folds"
+
     def __init__(self, frame: pd.DataFrame, summary: pd.DataFrame, *, level: float, **described: Any) -> None:
         super().__init__(frame, **described)
         self._summary, self._level = summary, level

@@ -51,6 +51,8 @@ class GainsResult(Result):
     level : float
     """
 
+    _tab = "gains"
+
     def __init__(
         self,
         frame: pd.DataFrame,

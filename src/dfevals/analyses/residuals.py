@@ -54,9 +54,14 @@ class ResidualsResult(Result):
     `interval_width` with intervals.
     """
 
+    _tab = "residuals"
+
     def __init__(self, frame: pd.DataFrame, run: _Run, **described: Any) -> None:
         super().__init__(frame, **described)
-        self._run = run
+        self._run, self._level = run, run.level
+
+    def _focus(self) -> dict[str, Any]:
+        return {"metric": "mae", **super()._focus()}
 
     @cached_property
     def deciles(self) -> pd.DataFrame:

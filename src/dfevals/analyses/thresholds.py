@@ -52,6 +52,8 @@ class ThresholdsResult(Result):
     level : float
     """
 
+    _tab = ""
+
     def __init__(
         self,
         frame: pd.DataFrame,
@@ -111,6 +113,17 @@ class ThresholdsResult(Result):
                 "Recalibrate them first."
             )
         return self._net_benefit.copy()
+
+    def _focus(self) -> dict[str, Any]:
+        """The best threshold of all rows, with what errors cost where that is a number for each kind."""
+        found, sought = super()._focus(), self._objective
+        best = self._best[self._best["is_overall"]] if "is_overall" in self._best else self._best
+        if len(best) and np.isfinite(best["threshold"].iloc[0]):
+            found["threshold"] = float(best["threshold"].iloc[0])
+        price = {kind: sought.costs.numbers.get(kind, np.nan) for kind in ("fp", "fn")}
+        if sought.costs.given and all(np.isfinite(v) and v >= 0 for v in price.values()):
+            found["cost"] = price
+        return found if sought.metric is None else {"metric": sought.metric.label, **found}
 
     def table(self, max_rows: int = 60, width: int | None = None) -> Any:
         """The best thresholds; the whole table is in `.frame`."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dfevals.evaluation import Evaluation
     from dfevals.explorers.explorer import Explorer
 
-__all__ = ["explore"]
+__all__ = ["explore", "focus"]
 
 
 def explore(evaluation: Evaluation, **state: Any) -> Explorer:
@@ -33,3 +34,26 @@ def explore(evaluation: Evaluation, **state: Any) -> Explorer:
     from dfevals.explorers.explorer import Explorer
 
     return Explorer(evaluation, state)
+
+
+def focus(evaluation: Evaluation, shown: Mapping[str, Any], state: Mapping[str, Any]) -> Explorer:
+    """The explorer of a result's rows, opened where the result is.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        The rows.
+    shown : mapping
+        What the result shows: `by`, `view`, `model`, `metric` and so on; what does not fit is left out.
+    state : mapping
+        What the caller asks for instead; what does not fit is an error.
+
+    Returns
+    -------
+    Explorer
+    """
+    from dfevals.explorers.explorer import Explorer
+    from dfevals.explorers.shown import fitting
+    from dfevals.explorers.view import View
+
+    return Explorer(evaluation, {**fitting(View(evaluation), shown), **state})
