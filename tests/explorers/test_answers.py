@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -216,9 +217,11 @@ def test_questions_that_fail_are_answered_with_the_reason(binary: Evaluation, mo
     monkeypatch.setattr(explorer, "send", lambda body, data=None: sent.append(body))
     for body in ({"ask": "evil"}, {"ask": "rows", "state": {"evil": 1}}, {"ask": "expression", "text": "age <"}, {}):
         explorer._receive(explorer, {"id": "7", **body}, [])
+        explorer._worker.join()
         assert sent[-1]["id"] == "7"
         assert sent[-1]["error"]
     explorer._receive(explorer, {"id": "8", "ask": "expression", "text": "age < 30"}, [])
+    explorer._worker.join()
     assert sent[-1]["answer"] == {"rows": int((binary.frame["age"] < 30).sum())}
 
 
@@ -238,9 +241,96 @@ def test_an_exception_in_a_metric_of_the_user_stays_in_its_place(
     monkeypatch.setattr(explorer, "send", lambda body, data=None: sent.append(body))
     for ask in ("estimates", "counts", "rows", "matrix"):
         explorer._receive(explorer, {"id": "1", "ask": ask}, [])
-    assert "mine" in sent[0].get("error", "") or set(sent[0]["answer"]["value"]) == {None}
-    assert all("answer" in reply for reply in sent[1:])
+    explorer._worker.join()
+    replies = [body for body in sent if "began" not in body]
+    assert "mine" in replies[0].get("error", "") or set(replies[0]["answer"]["value"]) == {None}
+    assert all("answer" in reply for reply in replies[1:])
     assert "mine <b>" not in explorer._repr_mimebundle_()[0]["text/html"]
+
+
+def test_a_question_is_cancelled_while_the_kernel_is_at_it(binary: Evaluation, monkeypatch: pytest.MonkeyPatch) -> None:
+    explorer, began = binary.explore(), []
+
+    def endless() -> None:
+        began.append(True)
+        while True:
+            try:
+                sum(range(100))
+            except Exception:
+                continue
+
+    sent: list[dict[str, Any]] = []
+    monkeypatch.setattr(explorer, "send", lambda body, data=None: sent.append(body))
+    with monkeypatch.context() as patched:
+        patched.setattr(explorer, "_answer", lambda *_: endless())
+        explorer._receive(explorer, {"id": "1", "ask": "rows"}, [])
+        explorer._receive(explorer, {"id": "2", "ask": "rows"}, [])
+        while not began:
+            time.sleep(0.001)
+        for key in ("1", "2"):
+            explorer._receive(explorer, {"id": key, "ask": "cancel"}, [])
+        explorer._worker.join()
+    assert sent == [{"id": "1", "began": True}, {"id": "1", "error": "Cancelled."}]
+    explorer._receive(explorer, {"id": "3", "ask": "rows"}, [])
+    explorer._worker.join()
+    assert sent[-1]["answer"]["total"] > 0
+
+
+@pytest.mark.parametrize("metric", ["f1", "roc_auc"])
+@pytest.mark.parametrize("threshold", [0.5, 0.3])
+def test_verdicts_are_those_of_the_comparison(binary: Evaluation, metric: str, threshold: float) -> None:
+    explorer = binary.explore(by="group", metric=metric, threshold=threshold, level=0.9, view="compare")
+    found = answers.ANSWERS["verdicts"](explorer._view, explorer.state)
+    frame = eval(explorer.codes["view"], {"df": binary.frame, "dfevals": dfevals}).frame
+    assert explorer.codes["view"].endswith(f".compare('good', 'bad', by='group', metrics='{metric}', ci=0.9)")
+    expected = pd.concat([frame[~frame["is_overall"]], frame[frame["is_overall"]]])
+    for name in ("difference", "ci_low", "ci_high", "p_corrected"):
+        np.testing.assert_allclose(np.array(found[name], float), expected[name].to_numpy(float), equal_nan=True)
+    assert found["verdict"] == expected["verdict"].tolist()
+    assert found["why"].startswith("Paired by fold")
+
+
+def test_verdicts_of_regressions_and_of_what_costs_too_much(
+    regression: Evaluation, binary: Evaluation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dfevals.explorers import verdicts
+
+    explorer = regression.explore(view="compare")
+    found = answers.ANSWERS["verdicts"](explorer._view, explorer.state)
+    assert len(found["difference"]) == 3
+    assert found["verdict"][-1] == "a"
+    monkeypatch.setattr(verdicts, "AFFORDABLE", 100)
+    explorer = binary.explore(by="group", metric="roc_auc", view="compare")
+    found = answers.ANSWERS["verdicts"](explorer._view, explorer.state)
+    assert (len(found["difference"]), found["cohorts"]) == (1, False)
+
+
+@pytest.mark.parametrize("view", ["roc", "pr", "gains"])
+def test_bands_are_those_of_the_curves_and_hold_the_curve(binary: Evaluation, view: str) -> None:
+    selection = {"cohort": ["south"], "compare": ["east"]}
+    explorer = binary.explore(by="group", view=view, selection=selection, level=0.9)
+    found = answers.ANSWERS["bands"](explorer._view, explorer.state)["bands"]
+    assert set(found) == {"cohort", "compare"}
+    question, *columns = {
+        "roc": ("roc", "fpr", "band_low", "band_high"),
+        "pr": ("pr", "recall", "precision_low", "precision_high"),
+        "gains": ("cap", "selected", "captured_low", "captured_high"),
+    }[view]
+    frame = getattr(binary, question)(by="group", models="good", ci=0.9).frame
+    exact = frame.loc[frame["group"] == "south", columns].to_numpy().round(5)
+    assert 100 < len(found["cohort"]) <= 320
+    assert {tuple(point) for point in found["cohort"]} <= {tuple(point) for point in exact}
+    assert all(low <= high for _, low, high in found["cohort"])
+    assert [x for x, *_ in found["cohort"]] == sorted(x for x, *_ in found["cohort"])
+    assert set(answers.ANSWERS["bands"](explorer._view, binary.explore(view=view).state)["bands"]) == {"all"}
+
+
+def test_no_band_where_it_is_no_wider_than_its_line(binary: Evaluation, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dfevals.explorers import bands
+
+    monkeypatch.setattr(bands, "MOST", 100)
+    explorer = binary.explore(view="roc")
+    assert answers.ANSWERS["bands"](explorer._view, explorer.state) == {"bands": {}}
 
 
 def test_panes_count_what_there_is(
@@ -314,14 +404,18 @@ def test_a_changed_frame_is_said_and_read_again(monkeypatch: pytest.MonkeyPatch)
     sent: list[dict[str, Any]] = []
     monkeypatch.setattr(explorer, "send", lambda body, data=None: sent.append(body))
     explorer._receive(explorer, {"id": "1", "ask": "rows"}, [])
+    explorer._worker.join()
     assert sent[-1]["changed"] is False
     frame.loc[frame.index[0], "p_good"] = 0.111
     explorer._receive(explorer, {"id": "2", "ask": "rows"}, [])
+    explorer._worker.join()
     assert sent[-1]["changed"] is True
     assert explorer.selection["p_good"].iloc[0] != 0.111
     explorer._receive(explorer, {"id": "3", "ask": "refresh"}, [])
+    explorer._worker.join()
     assert explorer.selection["p_good"].iloc[0] == 0.111
     explorer._receive(explorer, {"id": "4", "ask": "rows"}, [])
+    explorer._worker.join()
     assert sent[-1]["changed"] is False
 
 
@@ -351,6 +445,14 @@ def test_one_cohort_many_columns_and_missing_everywhere() -> None:
     assert empty._answer("counts", {})[0]["sizes"][-1] == 0
     assert empty._answer("rows", {})[0]["total"] == 0
     assert empty._answer("estimates", {})[0]["value"][-1] is None
+
+
+def test_columns_of_one_name_are_no_dimension_and_do_no_harm() -> None:
+    frame = pd.concat([binary_frame(), binary_frame()[["group"]]], axis=1)
+    explorer = dfevals.evaluate(frame, y_true="label", y_score="p_good", pos_label="yes").explore()
+    assert "group" not in [item["value"] for item in explorer._info["dimensions"]]
+    assert explorer._answer("rows", {})[0]["total"] > 0
+    assert explorer.state["by"] not in (None, ["group"])
 
 
 def test_unhashable_cells_are_no_dimension() -> None:

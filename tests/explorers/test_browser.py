@@ -474,12 +474,51 @@ def test_hostile_text_stays_text(page: Any) -> None:
     assert page.foreign == []
 
 
-def test_a_kernel_that_ends_is_said_and_the_view_lives(fresh: Any, base: tuple[str, Path]) -> None:
+SLOW = """
+import time
+@dfevals.metric(name="slow_metric")
+def slow_metric(y_true, y_pred, sample_weight=None):
+    time.sleep(.3); return .5
+ex = ev.explore(by="education"); ex
+"""
+
+
+def test_a_slow_answer_is_said_and_cancelled(page: Any) -> None:
+    lab(page, SETUP, SLOW)
+    page.select_option(f"{X} select[aria-label=metric]", "slow_metric")
+    page.wait_for_selector(f"{X} .dfe-progress >> text=The kernel computes the estimates")
+    cohort(page, "Bachelors").click()  # waits behind it
+    page.wait_for_timeout(600)
+    page.click(f"{X} .dfe-progress >> text=Cancel")
+    page.wait_for_function("document.querySelector('.dfe-x .dfe-progress').hidden")
+    page.wait_for_selector(f"{X} .dfe-cohorts .dfe-note >> text=Cancelled")
+    page.select_option(f"{X} select[aria-label=metric]", "recall")
+    settled(page)
+    until(page, "len(ex.selection)", str(total(page)))
+    assert page.locator(f"{X} .dfe-error").count() == 0
+
+
+def test_a_kernel_that_restarts_or_ends_is_said_and_the_view_lives(fresh: Any, base: tuple[str, Path]) -> None:
     page = fresh
-    hosts.notebook(base[1] / "ends.ipynb", hosts.WIDGET, SETUP, "ex = ev.explore(by='education'); ex")
+    cells = (hosts.WIDGET, SETUP, "ex = ev.explore(by='education'); ex")
+    hosts.notebook(base[1] / "ends.ipynb", *cells)
     hosts.open_lab(page, base[0], "ends.ipynb")
     hosts.ready(page, lambda: hosts.open_lab(page, base[0], "ends.ipynb"))
     settled(page)
+    context = "window.jupyterapp.shell.currentWidget.sessionContext"
+    page.evaluate(f"async () => {{ await {context}.restartKernel(); }}")
+    page.wait_for_selector(f"{X} .dfe-warning >> text=Run the cell again")
+    cohort(page, "Bachelors").click()
+    page.wait_for_selector(f"{X} .dfe-where >> text=kernel is gone")
+    shot(page, "explorer-restarted")
+    hosts.put(page, *cells)  # which is how to go on
+    assert hosts.errors(page) == []
+    settled(page)
+    assert page.locator(f"{X} .dfe-warning >> visible=true").count() == 0
+    kernel = f"/api/kernels/${{{context}.session.kernel.id}}/restart"
+    page.evaluate(f"async () => {{ await fetch(`{kernel}`, {{method: 'POST'}}); }}")  # of which the host hears nothing
+    cohort(page, "Masters").click()
+    page.wait_for_selector(f"{X} .dfe-warning >> text=Run the cell again")
     page.evaluate(
         """async () => { const c = window.jupyterapp.shell.currentWidget.sessionContext; await c.session.kernel.shutdown().catch(() => {}); }"""
     )

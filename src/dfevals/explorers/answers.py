@@ -10,14 +10,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dfevals.analyses.summary import AFFORDABLE, provided
+from dfevals.analyses.summary import provided
+from dfevals.explorers.bands import bands
 from dfevals.explorers.counts import count
 from dfevals.explorers.state import State
 from dfevals.explorers.texts import row_on_view
+from dfevals.explorers.verdicts import is_affordable, verdicts
 from dfevals.explorers.view import OUTCOMES, View
-from dfevals.metrics.planning import needs_of, plan
+from dfevals.metrics.planning import plan
 from dfevals.metrics.registry import find, records
-from dfevals.needs import Cells, Moments
 from dfevals.plots.labels import visible
 
 __all__ = ["ANSWERS", "LIVE", "check_metric", "counts", "default_metric", "matrix", "metric_choices"]
@@ -117,9 +118,7 @@ def _estimates(view: View, state: State, metric: str) -> dict[str, Any]:
     from dfevals.explorers.dimensions import from_plain
 
     cohorts = view.cohorts(state["by"])
-    record = find(metric).metric if _known(metric) else None
-    cheap = record is None or all(isinstance(n, Cells | Moments) for g in needs_of(record, 2, view.task) for n in g)
-    affordable = cheap or view.bound.n * max(cohorts.n_cohorts, 1) <= AFFORDABLE
+    affordable = is_affordable(view, metric, cohorts.n_cohorts)
     result = view.at(state).metrics(
         [metric],
         by=from_plain(state["by"]),
@@ -139,10 +138,6 @@ def _estimates(view: View, state: State, metric: str) -> dict[str, Any]:
         "note": [str(note) for note in frame["note"].to_numpy()[order]],
         "method": str(frame["method"].iloc[0]),
     }
-
-
-def _known(metric: str) -> bool:
-    return metric.split("(")[0] in records()
 
 
 def _plain(values: npt.NDArray[Any]) -> list[float | None]:
@@ -183,7 +178,7 @@ def _matrix(view: View, state: State) -> npt.NDArray[Any]:
 
 
 def comparison(view: View, state: State) -> dict[str, Any]:
-    """Rows that one model has right and the other wrong, per cohort; the verdict comes from `ev.compare` where there is one."""
+    """Rows that one model has right and the other wrong, per cohort; see `verdicts` for the test."""
     other, threshold = state["against"], state["threshold"]
     mask = view.mask(state | {"selection": {"cohort": None, "compare": None, "cell": None}})
     theirs = view.valid(other)
@@ -282,6 +277,8 @@ ANSWERS = {
     "folds": folds,
     "ranking": ranking,
     "text": row_on_view,
+    "bands": bands,
+    "verdicts": verdicts,
 }
 
 

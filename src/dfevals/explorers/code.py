@@ -94,7 +94,9 @@ def view_code(view: View, state: State) -> str:
         return f"{state['name']}.iloc[{rows_on_view(view, state)}]"
     evaluation = evaluation_code(view, state)
     if name == "compare" and hasattr(view.evaluation, "compare"):
-        return f"{evaluation}.compare({', '.join(p for p in (repr(state['model']), repr(state['against']), by) if p)})"
+        level = f"ci={state['level']}" if state["level"] != 0.95 else ""
+        parts = (repr(state["model"]), repr(state["against"]), by, f"metrics={state['metric']!r}", level)
+        return f"{evaluation}.compare({', '.join(p for p in parts if p)})"
     if name == "folds":
         return f"{evaluation}.metrics({state['metric']!r}, by={view.bound.roles.fold!r}, models={state['model']!r})"
     method = _QUESTIONS.get(name)

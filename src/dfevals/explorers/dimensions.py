@@ -149,12 +149,13 @@ def to_code(by: Any) -> str:
 def choices(frame: pd.DataFrame, limit: int = 1_500) -> list[dict[str, Any]]:
     """Dimensions that the columns offer, for a menu: `label`, and `value` as in a state.
 
-    Only a sample of the rows is looked at; columns whose cells cannot be grouped are left out.
+    Only a sample of the rows is looked at; columns whose cells cannot be grouped, or whose name is not theirs alone, are left out.
     """
     found: list[dict[str, Any]] = []
     sample = frame.iloc[:: max(1, len(frame) // SAMPLE)].iloc[:SAMPLE]
+    ambiguous = frame.columns.duplicated(keep=False)
     for place, name in enumerate(frame.columns):
-        if not isinstance(name, str | int | float) or list(frame.columns[:place]).count(name):
+        if not isinstance(name, str | int | float) or ambiguous[place]:
             continue
         found += [
             {"label": visible(f"{name}{suffix}"), "value": value}

@@ -18,6 +18,7 @@ from dfevals.explorers.dimensions import choices, to_plain
 from dfevals.explorers.modules import joined, style
 from dfevals.explorers.state import LEVELS, State, checked
 from dfevals.explorers.view import View
+from dfevals.explorers.worker import Cancelled, Worker
 from dfevals.plots.labels import visible
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class Explorer(anywidget.AnyWidget):
         else:
             given["by"] = self._view.default_by()
         super().__init__(state=self._complete(given), _info=self._about())
+        self._worker = Worker()
         self.on_msg(self._receive)
 
     # State
@@ -201,17 +203,29 @@ class Explorer(anywidget.AnyWidget):
 
     def _receive(self, _: Any, body: Mapping[str, Any], buffers: list[Any]) -> None:
         del buffers
+        key = str(body.get("id"))
+        if body.get("ask") == "cancel":
+            self._worker.cancel(key)
+        else:
+            self._worker.submit(key, lambda: self._reply(body))
+
+    def _reply(self, body: Mapping[str, Any]) -> None:
         reply: dict[str, Any] = {"id": body.get("id")}
         data: list[bytes] = []
+        self.send({"id": body.get("id"), "began": True})  # a kernel that computes is no kernel that is gone
         try:
             found, data = self._answer(str(body.get("ask")), body)
             reply["answer"] = found
             reply["changed"] = has_changed(self._view)
+        except Cancelled:
+            reply["error"] = "Cancelled."
         except Exception as error:  # shown in the pane that asked; the rest lives
             reply["error"] = visible(f"{type(error).__name__}: {error}")[:600]
         self.send(reply, data)
 
     def _answer(self, ask: str, body: Mapping[str, Any]) -> tuple[Any, list[bytes]]:
+        if ask == "alive":
+            return {}, []
         if ask == "refresh":
             self.refresh()
             return {}, []

@@ -19,7 +19,7 @@ from dfevals.explorers.rows import LONG, PATIENCE, positions, printable, searche
 from dfevals.explorers.state import State, StateError
 from dfevals.explorers.steps import Step, judged, steps_of
 from dfevals.explorers.text_roles import Reader, TextColumn, answer_of, readers, text_columns
-from dfevals.explorers.verdicts import verdicts_of
+from dfevals.explorers.row_verdicts import verdicts_of
 from dfevals.explorers.view import View
 from dfevals.plots.labels import visible
 

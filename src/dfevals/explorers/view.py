@@ -35,14 +35,17 @@ class View:
     def __init__(self, evaluation: Evaluation) -> None:
         self.evaluation = evaluation
         self.bound: Bound = evaluation._bound
-        self._kept: dict[Hashable, Any] = {}
+        self._kept: dict[Hashable, tuple[Any]] = {}
 
     def keep(self, key: Hashable, make: Callable[[], _T]) -> _T:
         """What `make` returns, made once per key; what was not asked for longest is forgotten first."""
-        found: _T = self._kept.pop(key) if key in self._kept else make()
-        self._kept[key] = found
-        if len(self._kept) > KEPT:
-            self._kept.pop(next(iter(self._kept)))
+        kept = self._kept.pop(
+            key, None
+        )  # one step each: the user's cells and the page's questions run in different threads
+        found: _T = make() if kept is None else kept[0]
+        self._kept[key] = (found,)
+        for oldest in list(self._kept)[:-KEPT]:
+            self._kept.pop(oldest, None)
         return found
 
     # What a state may say

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { METRICS, calibration, decode, differ, few, from, gains, holm, ks, nearest, order, pr, roc, strictest, twoSided, wilson } from "../../../src/dfevals/explorers/front/arithmetic.mjs";
+import { METRICS, calibration, cost, costError, decode, differ, few, from, gains, holm, ks, nearest, order, pr, roc, strictest, twoSided, wilson } from "../../../src/dfevals/explorers/front/arithmetic.mjs";
 
 const round = (xs, d = 4) => xs.map((x) => +x.toFixed(d));
 // one cohort, two classes, four keys: negatives 4 3 2 1, positives 1 1 2 6
@@ -82,4 +82,11 @@ test("order: what has no value is last whichever way, numbers in names count", (
   assert.deepEqual(order([2, NaN, 1, 3], false), [2, 0, 3, 1]);
   assert.deepEqual(order([2, NaN, 1, 3], true), [3, 0, 2, 1]);
   assert.deepEqual(order(["a10", "a9"], false), [1, 0]);
+});
+test("the cost per row and its standard error are those of the rows' costs", () => {
+  const c = { tp: 5, fp: 2, fn: 1, tn: 12 }, price = { fp: 1, fn: 5 }, rows = [1, 1, 5, ...Array(17).fill(0)];
+  const mean = rows.reduce((a, b) => a + b) / rows.length, variance = rows.reduce((a, b) => a + (b - mean) ** 2, 0) / rows.length;
+  assert.equal(cost(c, price), mean);
+  assert.ok(Math.abs(costError(c, price) - Math.sqrt(variance / rows.length)) < 1e-12);
+  assert.equal(costError({ tp: 5, fp: 0, fn: 0, tn: 1 }, price), 0);
 });

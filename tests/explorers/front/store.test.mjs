@@ -114,3 +114,68 @@ test("while the threshold moves, estimates of the kernel stay as they were and n
   store.table();
   assert.equal(sent.length, before + 1);
 });
+test("a kernel that was restarted is said at once, and one that answers is believed", async () => {
+  const { store, model, sent, reply } = await ready();
+  const rows = store.ask("rows", { ask: "rows" });
+  model.fire("comm_live_update");
+  assert.match((await rows).error, /kernel is gone/);
+  assert.equal(store.problem, "gone");
+  const n = sent.length;
+  assert.equal(sent.at(-1).ask, "alive");
+  assert.match((await store.ask("rows", { ask: "rows" })).error, /kernel is gone/);
+  assert.equal(sent.length, n); // nothing waits for a minute
+  reply(sent.at(-1), {});
+  assert.equal(store.problem, null);
+});
+test("counts that were lost on the way are asked for again once the kernel answers", async () => {
+  const f = fake(), store = makeStore(f.model, (g) => setTimeout(g, 0));
+  f.model.fire("comm_live_update"); // as hosts do once more after a restart
+  await later();
+  assert.equal(store.data, null);
+  f.model.fire("msg:custom", { id: f.sent.at(-1).id, began: true });
+  assert.equal(store.problem, null);
+  assert.equal(f.sent.at(-1).ask, "counts");
+  f.reply(f.sent.at(-1), about, [bytes()]);
+  await later();
+  assert.equal(store.fault, null);
+  assert.equal(store.data.C, 2);
+});
+test("an idle kernel that does not begin to answer is gone, a busy one is waited for", async () => {
+  const { store, model, sent } = await ready();
+  model.widget_manager = { kernel: { status: "busy" } };
+  const rows = store.ask("rows", { ask: "rows" });
+  await later(3100);
+  assert.equal(store.problem, null);
+  model.widget_manager.kernel.status = "idle";
+  assert.match((await rows).error, /kernel is gone/);
+  assert.equal(sent.at(-1).ask, "alive");
+});
+test("a slow question is said and cancelled, with those that wait behind it", async () => {
+  const { store, model, sent } = await ready();
+  const first = store.ask("folds", { ask: "folds" }), second = store.ask("matrix", { ask: "matrix" });
+  assert.equal(store.slow(), null);
+  model.fire("msg:custom", { id: sent.at(-2).id, began: true });
+  await later(520);
+  assert.deepEqual([store.slow().ask, store.slow().began], ["folds", true]);
+  const ids = sent.slice(-2).map((m) => m.id);
+  store.cancel();
+  assert.deepEqual([(await first).error, (await second).error], ["Cancelled.", "Cancelled."]);
+  assert.deepEqual(sent.slice(-2), ids.map((id) => ({ ask: "cancel", id })));
+  model.fire("msg:custom", { id: ids[0], error: "Cancelled." });
+  assert.equal(store.slow(), null);
+});
+test("estimates that failed for the moment are asked for again with the next change, not in a circle", async () => {
+  const { store, model, sent } = await ready();
+  store.subscribe(() => store.table());
+  store.commit({ metric: "roc_auc" });
+  await later(20);
+  model.fire("msg:custom", { id: sent.at(-1).id, error: "Cancelled." });
+  await later(60);
+  const n = sent.filter((m) => m.ask === "estimates").length;
+  assert.equal(n, 1);
+  assert.equal(store.table().error, "Cancelled.");
+  store.commit({ level: 0.9 });
+  store.undo();
+  await later(30);
+  assert.equal(sent.filter((m) => m.ask === "estimates").length, 2);
+});

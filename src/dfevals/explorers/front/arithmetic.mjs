@@ -77,6 +77,8 @@ export const METRICS = Object.fromEntries(Object.entries(SHARES).map(([name, sha
 /** Fewer than five events on either side: no interval is honest. */
 export const few = (metric, c) => { const [x, n] = SHARES[metric](c); return n > 0 && Math.min(x, n - x) < 5; };
 export const cost = (c, price) => (c.fp * price.fp + c.fn * price.fn) / total(c);
+/** Standard error of the mean cost per row: digits beyond it say nothing. */
+export const costError = (c, price) => Math.sqrt(Math.max(0, (c.fp * price.fp ** 2 + c.fn * price.fn ** 2) / total(c) - cost(c, price) ** 2) / total(c));
 export const rest = (all, c) => ({ tp: all.tp - c.tp, fp: all.fp - c.fp, fn: all.fn - c.fn, tn: all.tn - c.tn });
 
 /** Distance from the difference of two independent estimates to its bound on the side of zero (MOVER; Newcombe's hybrid). */

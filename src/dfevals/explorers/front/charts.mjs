@@ -18,6 +18,8 @@ export function chart(el, { label, x, y, xlabel, ylabel, width = 460, height = 2
   return {
     svg, body, px, py,
     line: (cls, points) => { const p = h("path", { class: cls, d: path(points) }); body.append(p); return { set: (q) => p.setAttribute("d", path(q)), show: (on) => { p.style.display = on ? "" : "none"; } }; },
+    /** A filled band of points [x, low, high]. */
+    band: (cls) => { const p = h("path", { class: `dfe-band ${cls}` }); body.prepend(p); return (points) => p.setAttribute("d", points?.length ? `${path([...points.map(([x, low]) => [x, low]), ...points.map(([x, , high]) => [x, high]).reverse()])}Z` : ""); },
     dot: (cls) => { const c = h("circle", { class: cls, r: 4.5 }); body.append(c); return (v, u) => { const ok = Number.isFinite(v) && Number.isFinite(u); c.style.display = ok ? "" : "none"; if (ok) set(c, { cx: px(v), cy: py(u) }); }; },
     clear: () => body.replaceChildren(),
   };

@@ -97,6 +97,7 @@ export function cohorts(store, el, signal) {
     rows = order(values, t.down).map((i) => kept[i]);
     focus = Math.min(focus, rows.length - 1);
     box.style.setProperty("--rows", Math.max(rows.length, 1) + 2);
+    box.style.setProperty("--digits", Math.max(5, count(sizes[C]).length));
     box.style.setProperty("--grow", rows.length > 13 ? 1 : 0); // few cohorts need no empty room
     for (const [key, th] of Object.entries(heads)) th.setAttribute("aria-sort", key === t.sort ? (t.down ? "descending" : "ascending") : "none");
     table.setAttribute("aria-rowcount", rows.length + 2);

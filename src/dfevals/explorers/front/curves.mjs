@@ -15,7 +15,7 @@ function curve(options, points, at, wanted, diagonal) {
     el.append(keys, box, facts, none);
     const c = chart(box, options);
     if (diagonal) c.line("dfe-diag", diagonal);
-    const lines = ["dfe-l0", "dfe-l1", "dfe-l2"].map((cls) => ({ line: c.line(`dfe-line ${cls}`, []), dot: c.dot(`dfe-dot ${cls}`), drawn: null }));
+    const lines = ["dfe-l0", "dfe-l1", "dfe-l2"].map((cls) => ({ band: c.band(cls), line: c.line(`dfe-line ${cls}`, []), dot: c.dot(`dfe-dot ${cls}`), drawn: null }));
     let said;
     store.subscribe((s) => {
       const t = store.data?.tally, ok = t && s.threshold !== null;
@@ -26,13 +26,14 @@ function curve(options, points, at, wanted, diagonal) {
       if (text !== said) { said = text; keys.replaceChildren(legend(shown.map(([cls, , label]) => [cls, label]))); }
       lines.forEach((l, i) => {
         const group = shown[i];
-        if (!group) { l.line.show(false); l.dot(NaN, NaN); return; }
+        if (!group) { l.line.show(false); l.dot(NaN, NaN); l.band(null); return; }
         const key = `${group[1]}`;
         if (l.drawn !== key || l.data !== store.data) { l.drawn = key; l.data = store.data; l.line.set(points(t, group[1])); l.line.show(true); }
         l.line.show(true);
         l.dot(...at(t, group[1], k));
       });
     }, signal);
+    answered(store, signal, "bands", (s) => [s.model, s.level, s.selection.cohort, s.selection.compare, s.by, s.view], (a, error) => groups(store).forEach(([, , , key], i) => lines[i].band(error ? null : a.bands[key])), el);
     summary(store, signal, wanted, facts, el);
   };
 }

@@ -1,19 +1,20 @@
 import { chart, groups, legend } from "./charts.mjs";
 import { QUIET, h, name, rove, write } from "./elements.mjs";
 import { answered, toggle } from "./confusion.mjs";
-import { count, estimate, number, percent } from "./format.mjs";
+import { count, estimate, number, percent, pvalue } from "./format.mjs";
 
 // Panes that the kernel answers: two models side by side, residuals, folds.
 
 export function compare(store, el, signal) {
-  const head = h("p", { class: "dfe-note" }), grid = h("div", { class: "dfe-cm dfe-two", role: "group", "aria-label": "two models; press a cell to read its rows" }), body = h("tbody"), box = h("div", { class: "dfe-scroll" }, h("table", { class: "dfe-plain" }, h("thead", {}, h("tr", {}, ...["cohort", "fixed", "broken", "net", "disagree"].map((t) => h("th", { scope: "col" }, t)))), body));
-  el.append(head, grid, box);
+  const head = h("p", { class: "dfe-note" }), grid = h("div", { class: "dfe-cm dfe-two", role: "group", "aria-label": "two models; press a cell to read its rows" }), said = h("p", { class: "dfe-verdicts", role: "status" }), why = h("p", { class: "dfe-note" });
+  const body = h("tbody"), gap = h("th", { scope: "col" }), box = h("div", { class: "dfe-scroll" }, h("table", { class: "dfe-plain" }, h("thead", {}, h("tr", {}, ...["cohort", "fixed", "broken"].map((t) => h("th", { scope: "col" }, t)), gap, ...["p corr.", "verdict"].map((t) => h("th", { scope: "col" }, t)))), body));
+  el.append(head, grid, said, box, why);
   const order = ["both right", "fixed", "broken", "both wrong"], words = { "both right": "both right", fixed: "fixed", broken: "broken", "both wrong": "both wrong" };
   const cells = order.map((key, i) => { const cell = { kind: "comparison", value: key }, x = { key, cell, n: h("b"), share: h("small"), text: h("span") }; x.b = h("button", { type: "button", class: "dfe-cell", "data-cell": key, tabindex: i ? -1 : 0, ...QUIET, onclick: () => toggle(store, cell) }, x.text, x.n, x.share, h("i", { class: "dfe-fillbar", "aria-hidden": "true" })); return x; });
   const label = [0, 1, 2, 3].map(() => h("span"));
   grid.append(h("span"), label[0], label[1], label[2], cells[0].b, cells[1].b, label[3], cells[2].b, cells[3].b);
   rove(grid, ".dfe-cell");
-  let shown;
+  let counted, tested, drawn;
   answered(store, signal, "comparison", (s) => [s.model, s.against, s.threshold, s.by], (a, error, s) => {
     if (error) { write(head, error); return; }
     const right = a.tolerance === null ? "right" : `within ${number(a.tolerance)}`, wrong = a.tolerance === null ? "wrong" : `off by more`;
@@ -27,12 +28,30 @@ export function compare(store, el, signal) {
       x.b.setAttribute("aria-pressed", JSON.stringify(s.selection.cell) === JSON.stringify(x.cell));
     }
     head.replaceChildren("Rows that ", name(s.model), " has ", right, " where ", name(s.against), " has not are fixed; the other way round they are broken. Press a cell to read its rows.");
-    if (a === shown) return;
-    shown = a;
-    const [f, b] = ["fixed", "broken"].map((key) => a.names.indexOf(key)), all = a.counts.map((row, i) => ({ i, net: row[f] - row[b], row, n: row.reduce((x, y) => x + y, 0) }));
-    const kept = [all[all.length - 1], ...all.slice(0, -1).sort((x, y) => x.net - y.net).slice(0, 60)];
-    body.replaceChildren(...kept.map((x) => h("tr", {}, h("th", { scope: "row" }, name(store.label(x.i))), h("td", {}, count(x.row[f])), h("td", {}, count(x.row[b])), h("td", {}, x.net > 0 ? `+${count(x.net)}` : count(x.net).replace("-", "−")), h("td", {}, percent((x.row[f] + x.row[b]) / x.n)))));
+    counted = a;
+    list(s);
   }, el);
+  // The test arrives after the counts: it may take longer
+  answered(store, signal, "verdicts", (s) => [s.model, s.against, s.threshold, s.by, s.metric, s.level], (a, error, s) => {
+    tested = error ? null : a;
+    write(why, error ?? `${a.why} ${a.test[0]}. Corrected for the number of cohorts (Holm).${a.cohorts || store.data.C === 0 ? "" : ` ${a.metric} is tested for all rows only; ev.compare(…, by=…) tests the cohorts.`}`);
+    list(s);
+  }, el);
+  function list(s) {
+    const t = tested?.metric === s.metric ? tested : null, at = (i) => (!t ? -1 : t.cohorts ? i : i === store.data.C ? t.difference.length - 1 : -1);
+    const of = (i) => { const j = at(i); return j < 0 ? [NaN, NaN, NaN] : [t.difference[j] ?? NaN, t.ci_low[j] ?? NaN, t.ci_high[j] ?? NaN]; };
+    const words = (i) => { const v = t?.verdict[at(i)]; return v === undefined ? [] : v === s.model || v === s.against ? [name(v), " is better"] : [v]; };
+    const c = store.place(s.selection.cohort), mine = of(c);
+    said.hidden = !t;
+    said.replaceChildren(...(t ? [h("b", {}, t.metric), " of ", name(s.model), " less ", name(s.against), ", ", name(store.label(c)), `: ${estimate(mine)}, p ${pvalue(t.p_corrected[at(c)] ?? NaN)}; `, ...words(c)] : []));
+    if (!counted || (drawn && drawn[0] === counted && drawn[1] === t)) return;
+    drawn = [counted, t];
+    const [f, b] = ["fixed", "broken"].map((key) => counted.names.indexOf(key)), rank = (x) => (Number.isNaN(x.e[0]) ? x.net : x.e[0]);
+    const all = counted.counts.map((row, i) => ({ i, row, net: row[f] - row[b], e: of(i) })), sign = store.metric().better === "lower" && t ? -1 : 1;
+    const kept = [all[all.length - 1], ...all.slice(0, -1).sort((x, y) => sign * (rank(x) - rank(y))).slice(0, 60)];
+    gap.replaceChildren("Δ ", name(s.metric));
+    body.replaceChildren(...kept.map((x) => { const note = t?.note[at(x.i)]; return h("tr", {}, h("th", { scope: "row" }, name(store.label(x.i))), h("td", {}, count(x.row[f])), h("td", {}, count(x.row[b])), h("td", {}, estimate(x.e)), h("td", {}, pvalue(t?.p_corrected[at(x.i)] ?? NaN)), h("td", { title: note || null }, ...words(x.i))); }));
+  }
 }
 
 export function residuals(store, el, signal) {

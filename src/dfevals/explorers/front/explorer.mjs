@@ -65,7 +65,7 @@ function page(store, el, signal) {
     grid.append(box);
     try { pane(store, box, signal); } catch (error) { box.append(h("p", { class: "dfe-error" }, `${error}`)); }
   }
-  el.append(h("details", { class: "dfe-help" }, h("summary", { ...QUIET }, "Click a cohort, drag the threshold, press a cell: the rows follow. Keys"), h("dl", {}, ...KEYS.flatMap(([k, v]) => [h("dt", {}, h("kbd", {}, k)), h("dd", {}, v)]))));
+  el.append(h("details", { class: "dfe-help" }, h("summary", { ...QUIET }, "Keys"), h("dl", {}, ...KEYS.flatMap(([k, v]) => [h("dt", {}, h("kbd", {}, k)), h("dd", {}, v)]))));
 }
 
 // Called once per widget: nothing is shared between widgets.

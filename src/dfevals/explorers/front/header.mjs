@@ -3,6 +3,8 @@ import { count } from "./format.mjs";
 
 // What is on view: models, metric, level, rows shown and dropped, history, and a warning where the frame has changed.
 
+const DOING = { estimates: "the estimates", verdicts: "the comparison", comparison: "the comparison", rows: "the rows", counts: "the counts", ranking: "the area under the curve", bands: "the bands", matrix: "the matrix", folds: "the folds" };
+
 export function header(store, el, signal) {
   const info = () => store.info;
   const model = menu("model", [], (v) => store.commit({ model: v, against: v === store.state.against ? store.state.model : store.state.against, threshold: start(v) }));
@@ -20,13 +22,19 @@ export function header(store, el, signal) {
   });
   const shown = h("textarea", { class: "dfe-code", readonly: true, rows: 2, hidden: true, "aria-label": "code of what is on view", spellcheck: "false", ...QUIET });
   const said = h("span", { role: "status" });
+  const slow = h("div", { class: "dfe-progress", role: "status", hidden: true }), doing = h("span");
+  slow.append(doing, button("Cancel", () => store.cancel()));
   const warning = h("div", { class: "dfe-warning", role: "alert", hidden: true });
+  const hint = h("p", { class: "dfe-hint dfe-note" }, `Click a cohort,${info().task === "binary" ? " drag the threshold," : ""} press a cell or a bar: the rows below follow. Shift-click compares two cohorts; Ctrl+Z takes back.`);
   const label = (text, control) => h("label", {}, h("span", {}, text), control);
   const rival = label("against", against);
   const start = (name) => { const m = info().models.find((x) => x.name === name); return m.threshold && !m.predicted ? store.state.threshold ?? 0.5 : null; };
-  el.append(label("model", model), rival, label("metric", metric), label("interval", level), facts, h("span", { class: "dfe-tools" }, undo, redo, copy, said), shown, warning);
+  el.append(label("model", model), rival, label("metric", metric), label("interval", level), facts, h("span", { class: "dfe-tools" }, undo, redo, copy, said), shown, slow, warning, hint);
   let warned;
   store.subscribe((s, live) => {
+    const w = store.slow();
+    slow.hidden = !w;
+    if (w) write(doing, w.began ? `The kernel computes ${DOING[w.ask] ?? "an answer"} … ` : "Waiting for the kernel, which is busy … ");
     if (live) return;
     const models = info().models.map((m) => [m.name, m.name]);
     fill(model, models, s.model);
@@ -43,10 +51,11 @@ export function header(store, el, signal) {
       write(facts, `${count(d.sizes[d.C])} rows${lost ? ` · ${count(lost)} dropped` : ""}${info().weighted ? " · weighted" : ""}`);
       facts.title = dropped.map(([why, n]) => `${count(n)}: ${why}`).join("\n");
     }
+    hint.hidden = store.can()[0] || !!(s.selection.cohort || s.selection.cell); // for the first use
     [undo.disabled, redo.disabled] = store.can().map((x) => !x);
     shown.hidden ||= !!warned && JSON.stringify(s) !== warned;
     warned = JSON.stringify(s);
-    const problem = store.problem === "gone" ? "The kernel is gone. Run the cell again to reconnect; what is drawn from counts still works." : store.fault;
+    const problem = store.problem === "gone" ? "The kernel was restarted or has ended, and the rows are gone with it. Run the cell again to go on, or reload the page; what is drawn from counts still works." : store.fault;
     warning.hidden = !problem && !store.changed;
     if (problem) warning.replaceChildren(problem);
     else if (store.changed) warning.replaceChildren("The frame has changed since this explorer was made; it still shows the rows as they were. ", button("Refresh", () => store.ask("refresh", { ask: "refresh" })));

@@ -1,4 +1,4 @@
-import { METRICS, Z, cost, from, nearest } from "./arithmetic.mjs";
+import { METRICS, Z, cost, costError, from, nearest } from "./arithmetic.mjs";
 import { QUIET, button, h, set, write } from "./elements.mjs";
 import { groups, legend } from "./charts.mjs";
 import { count, estimate, number, places } from "./format.mjs";
@@ -61,7 +61,8 @@ export function scores(store, el, signal) {
       l.tr.querySelector("i").setAttribute("class", `dfe-swatch ${cls}`);
       write(l.name, label);
       SHOWN.forEach((m, j) => { const e = METRICS[m](cell, z); write(l.tds[j], number(e[0], Number.isNaN(e[0]) ? 3 : places(...e))); if (!moving) l.tds[j].title = estimate(e); });
-      write(l.tds[SHOWN.length], number(cost(cell, s.cost), 4));
+      const paid = cost(cell, s.cost), half = z * costError(cell, s.cost);
+      write(l.tds[SHOWN.length], number(paid, Number.isNaN(paid) ? 3 : places(paid, paid - half, paid + half)));
     });
     if (!moving) { if (document.activeElement !== fp) fp.value = s.cost.fp; if (document.activeElement !== fn) fn.value = s.cost.fn; }
   }, signal);

@@ -4,17 +4,23 @@ import { METRICS, Z, decode, differ, few, holm, nearest, rest, strictest } from 
 
 const SETTLED = 200; // ms after the last key or move: one undo step, one message
 const PATIENCE = 60000; // ms until an unanswered question is given up
+const SLOW = 500; // ms until the reader is told what the kernel does, and may cancel it
+const IDLE = 1500; // ms; a kernel that is idle twice and has not begun to answer no longer knows this widget
+const GONE = "The kernel is gone. Run the cell again to read rows; what is drawn from counts still works.";
 const NESTED = ["cost", "selection", "table", "rows", "rating", "text"];
 export const merged = (state, patch) => {
   const out = { ...state, ...patch };
   for (const key of NESTED) if (patch[key]) out[key] = { ...state[key], ...patch[key] };
   return out;
 };
+const CANCELLED = "Cancelled.";
+/** Failures of the moment: asked again when the state changes. */
+const RETRIED = /^(The kernel|Cancelled)/;
 /** What tells two states' counts apart. */
 const source = (s) => JSON.stringify([s.by, s.model, s.threshold === null]);
 
 export function makeStore(model, frame = requestAnimationFrame) {
-  const subscribers = new Set(), past = [], future = [], waiting = new Map(), channels = new Map();
+  const estimates = new Map(), subscribers = new Set(), past = [], future = [], waiting = new Map(), channels = new Map();
   let state = { ...model.get("state") }, saved = state, loaded = null, next = 1, frameId = 0, quiet = true, settling, saving;
   const store = { data: null, problem: null, changed: false, busy: 0 };
 
@@ -29,6 +35,7 @@ export function makeStore(model, frame = requestAnimationFrame) {
   // The state and its history
   const save = () => {
     saved = state;
+    for (const [key, found] of estimates) if (found.error && RETRIED.test(found.error)) estimates.delete(key);
     load();
     tell(false);
     clearTimeout(saving);
@@ -61,13 +68,37 @@ export function makeStore(model, frame = requestAnimationFrame) {
 
   // Questions: each pane has a channel with one question on its way and at most one waiting, the latest
   const send = (body, resolve) => {
+    if (store.problem === "gone" && body.ask !== "alive") { resolve({ error: GONE }); return; }
     const id = `${next++}`;
-    const timer = setTimeout(() => { if (waiting.delete(id)) resolve({ error: "The kernel does not answer. Is it busy? Run the cell again if it was restarted." }); }, PATIENCE);
-    timer.unref?.(); // Node's: a test ends without waiting for it
-    waiting.set(id, (m) => { clearTimeout(timer); resolve(m); });
+    let looks = 0;
+    const idle = () => {
+      const w = waiting.get(id);
+      if (!w || w.began || body.ask === "alive") return;
+      looks = kernel()?.status === "idle" ? looks + 1 : 0;
+      if (looks > 1) lost(); else timers.push(setTimeout(idle, IDLE));
+    };
+    const timers = [setTimeout(idle, IDLE), setTimeout(() => { const w = waiting.get(id); if (w && !w.began) w.done({ error: "The kernel does not answer. Is it busy? Run the cell again if it was restarted." }); }, PATIENCE), setTimeout(() => tell(true), SLOW)];
+    timers.forEach((t) => t.unref?.()); // Node's: a test ends without waiting for them
+    waiting.set(id, { ask: body.ask, at: Date.now(), began: false, done: (m) => { timers.forEach(clearTimeout); waiting.delete(id); resolve(m); } });
     const { tags, ratings, ...rest } = state;
-    try { model.send({ id, state: rest, ...body }); } catch { clearTimeout(timer); waiting.delete(id); store.problem = "gone"; resolve({ error: "The kernel is gone. Run the cell again to read rows; what is drawn from counts still works." }); }
+    try { model.send({ id, state: rest, ...body }); } catch { ended(); }
   };
+  /** What takes long: the kind of question and whether the kernel has begun it; null for nothing. */
+  store.slow = () => [...waiting.values()].filter((w) => w.ask !== "alive" && Date.now() - w.at >= SLOW - 5).sort((a, b) => b.began - a.began)[0] ?? null;
+  /** Give up the slow questions; the kernel drops them, and never touches a cell of the user. */
+  store.cancel = () => {
+    for (const [id, w] of [...waiting].filter(([, x]) => Date.now() - x.at >= SLOW - 5)) {
+      try { model.send({ ask: "cancel", id }); } catch { ended(); return; }
+      w.done({ error: CANCELLED });
+    }
+  };
+  /** The kernel that held the rows has ended: every question is answered so at once. */
+  const ended = () => { store.problem = "gone"; for (const w of [...waiting.values()]) w.done({ error: GONE }); tell(false); };
+  // A restarted kernel keeps the connection open and answers nothing: the host says so, or the kernel is idle and has not begun.
+  // A last question shows whether it is true.
+  const kernel = () => model.widget_manager?.kernel, lost = () => { ended(); send({ ask: "alive" }, () => {}); };
+  model.on("comm_live_update", lost);
+  kernel()?.statusChanged?.connect((_, status) => { if (["restarting", "autorestarting", "dead", "terminating"].includes(status)) ended(); });
   store.ask = (channel, body) => new Promise((resolve) => {
     const c = channels.get(channel) ?? { busy: false, then: null };
     channels.set(channel, c);
@@ -76,12 +107,12 @@ export function makeStore(model, frame = requestAnimationFrame) {
   });
   model.on("msg:custom", (m, buffers) => {
     if (m.refreshed) { loaded = null; estimates.clear(); load(); tell(false); return; }
-    const done = waiting.get(m.id);
-    if (!done) return;
-    waiting.delete(m.id);
-    store.problem = null;
+    const asked = waiting.get(m.id);
+    if (!asked) return;
+    if (store.problem) { store.problem = null; load(); tell(false); }
+    if (m.began) { asked.began = true; return; }
     if (m.changed !== undefined && m.changed !== store.changed) { store.changed = m.changed; tell(false); }
-    done({ ...m, buffers });
+    asked.done({ ...m, buffers });
   });
 
   // Counts of the cohorts, asked for when the dimension or the model changes
@@ -91,7 +122,12 @@ export function makeStore(model, frame = requestAnimationFrame) {
     loaded = want;
     const m = await store.ask("counts", { ask: "counts" });
     if (!m || loaded !== want) return;
-    if (m.error) { store.fault = m.error; tell(false); return; }
+    if (m.error) {
+      if (RETRIED.test(m.error)) loaded = null;
+      store.fault = m.error;
+      tell(false);
+      return;
+    }
     store.fault = null;
     const about = m.answer;
     store.data = { ...about, source: want, C: about.paths.length, tally: about.edges ? decode(m.buffers?.[0], about) : null, places: new Map(about.paths.map((p, i) => [JSON.stringify(p), i])) };
@@ -105,7 +141,6 @@ export function makeStore(model, frame = requestAnimationFrame) {
   store.label = (c) => (c === store.data.C ? "All rows" : store.data.paths[c].join(" × "));
 
   // Estimates: from the counts where a closed form gives them, else from the kernel, remembered
-  const estimates = new Map();
   const record = () => store.info.metrics.find((m) => m.name === state.metric) ?? { name: state.metric, live: false, range: [null, null], better: "none" };
   store.metric = record;
   let known = null;
@@ -119,7 +154,6 @@ export function makeStore(model, frame = requestAnimationFrame) {
       store.ask(`estimates ${key}`, { ask: "estimates" }).then((m) => { // a channel of its own: every answer is remembered
         if (estimates.size > 40) estimates.delete(estimates.keys().next().value);
         estimates.set(key, m.error ? { error: m.error } : m.answer);
-        if (m.error?.startsWith("The kernel")) estimates.delete(key);
         if (m.answer?.value) known = { of, ...m.answer };
         tell(false);
       });
