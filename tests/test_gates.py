@@ -209,6 +209,12 @@ def test_exit_status_of_an_open_gate(table: Path, tmp_path: Path) -> None:
         ("[roles]\ny_ture = 'y'\n[[rules]]\nmetric = 'recall'\nop = '>='\nlimit = 1", "no role 'y_ture'"),
         ("[roles]\n", "has no rules"),
         ("[[rules", "not valid TOML"),
+        ("level = 'high'\n[[rules]]\nmetric = 'recall'\nop = '>='\nlimit = 1", "level = 'high' must be a number"),
+        ("roles = 3\n[[rules]]\nmetric = 'recall'\nop = '>='\nlimit = 1", "roles = 3 must be a table"),
+        ("by = 3\n[[rules]]\nmetric = 'recall'\nop = '>='\nlimit = 1", "by = 3 must be a column"),
+        ("[[rules]]\nmetric = 3\nop = '>='\nlimit = 1", "metric = 3 must be a text"),
+        ("[[rules]]\nmetric = 'recall'\nop = '>='\nlimit = 'x'", "limit = 'x' must be a number"),
+        ("rules = [3]", "has no rules"),
     ],
 )
 def test_files_that_cannot_be_read(
@@ -225,3 +231,36 @@ def test_missing_files_are_usage_errors(tmp_path: Path, table: Path) -> None:
     assert main(["gate", "--config", str(EXAMPLE), str(tmp_path / "none.csv")]) == 3
     with pytest.raises(DataError, match="no file"):
         dfevals.evaluate(str(tmp_path / "none.csv"))
+
+
+def test_whatever_goes_wrong_does_not_look_like_a_gate_that_fails(
+    table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = tmp_path / "broken.parquet"
+    broken.write_bytes(b"no parquet at all")
+    assert main(["gate", "--config", str(EXAMPLE), str(broken)]) == 3
+    assert main(["gate", "--config", str(EXAMPLE), str(table), "--junit", str(tmp_path / "no" / "x.xml")]) == 3
+    assert capsys.readouterr().err.count("dfevals: ") == 2
+
+
+def test_several_files_are_one_table(table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    whole = pd.read_csv(table)
+    parts = [tmp_path / "1.csv", tmp_path / "2.parquet"]
+    whole[:20_000].to_csv(parts[0], index=False)
+    whole[20_000:].to_parquet(parts[1])
+    shown = []
+    for files in ([table], parts):
+        assert main(["gate", "--config", str(EXAMPLE), *map(str, files)]) == 0
+        shown.append(capsys.readouterr().out)
+    assert shown[0] == shown[1]
+
+
+@pytest.mark.parametrize("name", ["<b>&\"'x", "a\x00\x0b\ufffe", "]]>", "|`*[x](javascript:1)"])
+def test_hostile_cohort_names_are_escaped_in_every_report(name: str) -> None:
+    result = gate({name: (300, 1000), "ok": (990, 1000)}, Gate("recall", ">=", 0.9), by="g")
+    suite = ET.fromstring(result.to_junit())
+    assert len(suite.findall("testcase")) == 3
+    assert json.loads(result.to_json())["rows"][1]["g"] in (name, "ok")
+    assert "<b>&" not in result.to_html()
+    assert "[x](javascript" not in result.to_markdown()
+    assert "<b>" not in result.to_markdown()

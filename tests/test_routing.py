@@ -96,7 +96,12 @@ def test_written_routes_read_back_the_same() -> None:
     plain = json.loads(result.to_json())
     assert plain == tomllib.loads(result.to_toml())
     assert plain["default"] == "a"
-    assert plain["routes"][0] == {"when": "intent == 'i2'", "cohort": {"intent": "i2"}, "model": "b"}
+    first = plain["routes"][0]
+    evidence = first.pop("evidence")
+    assert first == {"when": "intent == 'i2'", "cohort": {"intent": "i2"}, "model": "b"}
+    row = result.frame.set_index("intent").loc["i2"]
+    assert list(evidence) == ["n", "value_a", "value_b", "difference", "ci_low", "ci_high", "p_corrected"]
+    assert list(evidence.values()) == pytest.approx(row[list(evidence)].tolist(), rel=1e-5)
     model = result.model_for(frame)
     assert (model == np.where(frame["intent"].isin(["i2", "i5"]), "b", "a")).all()
     hostile = frame.assign(intent=frame["intent"].str.replace("i2", 'x"]\n[evil'))

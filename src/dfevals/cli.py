@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
@@ -40,6 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status: int = given.run(given)
     except DfevalsError as error:
         print(f"dfevals: {error}", file=sys.stderr)
+        return USAGE_ERROR
+    except Exception as error:  # a traceback would end with 1, which means that the gate fails
+        print(f"dfevals: {type(error).__name__}: {error}", file=sys.stderr)
         return USAGE_ERROR
     return status
 
@@ -86,7 +90,9 @@ def _datasets(given: argparse.Namespace) -> int:
 
 
 def _gate_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("data", help="table of predictions: .csv, .json or .parquet, also compressed")
+    parser.add_argument(
+        "data", nargs="+", help="tables of predictions with the same columns: .csv, .json or .parquet, also compressed"
+    )
     parser.add_argument("--config", required=True, metavar="gate.toml", help="roles and rules")
     parser.add_argument("--json", metavar="FILE", help="also write the evidence as JSON")
     parser.add_argument("--junit", metavar="FILE", help="also write JUnit XML")
@@ -98,11 +104,15 @@ def _gate(given: argparse.Namespace) -> int:
     """Judge a release by a gate file: 0 pass, 1 fail, 2 inconclusive, 3 wrong usage or data."""
     from pathlib import Path
 
+    import pandas as pd
+
     from dfevals.analyses.gate_file import read_gate_file
+    from dfevals.sources import to_frame
 
     gate = read_gate_file(given.config)
-    result = gate.judge(dfevals.evaluate(given.data, gate.roles))
-    print(result)
+    frames = [to_frame(path) for path in given.data]
+    rows = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
+    result = gate.judge(dfevals.evaluate(rows, gate.roles))
     for path, text in (
         (given.json, result.to_json),
         (given.junit, result.to_junit),
@@ -112,7 +122,16 @@ def _gate(given: argparse.Namespace) -> int:
             Path(path).write_text(text(), encoding="utf-8")
     if given.html is not None:
         result.to_html(given.html)
+    _show(result)
     return {"pass": 0, "fail": 1, "inconclusive": 2}[result.answer]
+
+
+def _show(result: object) -> None:
+    """Print; a reader that has seen enough (`| head`) changes nothing of the answer."""
+    try:
+        print(result, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 Declare = Callable[[argparse.ArgumentParser], None]

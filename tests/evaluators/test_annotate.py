@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -261,3 +264,116 @@ def test_an_empty_frame() -> None:
     out = annotate(pd.DataFrame({"response": pd.Series([], dtype=object)}), ev.Length()).frame
     assert len(out) == 0
     assert "length_error" in out
+
+
+def test_damaged_and_foreign_caches_are_said_with_a_way_out(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"response": [f"text {i} " * 20 for i in range(2000)]})
+    path = tmp_path / "c.sqlite"
+    annotate(frame, ev.Length(), cache=path)
+    with path.open("r+b") as file:
+        file.seek(8192)
+        file.write(b"\xff" * 60_000)
+    with pytest.raises(DataError, match=r"malformed.*delete this one"):
+        annotate(frame, ev.Length(), cache=path)
+    other = tmp_path / "other.sqlite"
+    with closing(sqlite3.connect(other)) as db:
+        db.execute("CREATE TABLE results (a INT)")
+        db.commit()
+    with pytest.raises(DataError, match="no such column"):
+        annotate(frame, ev.Length(), cache=other)
+
+
+def test_several_writers_share_a_cache_and_late_ones_are_kept(tmp_path: Path) -> None:
+    from dfevals.evaluators import Cache
+
+    caches = [Cache(tmp_path / "c.sqlite") for _ in range(4)]
+
+    def write(number: int) -> None:
+        for i in range(25):
+            caches[number].put({f"{number}-{i}": i})
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, range(4)))
+    assert len(caches[0]) == 100
+    for cache in caches:
+        cache.close()
+    caches[0].put({"after the end": 1})
+    with Cache(tmp_path / "c.sqlite") as again:
+        assert again.get(["after the end", "3-24"]) == {"after the end": 1, "3-24": 24}
+
+
+def test_an_interruption_keeps_the_calls_under_way(tmp_path: Path) -> None:
+    """Runners that are at work when the cell is stopped end, and their results are not asked for again."""
+    frame = pd.DataFrame({"response": [str(i) for i in range(40)]})
+    calls: list[str] = []
+
+    def runner(response: str, tests: object) -> bool:
+        calls.append(response)
+        time.sleep(0.02)
+        return True
+
+    check = ev.UnitTests(runner)
+
+    class Interrupted(ev.UnitTests):
+        def conclude(self, result: object) -> ev.Evaluated:
+            if len(calls) > 12:
+                raise KeyboardInterrupt
+            return super().conclude(result)
+
+    path = tmp_path / "c"
+    first = Interrupted(runner)
+    first.fingerprint = check.fingerprint  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        annotate(frame, first, cache=path)
+    time.sleep(0.1)
+    begun = len(calls)
+    assert begun < 40
+    with_cache = annotate(frame, check, cache=path)
+    assert with_cache.frame["unit_tests"].eq(1).all()
+    assert with_cache.provenance["unit_tests"]["from_cache"] >= 9
+
+
+def test_an_evaluator_of_a_notebook_is_known_by_its_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a class that was edited nor a function whose constant was changed meets its old results."""
+    frame = pd.DataFrame({"response": ["abc"]})
+
+    def made(factor: int) -> ev.Evaluator:
+        class Own(ev.Evaluator):
+            record = ev.EvaluatorRecord(name="own", measures="x", roles=("response",), pass_at=None)
+
+            def _evaluate(self, response: str) -> float:
+                return len(response) * factor
+
+        return Own()
+
+    @ev.evaluator
+    def longer(response: str) -> bool:
+        return len(response) > LEAST
+
+    path = tmp_path / "c"
+    assert [annotate(frame, made(k), cache=path).frame["own"].item() for k in (1, 2, 1)] == [3.0, 6.0, 3.0]
+    assert annotate(frame, longer, cache=path).frame["longer"].item() == 1.0
+    monkeypatch.setitem(globals(), "LEAST", 5)
+    assert annotate(frame, longer, cache=path).frame["longer"].item() == 0.0
+
+
+LEAST = 2
+
+
+def test_keys_in_errors_are_masked() -> None:
+    def fails(response: str) -> float:
+        raise RuntimeError("401: api_key=Zx93jKq82LmPo")
+
+    def tells(response: str) -> dict[str, str]:
+        return {"error": "wrong key sk-abcdefghijklmnopqrstuvwxyz"}
+
+    done = annotate(pd.DataFrame({"response": ["a"]}), [fails, tells])
+    assert done.frame["fails_error"].item() == "RuntimeError: 401: api_key=***"
+    assert done.frame["tells_error"].item() == "wrong key ***"
+
+
+def test_an_index_that_repeats_is_kept() -> None:
+    frame = pd.DataFrame({"response": ["a", "bb", "ccc"]}, index=[0, 0, 1])
+    out = frame.evals.annotate(ev.Length())
+    assert out.index.tolist() == [0, 0, 1]
+    assert out["length"].tolist() == [1.0, 1.0, 1.0]

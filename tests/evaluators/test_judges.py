@@ -271,7 +271,7 @@ def test_http_concurrency_and_rate_limit() -> None:
 
 
 def test_addresses_and_settings_are_checked() -> None:
-    for address in ("ftp://x", "localhost:80", "http://user:pass@host/v1"):
+    for address in ("ftp://x", "localhost:80", "http://user:pass@host/v1", "http://host/v1?api_key=x"):
         with pytest.raises(DataError):
             ev.OpenAICompatible(address)
     for options in ({"votes": 0}, {"retries": -1}, {"scale": (1, 1)}, {"rate_limit": 0}):

@@ -234,3 +234,15 @@ def test_odd_and_long_texts_are_handled_in_bounded_time(one: type[ev.Evaluator],
     start = time.monotonic()
     assert one().evaluate(response=text).error is None
     assert time.monotonic() - start < 5
+
+
+@pytest.mark.parametrize(
+    ("text", "ease"),
+    [
+        ("The cat sat on the mat.", 116),
+        ("This sentence, taken as a reading passage unto itself, is being used to prove a point.", 69),
+        ("The Australian platypus is seemingly a hybrid of a mammal and reptilian creature.", 37.5),
+    ],
+)
+def test_published_reading_ease(text: str, ease: float) -> None:
+    assert ev.Readability().evaluate(response=text).score == pytest.approx(ease, abs=0.5)

@@ -15,6 +15,19 @@ from dfevals.roles import Outcome, Roles
 
 __all__ = ["GateFile", "read_gate_file"]
 
+Kind = type | tuple[type, ...]
+TEXT: tuple[Kind, str] = (str, "a text")
+NUMBER: tuple[Kind, str] = ((int, float), "a number")
+BY: tuple[Kind, str] = ((str, list, dict), "a column, a list, or a table of named expressions")
+KINDS: dict[str, tuple[Kind, str]] = {
+    "model": TEXT,
+    "baseline": TEXT,
+    "level": NUMBER,
+    "by": BY,
+    "roles": (dict, "a table: [roles]"),
+    "rules": (list, "a list of tables: [[rules]]"),
+}
+RULE_KINDS = {"metric": TEXT, "op": TEXT, "vs": TEXT, "limit": NUMBER, "margin": NUMBER, "level": NUMBER, "by": BY}
 RULE_KEYS = ("metric", "op", "limit", "vs", "margin", "by", "level")
 
 
@@ -52,8 +65,10 @@ def read_gate_file(path: str | Path) -> GateFile:
         raise DataError(f"{path} is not valid TOML: {error}.") from None
     known = [field.name for field in fields(GateFile)]
     _check_keys(table, known, str(path))
-    rules = table.get("rules") or []
-    if not isinstance(rules, list) or not rules:
+    for key, (kind, named) in KINDS.items():
+        _check_kind(table, key, kind, named, str(path))
+    rules = table.get("rules")
+    if not rules or not all(isinstance(rule, Mapping) for rule in rules):
         raise DataError(f"{path} has no rules. Add at least one [[rules]] with metric, op and limit.")
     roles = dict(table.get("roles", {}))
     if "outcomes" in roles:
@@ -72,6 +87,8 @@ def _rule(table: Mapping[str, Any], number: int, path: str) -> Gate:
     _check_keys(table, RULE_KEYS, f"{path}, rule {number}")
     if "metric" not in table:
         raise DataError(f"{path}, rule {number} has no metric.")
+    for key, (kind, named) in RULE_KINDS.items():
+        _check_kind(table, key, kind, named, f"{path}, rule {number}")
     return Gate(**{**table, "by": _by(table.get("by"))})
 
 
@@ -99,3 +116,9 @@ def _check_keys(table: Mapping[str, Any], known: Any, where: str) -> None:
     for key in table:
         if key not in known:
             raise DataError(f"{where}: unknown key {key!r}. {did_you_mean(key, known, noun='Keys')}")
+
+
+def _check_kind(table: Mapping[str, Any], key: str, kind: Kind, named: str, where: str) -> None:
+    value = table.get(key)
+    if value is not None and (isinstance(value, bool) or not isinstance(value, kind)):
+        raise DataError(f"{where}: {key} = {value!r} must be {named}.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -186,6 +187,9 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
+_NOT_XML = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
 def _clean(text: Any) -> str:
-    """Text without the control characters that XML forbids."""
-    return "".join(c for c in str(text) if c in "\t\n" or ord(c) >= 32)
+    """Text without the characters that XML forbids."""
+    return _NOT_XML.sub("", str(text))

@@ -35,6 +35,8 @@ __all__ = ["RoutingResult", "route"]
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
 DEFAULT_METRIC = {"binary": "accuracy", "multiclass": "accuracy", "regression": "mae"}
+EVIDENCE = ("n", "value_a", "value_b", "difference", "ci_low", "ci_high", "p_corrected")
+"""What a written route says for itself: the chosen model (a) against the default (b) in the cohort."""
 NEEDED = "an average over rows, such as accuracy, recall, log_loss, brier, mae or pass_rate"
 
 
@@ -88,7 +90,7 @@ class RoutingResult(Result):
         return pd.Series(found, index=frame.index, name="model").astype(str)
 
     def to_json(self, path: str | Path | None = None) -> str:
-        """The routing as JSON: `metric, default, routes` (each `when`, `cohort`, `model`) and the gain."""
+        """The routing as JSON: `metric, default` (the fallback), `routes` (each `when`, `cohort`, `model`, `evidence`), `gain`."""
         text = json.dumps(self._plan, ensure_ascii=False, indent=2)
         if path is not None:
             Path(path).write_text(text + "\n", encoding="utf-8")
@@ -135,6 +137,10 @@ class RoutingResult(Result):
         from dfevals.plots.comparison import draw
 
         return draw(self._frame, ax, cohort_columns=self.cohort_columns, **options)
+
+
+def _rounded(value: Any) -> Any:
+    return int(value) if isinstance(value, int | np.integer) else float(f"{value:.6g}")
 
 
 def _toml(value: Any) -> str:
@@ -454,7 +460,12 @@ def _result(
         }
     )
     routes = [
-        {"when": row["when"], "cohort": {c: row[c] for c in cohorts.names}, "model": row["model"]}
+        {
+            "when": row["when"],
+            "cohort": {c: row[c] for c in cohorts.names},
+            "model": row["model"],
+            "evidence": {key: _rounded(row[key]) for key in EVIDENCE},
+        }
         for row in frame.to_dict("records")
         if row["model"] != names[rule.default]
     ]

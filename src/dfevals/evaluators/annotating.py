@@ -214,12 +214,16 @@ class _Job:
                     self.from_cache += 1
             left = [place for place in left if keys[place] not in known]
             bar.update(len(rows) - len(left))
+        failures = 0
         for places, result in self._evaluations(rows, keys, left):
             for place in places:
                 self._take(start + place, result)
-            if self.cache is not None and result.error is None:
+            if result.error is not None:
+                failures += len(places)
+                bar.set_postfix(errors=failures, refresh=False)
+            elif self.cache is not None and not self._concurrent():
                 self.unsaved[keys[places[0]]] = _stored(result)
-                self._save(force=self.one.remote)  # a call that was paid for is kept at once
+                self._save()
             bar.update(len(places))
 
     def _evaluations(
@@ -237,20 +241,32 @@ class _Job:
         for place in left:
             groups.setdefault(keys[place] if keys else place, []).append(place)
         places = list(groups.values())
-        with closing(self._stream(lambda number: rows[places[number][0]], len(places))) as results:
+
+        def keep(number: int, result: Evaluated) -> Evaluated:
+            """Store a result in the thread that has it: a call that was paid for is kept at once."""
+            if self.cache is not None and result.error is None:
+                self.cache.put({keys[places[number][0]]: _stored(result)})
+            return result
+
+        with closing(self._stream(lambda number: rows[places[number][0]], keep, len(places))) as results:
             for number, result in results:
                 yield places[number], Evaluated.failed(result.message) if isinstance(result, TimedOut) else result
 
-    def _stream(self, row: Callable[[int], dict[str, object]], count: int) -> Any:
+    def _stream(
+        self, row: Callable[[int], dict[str, object]], keep: Callable[[int, Evaluated], Evaluated], count: int
+    ) -> Any:
         one = self.one
         own: int = getattr(one, "max_concurrency", _DEFAULT_CONCURRENCY)
         at_once = own if self.max_concurrency is None else self.max_concurrency
         timeout = getattr(one, "row_timeout", None)
         if isinstance(one, FunctionEvaluator) and one.is_async:
-            return stream_async(
-                lambda number: one.evaluate_async(row(number)), count, max_concurrency=at_once, timeout=timeout
-            )
-        return stream(lambda number: one.evaluate_row(row(number)), count, max_concurrency=at_once, timeout=timeout)
+
+            async def later(number: int) -> Evaluated:
+                return keep(number, await one.evaluate_async(row(number)))
+
+            return stream_async(later, count, max_concurrency=at_once, timeout=timeout)
+        work: Callable[[int], Evaluated] = lambda number: keep(number, one.evaluate_row(row(number)))  # noqa: E731
+        return stream(work, count, max_concurrency=at_once, timeout=timeout)
 
     def _rows(self, start: int, stop: int) -> Iterator[dict[str, object]]:
         constants = dict(self.one.constants)

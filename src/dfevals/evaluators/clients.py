@@ -82,6 +82,8 @@ class OpenAICompatible:
             raise DataError(f"base_url={base_url!r} must begin with http:// or https://.")
         if parts.username or parts.password:
             raise DataError("base_url must not hold a user name or password; use key_env.")
+        if parts.query or parts.fragment:
+            raise DataError("base_url must end with its path; a key after '?' would be shown. Use key_env.")
         self.base_url, self.key_env, self.timeout = base_url.rstrip("/"), key_env, timeout
         self._parts = parts
         self._path = parts.path.rstrip("/") + "/chat/completions"

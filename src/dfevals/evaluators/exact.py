@@ -59,7 +59,7 @@ class ExactMatch(Evaluator):
         measures="Whether the response equals a reference, up to case, punctuation and articles.",
         roles=("response", "reference"),
         weaknesses="A right answer in other words, or with a word more, is wrong.",
-        accuracy="SQuAD's rule.",
+        accuracy="SQuAD's rule; differs from its script only in Unicode (curly quotes count as punctuation, ² as 2).",
         family="reference",
     )
 
@@ -97,7 +97,7 @@ class TokenF1(Evaluator):
         roles=("response", "reference"),
         pass_at=0.5,
         weaknesses="Blind to word order, negation and synonyms.",
-        accuracy="SQuAD's rule.",
+        accuracy="SQuAD's rule; differs from its script only in Unicode (curly quotes count as punctuation, ² as 2).",
         family="reference",
     )
 
