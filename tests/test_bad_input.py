@@ -65,6 +65,8 @@ ERRORS: dict[str, tuple[Callable[[pd.DataFrame], Any], type[DfevalsError], str]]
     "one score for three classes": (lambda d: d.evals(y_true="t", y_score="p"), RoleError, r"one column but there are 3 classes.*p_\{label\}"),
     "score pattern without columns": (lambda d: d.evals(y_true="t", y_score="p_{label}"), RoleError, "needs the column 'p_x' for the label 'x'"),
     "score list of another length": (lambda d: d.evals(y_true="t", y_score=["p", "w"]), RoleError, "lists 2 columns for 3 labels"),
+    "score list without labels": (lambda d: d.assign(q=d["p"], r=d["p"]).evals(y_true="t", y_score=["p", "q", "r"]), RoleError, r"which class does each belong to\? Pass labels=\[...\] in the order of the columns; the labels are \['x', 'y', 'z'\]"),
+    "two scores without labels": (lambda d: d.assign(q=1 - d["p"]).evals(y_true="y", y_score=["p", "q"]), RoleError, "which class does each belong to"),
     "score of a regression": (lambda d: d.evals(y_true="amount", y_score="p"), RoleError, "pass y_pred= instead of y_score="),
     "threshold beside predictions": (lambda d: d.evals(**BINARY, y_pred="pred", threshold=0.3), RoleError, "Both y_pred and threshold="),
     "threshold that is no number": (lambda d: d.evals(**BINARY, threshold="high"), RoleError, "threshold='high' is not a finite number"),

@@ -253,3 +253,16 @@ def test_ordered_categories_keep_their_order() -> None:
         {"y": pd.Series(["high", "low", "mid"], dtype=kind), "p": pd.Series(["mid", "low", "mid"], dtype=kind)}
     )
     assert frame.evals(y_true="y", y_pred="p").labels == ("low", "mid", "high")
+
+
+def test_listed_scores_find_their_label_by_name_or_by_declaration() -> None:
+    scores = {"p_a": [0.8, 0.1, 0.1], "p_b": [0.1, 0.8, 0.1], "p_c": [0.1, 0.1, 0.8]}
+    frame = pd.DataFrame({**scores, "y": list("abc")})
+    named = frame.evals(y_true="y", y_score=["p_c", "p_a", "p_b"])
+    assert named.metrics("accuracy").frame["value"].tolist() == [1.0]
+    assert "score columns matched to the labels by their names" in repr(named)
+    declared = frame.evals(y_true="y", y_score=["p_c", "p_a", "p_b"], labels=["c", "a", "b"])
+    assert declared.metrics("accuracy").frame["value"].tolist() == [1.0]
+    numbers = pd.DataFrame({"p1": [0.9, 0.2], "p11": [0.1, 0.8], "y": [1, 11]})
+    found = numbers.evals(y_true="y", y_score=["p11", "p1"], pos_label=1)
+    assert found.metrics("accuracy").frame["value"].tolist() == [1.0]

@@ -15,7 +15,7 @@ from pandas.api import types
 from dfevals.exceptions import DataError, RoleError, did_you_mean
 from dfevals.labels import encode_labels, find_labels, found_labels
 from dfevals.numbers import BLOCK, VERDICTS, Numbers, outcome_values, verdict_word
-from dfevals.roles import Model, Outcome, Roles, column, find_models, has_score_per_class
+from dfevals.roles import Model, Outcome, Roles, column, find_models, has_score_per_class, unlabelled_lists
 from dfevals.tasks import find_task, prediction_columns
 
 __all__ = ["BLOCK", "Bound", "bind"]
@@ -287,7 +287,8 @@ def bind(frame: pd.DataFrame, roles: Roles) -> Bound:
     models = find_models(roles, frame, labels, task == "multiclass")
     if roles.threshold is not None and any(model.y_pred for model in models):
         raise RoleError("Both y_pred and threshold= are given. Drop y_pred to cut the scores at the threshold.")
-    return Bound(frame, roles, task, labels, models, (reason, label_reason))
+    matched = ("score columns matched to the labels by their names",) if unlabelled_lists(roles) else ()
+    return Bound(frame, roles, task, labels, models, (reason, label_reason, *matched))
 
 
 def _without_labels(frame: pd.DataFrame, roles: Roles) -> Bound:

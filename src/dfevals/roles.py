@@ -12,7 +12,17 @@ import pandas as pd
 
 from dfevals.exceptions import RoleError, check_choice, did_you_mean
 
-__all__ = ["Model", "Outcome", "Roles", "column", "find_models", "has_score_per_class", "pattern_labels", "stand_in"]
+__all__ = [
+    "Model",
+    "Outcome",
+    "Roles",
+    "column",
+    "find_models",
+    "has_score_per_class",
+    "pattern_labels",
+    "stand_in",
+    "unlabelled_lists",
+]
 
 TASKS = ("binary", "multiclass", "multilabel", "regression", "clustering", "outcomes")
 WEIGHT_KINDS = ("importance", "frequency")
@@ -331,6 +341,8 @@ def _score_columns(
                 f"y_score lists {len(found)} columns for {len(labels)} labels {list(labels)!r}. "
                 "Pass labels=[...] in the order of the columns."
             )
+        if roles.labels is None:
+            found = _by_label(found, labels)
     else:
         found = (spec,)
         column(frame, spec, "y_score")
@@ -344,10 +356,28 @@ def _score_columns(
     return found
 
 
+def _by_label(columns: tuple[str, ...], labels: Sequence[Any]) -> tuple[str, ...]:
+    """Score columns in the order of the labels, where every name is one and the same text with a label behind it."""
+    texts = [str(label) for label in labels]
+    for length in range(min(len(str(name)) for name in columns) + 1):
+        before = str(columns[0])[:length]
+        place = {str(name).removeprefix(before): name for name in columns if str(name).startswith(before)}
+        if len(place) == len(columns) and set(place) == set(texts):
+            return tuple(place[text] for text in texts)
+    raise RoleError(
+        f"y_score lists the columns {list(columns)!r}, but which class does each belong to? "
+        f"Pass labels=[...] in the order of the columns; the labels are {list(labels)!r}."
+    )
+
+
+def unlabelled_lists(roles: Roles) -> bool:
+    """Whether columns of scores are listed without saying which class each belongs to."""
+    return roles.labels is None and any(isinstance(spec, tuple) for spec in _score_specs(roles))
+
+
 def has_score_per_class(roles: Roles, frame: pd.DataFrame) -> bool:
     """Whether some model has one score per class."""
-    value = roles.y_score
-    specs = [spec for _, spec in value[1]] if isinstance(value, tuple) and value[:1] == ("models",) else [value]
+    specs = _score_specs(roles)
     return any(
         isinstance(s, tuple) or (isinstance(s, str) and "{label}" in s and s not in frame.columns) for s in specs
     )
@@ -355,8 +385,7 @@ def has_score_per_class(roles: Roles, frame: pd.DataFrame) -> bool:
 
 def pattern_labels(roles: Roles, frame: pd.DataFrame) -> list[str]:
     """Label texts for which every `"…{label}…"` pattern has a numeric column."""
-    value = roles.y_score
-    specs = [spec for _, spec in value[1]] if isinstance(value, tuple) and value[:1] == ("models",) else [value]
+    specs = _score_specs(roles)
     found: list[set[str]] = []
     for spec in specs:
         if isinstance(spec, str) and "{label}" in spec and spec not in frame.columns:
@@ -367,6 +396,12 @@ def pattern_labels(roles: Roles, frame: pd.DataFrame) -> list[str]:
                 {n[len(before) : len(n) - len(after)] for n in names if n.startswith(before) and n.endswith(after)}
             )
     return sorted(set.intersection(*found)) if found else []
+
+
+def _score_specs(roles: Roles) -> list[Any]:
+    """What is declared as the scores of each model."""
+    value = roles.y_score
+    return [spec for _, spec in value[1]] if isinstance(value, tuple) and value[:1] == ("models",) else [value]
 
 
 def _only_name(declared: dict[str, Any], value: Any) -> str:

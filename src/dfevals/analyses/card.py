@@ -85,6 +85,7 @@ def _facts(bound: Bound) -> list[tuple[str, str]]:
                     + (", …" if len(bound.labels) > SHOWN else ""),
                 )
             )
+        facts += [("scores", reason) for reason in bound.reasons[2:]]
         for model in bound.models[:1]:
             if model.y_pred is None and bound.task == "binary" and model.y_score:
                 facts.append(("predicted positive", f"score ≥ {bound.threshold(model):g} ({bound.score_kind(model)})"))
