@@ -166,3 +166,61 @@ def test_different_labels_with_scores_are_refused_with_the_fix() -> None:
     two = frame[frame["y"] != "c"].drop(columns="p_c").evals(y_true="y", y_score="p_{label}", task="multiclass")
     with pytest.raises(DataError, match=r"Pass labels=\[...\]"):
         one + two.collect("roc_auc_ovr")
+
+
+def _ages() -> pd.DataFrame:
+    return pd.DataFrame({"y": [0, 1] * 50, "p": [0, 1, 1, 1] * 25, "age": range(100), "c": list("aab") * 33 + ["c"]})
+
+
+@pytest.mark.parametrize(
+    ("by", "fix"),
+    [
+        (dfevals.quantiles("age", 2), r"25 and 75.*dfevals.bins\('age', \[...\]\)"),
+        (dfevals.bins("age", 2), r"24\.5 and 74\.5"),
+        (["c", dfevals.quantiles("age", 2)], "of 'age' are not the same"),
+    ],
+)
+def test_cohorts_that_every_part_cuts_for_itself_are_not_added(by: Any, fix: str) -> None:
+    frame = _ages()
+    parts = [
+        part.evals(y_true="y", y_pred="p", pos_label=1).collect(["accuracy"], by) for part in (frame[:50], frame[50:])
+    ]
+    with pytest.raises(DataError, match=fix):
+        parts[0] + parts[1]
+
+
+def test_values_kept_edges_and_expressions_must_be_the_same_to_add_up() -> None:
+    frame = _ages()
+
+    def collect(rows: pd.DataFrame, by: Any, **options: Any) -> Any:
+        return rows.evals(y_true="y", y_pred="p", pos_label=1).collect(["accuracy"], by, **options)
+
+    with pytest.raises(DataError, match=r"'a' and 'b'"):
+        collect(frame[:50], dfevals.top("c", 1)) + collect(frame[frame["c"] != "a"], dfevals.top("c", 1))
+    with pytest.raises(DataError, match="without min_n="):
+        collect(frame[:50], "c", min_n=20) + collect(frame[50:], "c", min_n=20)
+    with pytest.raises(DataError, match="'old' is 'age > 60' in one tally and 'age > 70'"):
+        collect(frame[:80], {"old": "age > 60"}) + collect(frame[80:], {"old": "age > 70"})
+    with pytest.raises(DataError, match="30 and 40"):
+        collect(frame[:50], dfevals.bins("age", [30], ["a", "b"])) + collect(
+            frame[50:], dfevals.bins("age", [40], ["a", "b"])
+        )
+    for by in (dfevals.bins("age", [30, 60]), {"old": "age > 60"}, dfevals.top("c", 1), dfevals.top("c", 9)):
+        halves = collect(frame[::2], by) + collect(frame[1::2], by)
+        whole = collect(frame, by).metrics().frame
+        columns = [*halves.cohorts.names, "value", "n"]
+        pd.testing.assert_frame_equal(
+            halves.metrics().frame[columns].sort_values(columns[0]).reset_index(drop=True),
+            whole[columns].sort_values(columns[0]).reset_index(drop=True),
+        )
+
+
+@pytest.mark.parametrize("metric", ["pass_rate", "mean", "std", "p50", "min", "evaluation_error_rate"])
+def test_a_tally_of_several_outcomes_answers_by_the_metric_of_each(metric: str) -> None:
+    frame = pd.DataFrame({"ok": [True, False] * 20, "b": np.arange(40) / 40})
+    outcomes = [dfevals.Outcome("ok", kind="pass"), dfevals.Outcome("b", kind="score")]
+    evaluation = frame.evals(outcomes=outcomes)
+    tally = evaluation.collect([metric])
+    expected = evaluation.metrics([metric]).frame
+    pd.testing.assert_frame_equal(tally.metrics([metric]).frame, expected)
+    pd.testing.assert_frame_equal(tally.metrics(expected["metric"].tolist()).frame, expected)

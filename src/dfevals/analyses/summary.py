@@ -130,10 +130,24 @@ def summarise(tally: Tally, metrics: Any = None, *, relative_to: str | None = No
     requests: tuple[Request, ...] = tally.requests
     if metrics is not None:
         items = [metrics] if isinstance(metrics, str) or not isinstance(metrics, Iterable) else metrics
-        known = {request.label: request for request in requests}
-        requests = tuple(known[str(item)] if str(item) in known else find(item) for item in items)
+        requests = tuple(request for item in items for request in _collected(item, tally.requests))
     run = _Run(tally.cohorts, requests, tally.task, tally.labels, opts, relative_to)
     return _result(iter(tally.models.items()), run, None)
+
+
+def _collected(item: Any, requests: tuple[Request, ...]) -> list[Request]:
+    """The collected requests that an item means: its own label, or its metric on every outcome; else a new request."""
+    for request in requests:
+        if request.label == str(item):
+            return [request]
+    wanted = find(item)
+    same = [
+        request
+        for request in requests
+        if request.outcome is not None
+        and (request.metric.name, request.negated) == (wanted.metric.name, wanted.negated)
+    ]
+    return same or [wanted]
 
 
 def _options(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -119,7 +119,7 @@ class Quantiles:
         asked = len(shares) + 1
         if len(values) and len(edges) + 1 < asked:
             note = f"{self!r}: ties leave {len(edges) + 1} groups of the {asked} asked for"
-            return Dimension(found.codes, found.labels, found.condition, (note,))
+            return replace(found, notes=(note,))
         return found
 
 
@@ -206,7 +206,7 @@ class Top:
                 return f"{name} not in [{listed}] and not isna({name})" if all(literals) else ""
             return one(min(code, self.k))
 
-        return Dimension(relabel(levels.codes, lut), labels, condition)
+        return Dimension(relabel(levels.codes, lut), labels, condition, cut=tuple(map(repr, short.values)))
 
 
 Definition = Column | Bins | Quantiles | Period | Top

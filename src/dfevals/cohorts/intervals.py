@@ -37,12 +37,16 @@ MONTHS = (
 
 @dataclass(frozen=True)
 class Dimension:
-    """One cohort column: the code of every row and, per code, its text and the condition that selects its rows."""
+    """One cohort column: the code of every row and, per code, its text and the condition that selects its rows.
+
+    `cut` holds the edges, or the values kept, on which the codes depend; None where every value is a code of its own.
+    """
 
     codes: Array
     labels: Array
     condition: Callable[[int], str]
     notes: tuple[str, ...] = ()
+    cut: tuple[str, ...] | None = None
 
 
 def quoted(column: Hashable) -> str:
@@ -176,11 +180,13 @@ def cut(numbers: Numbers, edges: Array, labels: Sequence[str] | None = None) -> 
                 has_missing = True
     name = quoted(numbers.column)
     if edges.dtype.kind == "M":
+        exact = [repr(str(pd.Timestamp(e))) for e in edges]
         shown = [str(pd.Timestamp(e)).removesuffix(" 00:00:00") for e in edges]
         written = [repr(str(pd.Timestamp(e))) if numbers.is_native else "" for e in edges]
     else:
         plain = [float(str(e)) for e in edges]
         shown, written = _edge_texts(plain), [number_literal(e) for e in plain]
+        exact = written
     names = list(labels) if labels is not None else _interval_labels(shown)
     out = np.empty(n + has_missing, dtype=object)
     out[:] = names + [MISSING] * has_missing
@@ -194,7 +200,7 @@ def cut(numbers: Numbers, edges: Array, labels: Sequence[str] | None = None) -> 
         high = f"{name} < {written[code]}" if code < n - 1 else ""
         return " and ".join(filter(None, (low, high))) or f"not isna({name})"
 
-    return Dimension(codes, out, condition)
+    return Dimension(codes, out, condition, cut=tuple(exact))
 
 
 def _edge_texts(edges: list[float]) -> list[str]:

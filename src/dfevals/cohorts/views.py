@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -55,6 +55,10 @@ class Cohorts:
         cohort once. Atoms may lie outside all cohorts.
     notes : tuple of str
         What was folded or merged.
+    cuts : tuple
+        For each name the edges, or the values kept, on which its cohorts depend (see `Dimension`); empty for named ones.
+    folded : bool
+        Whether rare cohorts were folded into one.
     """
 
     names: tuple[str, ...]
@@ -64,6 +68,8 @@ class Cohorts:
     views: tuple[View, ...] | None
     notes: tuple[str, ...] = ()
     write: Callable[[int], str] = field(default=lambda i: "", repr=False)
+    cuts: tuple[tuple[str, ...] | None, ...] = ()
+    folded: bool = False
 
     @property
     def n_cohorts(self) -> int:
@@ -170,12 +176,13 @@ def crossed(groups: Sequence[tuple[Definition, ...]], frame: pd.DataFrame, min_n
         )
     labels = tuple(_label_column(d, dimension, parts, start, min_n) for d, dimension in enumerate(dimensions))
     write = _writer(parts, dimensions)
+    cuts, folded = tuple(d.cut for d in dimensions), any(part.rare is not None for part in parts)
     if len(groups) == 1:
         positions = views[0].positions
         if start != n_atoms or not np.array_equal(positions, np.arange(n_atoms)):
             codes = relabel(codes, positions.astype(code_dtype(start)))
-        return Cohorts(names, labels, codes, start, None, tuple(notes), write)
-    return Cohorts(names, labels, codes, n_atoms, tuple(views), tuple(notes), write)
+        return Cohorts(names, labels, codes, start, None, tuple(notes), write, cuts, folded)
+    return Cohorts(names, labels, codes, n_atoms, tuple(views), tuple(notes), write, cuts, folded)
 
 
 @dataclass(frozen=True)
@@ -205,7 +212,7 @@ def _intersect(
     table: list[Array] = []
     for definition in definitions:
         found = definition.dimension(frame, limit)
-        dimensions.append(Dimension(found.codes[:0], found.labels, found.condition, found.notes))
+        dimensions.append(replace(found, codes=found.codes[:0]))
         n = len(found.labels)
         if codes is None:
             codes, table = found.codes, [np.arange(n)]
@@ -297,9 +304,9 @@ def named(by: Mapping[Any, Any], names: tuple[str, ...], codes: Array, member: A
     writer = texts.__getitem__
     if (member.sum(axis=1) == 1).all():  # each row in exactly one cohort: a partition
         lut = member.argmax(axis=1).astype(code_dtype(len(names)))
-        return Cohorts(("cohort",), (labels,), relabel(codes, lut), len(names), None, notes, writer)
+        return Cohorts(("cohort",), (labels,), relabel(codes, lut), len(names), None, notes, writer, folded=bool(notes))
     views = tuple(_view(member, group) for group in _disjoint_groups(member))
-    return Cohorts(("cohort",), (labels,), codes, len(member), views, notes, writer)
+    return Cohorts(("cohort",), (labels,), codes, len(member), views, notes, writer, folded=bool(notes))
 
 
 def _disjoint_groups(member: Array) -> list[list[int]]:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dfevals.cohorts import Cohorts, View
+from dfevals.exceptions import DataError
 
 __all__ = ["unite"]
 
@@ -20,8 +21,16 @@ def unite(a: Cohorts, b: Cohorts) -> tuple[Cohorts, Ints, Ints]:
 
     Two cohorts are the same when their texts are; two atoms when they belong to the same cohorts. The union has no codes:
     it stands for rows that are no longer at hand.
+
+    Raises
+    ------
+    DataError
+        Texts are the same but the cohorts are not, because their edges, values or rare cohorts depend on each part.
     """
+    _check_cuts(a, b)
     keys_a, keys_b = _keys(a), _keys(b)
+    if not a.cuts and a.names:
+        _check_named(dict(zip(keys_a, a.expressions, strict=True)), dict(zip(keys_b, b.expressions, strict=True)))
     cohorts = _ordered(keys_a, keys_b)
     index = {key: i for i, key in enumerate(cohorts)}
     labels = tuple(np.array(column, dtype=object) for column in zip(*cohorts, strict=True)) or tuple(
@@ -35,7 +44,8 @@ def unite(a: Cohorts, b: Cohorts) -> tuple[Cohorts, Ints, Ints]:
 
     if a.views is None and b.views is None:
         place = [np.array([index[key] for key in keys], np.int64) for keys in (keys_a, keys_b)]
-        return Cohorts(a.names, labels, np.zeros(0, np.int8), len(cohorts), None, notes, write), place[0], place[1]
+        found = Cohorts(a.names, labels, np.zeros(0, np.int8), len(cohorts), None, notes, write, a.cuts)
+        return found, place[0], place[1]
     members = [_members(x, keys) for x, keys in ((a, keys_a), (b, keys_b))]
     atoms = {members_of: i for i, members_of in enumerate(dict.fromkeys([*members[0], *members[1]]))}
     views = tuple(
@@ -46,7 +56,40 @@ def unite(a: Cohorts, b: Cohorts) -> tuple[Cohorts, Ints, Ints]:
         for group in _groups(a, b, keys_a, keys_b)
     )
     place = [np.array([atoms[of] for of in found], np.int64) for found in members]
-    return Cohorts(a.names, labels, np.zeros(0, np.int8), len(atoms), views, notes, write), place[0], place[1]
+    found = Cohorts(a.names, labels, np.zeros(0, np.int8), len(atoms), views, notes, write, a.cuts)
+    return found, place[0], place[1]
+
+
+def _check_cuts(a: Cohorts, b: Cohorts) -> None:
+    """Refuse cohorts that every part has cut for itself."""
+    if a.folded or b.folded:
+        raise DataError(
+            "Rare cohorts were folded by min_n=, and which ones are rare depends on the rows of each part. "
+            "Collect both without min_n=."
+        )
+    for name, mine, theirs in zip(a.names, a.cuts, b.cuts, strict=False):
+        if mine != theirs:
+            raise DataError(
+                f"The cohorts of {name!r} are not the same in both tallies: {_cut_text(mine)} and {_cut_text(theirs)}. "
+                f"Give both parts the same edges, by=dfevals.bins({name!r}, [...]), or make one column of cohorts "
+                "before the rows are divided."
+            )
+
+
+def _cut_text(cut: tuple[str, ...] | None) -> str:
+    if cut is None:
+        return "every value"
+    return ", ".join(cut[:8]) + (", …" if len(cut) > 8 else "") or "no edges"
+
+
+def _check_named(mine: dict[Key, str], theirs: dict[Key, str]) -> None:
+    """Refuse one name for two expressions."""
+    for key in mine.keys() & theirs.keys():
+        if mine[key] and theirs[key] and mine[key] != theirs[key]:
+            raise DataError(
+                f"Cohort {key[0]!r} is {mine[key]!r} in one tally and {theirs[key]!r} in the other. "
+                "Give both the same expression."
+            )
 
 
 def _keys(cohorts: Cohorts) -> list[Key]:
