@@ -14,7 +14,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 import dfevals
 from dfevals.exceptions import DataError
-from dfevals.tally import MomentTally, ScoreTally
+from dfevals.tally import CellView, MomentTally, ScoreTally
 from dfevals.tally.moments import exponents
 
 COHORTS = 4
@@ -224,3 +224,22 @@ def test_a_tally_of_several_outcomes_answers_by_the_metric_of_each(metric: str) 
     expected = evaluation.metrics([metric]).frame
     pd.testing.assert_frame_equal(tally.metrics([metric]).frame, expected)
     pd.testing.assert_frame_equal(tally.metrics(expected["metric"].tolist()).frame, expected)
+
+
+def test_cells_of_a_class_survive_weights_of_very_different_size() -> None:
+    y = np.tile([0, 1, 2], 400)
+    rng = np.random.default_rng(0)
+    weight = np.exp(8 * rng.standard_normal(1200))
+    pred = np.where(rng.random(1200) < 0.2, (y + 1) % 3, y)
+    frame = pd.DataFrame({"y": y, "pred": pred, "w": weight, "sample": np.arange(1200) // 6})
+    evaluation = frame.evals(y_true="y", y_pred="pred", task="multiclass", sample_weight="w")
+    found = evaluation.metrics(["specificity", "npv", "precision", "recall"], by="sample", by_class=True).frame
+    found = found[found["value"].notna()]
+    assert (found["ci_low"] <= found["value"] + 1e-12).all()
+    assert (found["value"] - 1e-12 <= found["ci_high"]).all()
+    matrix = np.array([[1e20, 1.0, 2.0], [4.0, 1e-3, 8.0], [16.0, 32.0, 1e9]])[..., None]
+    view = CellView(matrix, "classes")
+    assert view.fp[:, 0].tolist() == [20, 33, 10]
+    assert view.fn[:, 0].tolist() == [3, 12, 48]
+    assert view.tn[0, 0] == 40.001 + 1e9
+    assert CellView(matrix, "micro").fp.tolist() == [63]

@@ -42,20 +42,19 @@ class CellView:
     def fp(self) -> Array:
         if self.kind == "binary":
             return self.matrix[0, 1]
-        return self._fold(self.matrix.sum(axis=0)) - self.tp
+        return self._fold(_off_diagonal(self.matrix))
 
     @property
     def fn(self) -> Array:
         if self.kind == "binary":
             return self.matrix[1, 0]
-        return self._fold(self.matrix.sum(axis=1)) - self.tp
+        return self._fold(_off_diagonal(self.matrix.swapaxes(0, 1)))
 
     @property
     def tn(self) -> Array:
         if self.kind == "binary":
             return self.matrix[0, 0]
-        classes = len(self.matrix) if self.kind == "micro" else 1
-        return self.n * classes - self.tp - self.fp - self.fn
+        return self._fold(_outside(self.matrix))
 
     @property
     def correct(self) -> Array:
@@ -74,6 +73,26 @@ class CellView:
 
     def _fold(self, totals: Array) -> Array:
         return totals.sum(axis=0) if self.kind == "micro" else totals
+
+
+def _off_diagonal(matrix: Array) -> Array:
+    """Sums over the first axis without the diagonal: a total less the diagonal would lose small weights beside great ones."""
+    out = np.empty(matrix.shape[1:], matrix.dtype)
+    for k in range(len(matrix)):
+        np.add(matrix[:k, k].sum(axis=0), matrix[k + 1 :, k].sum(axis=0), out=out[k])
+    return out
+
+
+def _outside(matrix: Array) -> Array:
+    """For each class the sum of the cells outside its row and column, from running sums over the rows before and after it."""
+    out = np.zeros(matrix.shape[1:], matrix.dtype)
+    for rows in (range(len(matrix)), range(len(matrix) - 1, -1, -1)):
+        running = np.zeros(matrix.shape[1:], matrix.dtype)
+        for k in rows:
+            out[k] += running[:k].sum(axis=0)
+            out[k] += running[k + 1 :].sum(axis=0)
+            running += matrix[k]
+    return out
 
 
 @dataclass
