@@ -87,8 +87,10 @@ def evaluate(source: Any, roles: Roles | Mapping[str, Any] | None = None, /, **d
 
     Parameters
     ----------
-    source : DataFrame, path, or anything with `to_pandas` or the dataframe interchange
-        The rows. A path ends in .csv, .csv.gz, .json or .parquet.
+    source : DataFrame, path, list of paths, or anything that turns into a DataFrame
+        The rows: a frame of pandas, Polars or Arrow, an Arrow dataset, a DuckDB relation. A path ends in .csv, .json, .jsonl,
+        .parquet or .feather (also compressed, such as .csv.gz), holds a pattern (`"scores/*.parquet"`), or is a directory of
+        such files.
     roles : Roles or mapping, optional
         Such as `ev.roles` of another evaluation; keyword arguments override it.
     **declared

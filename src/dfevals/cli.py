@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
@@ -27,7 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0, or 3 for wrong usage or data, with a message on the standard error.
+        0, or 3 for wrong usage or data, with a message on the standard error. A gate also ends with 1 and 2, which
+        therefore nothing but an answer may cause: an unexpected error shows its traceback and ends with 3 too.
     """
     parser = _Parser(prog="dfevals", description="Metrics per cohort with intervals, on tables of predictions.")
     parser.add_argument("--version", action="version", version=f"dfevals {dfevals.__version__}")
@@ -42,8 +44,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except DfevalsError as error:
         print(f"dfevals: {error}", file=sys.stderr)
         return USAGE_ERROR
-    except Exception as error:  # a traceback would end with 1, which means that the gate fails
-        print(f"dfevals: {type(error).__name__}: {error}", file=sys.stderr)
+    except OSError as error:  # a report that cannot be written
+        print(f"dfevals: {error.filename or 'input or output'}: {error.strerror or error}", file=sys.stderr)
+        return USAGE_ERROR
+    except Exception:  # a traceback alone would end with 1, which means that the gate fails
+        traceback.print_exc()
         return USAGE_ERROR
     return status
 
@@ -91,7 +96,9 @@ def _datasets(given: argparse.Namespace) -> int:
 
 def _gate_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "data", nargs="+", help="tables of predictions with the same columns: .csv, .json or .parquet, also compressed"
+        "data",
+        nargs="+",
+        help="tables of predictions with the same columns: .csv, .json, .jsonl or .parquet (also compressed), or directories",
     )
     parser.add_argument("--config", required=True, metavar="gate.toml", help="roles and rules")
     parser.add_argument("--json", metavar="FILE", help="also write the evidence as JSON")
@@ -104,15 +111,10 @@ def _gate(given: argparse.Namespace) -> int:
     """Judge a release by a gate file: 0 pass, 1 fail, 2 inconclusive, 3 wrong usage or data."""
     from pathlib import Path
 
-    import pandas as pd
-
     from dfevals.analyses.gate_file import read_gate_file
-    from dfevals.sources import to_frame
 
     gate = read_gate_file(given.config)
-    frames = [to_frame(path) for path in given.data]
-    rows = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
-    result = gate.judge(dfevals.evaluate(rows, gate.roles))
+    result = gate.judge(dfevals.evaluate(given.data, gate.roles))
     for path, text in (
         (given.json, result.to_json),
         (given.junit, result.to_junit),

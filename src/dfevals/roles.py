@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
 
@@ -150,6 +150,8 @@ class Roles:
         cohorts = tuple(cohorts) if isinstance(cohorts, list | tuple) else (cohorts,)
         values["cohorts"] = tuple(tuple(item) if isinstance(item, list) else item for item in cohorts)
         if values.get("labels") is not None:
+            if isinstance(values["labels"], str) or not isinstance(values["labels"], Iterable):
+                raise RoleError(f"labels={values['labels']!r} must be a list of all labels, in order.")
             values["labels"] = tuple(_plain(label) for label in values["labels"])
         values["pos_label"] = _plain(values.get("pos_label"))
         values["weight_kind"] = values.get("weight_kind") or "importance"
@@ -458,6 +460,8 @@ def _outcome(item: Any) -> Outcome:
         for name in item:
             if name not in known:
                 raise RoleError(f"An outcome has no {name!r}. {did_you_mean(name, known, noun='Parameters')}")
+        if "column" not in item:
+            raise RoleError(f"The outcome {dict(item)!r} names no column.")
         return Outcome(**item)
     return Outcome(item)
 

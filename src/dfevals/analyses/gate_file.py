@@ -10,7 +10,7 @@ from typing import Any
 
 from dfevals.analyses.gates import Gate
 from dfevals.cohorts.plain import from_plain
-from dfevals.exceptions import DataError, did_you_mean
+from dfevals.exceptions import CohortError, DataError, did_you_mean
 from dfevals.roles import Outcome, Roles
 
 __all__ = ["GateFile", "read_gate_file"]
@@ -53,12 +53,16 @@ def read_gate_file(path: str | Path) -> GateFile:
     Raises
     ------
     DataError
-        No such file, TOML that is not valid, or an unknown key (with the nearest right one).
+        No such file, text that is not UTF-8, TOML that is not valid, or an unknown key (with the nearest right one).
     """
     try:
         text = Path(path).read_text(encoding="utf-8")
     except OSError as error:
         raise DataError(f"Cannot read the gate file {str(path)!r}: {error.strerror or error}.") from None
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"The gate file {str(path)!r} is not UTF-8 text: {error.reason} at byte {error.start}."
+        ) from None
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -70,7 +74,10 @@ def read_gate_file(path: str | Path) -> GateFile:
     rules = table.get("rules")
     if not rules or not all(isinstance(rule, Mapping) for rule in rules):
         raise DataError(f"{path} has no rules. Add at least one [[rules]] with metric, op and limit.")
-    roles = dict(table.get("roles", {}))
+    given = table.get("roles", {})
+    if not isinstance(given, Mapping):
+        raise DataError(f"{path}: roles = {given!r} is not a table. Write the roles below [roles].")
+    roles = dict(given)
     if "outcomes" in roles:
         roles["outcomes"] = [_outcome(item, str(path)) for item in _listed(roles["outcomes"])]
     return GateFile(
@@ -96,6 +103,8 @@ def _outcome(item: Any, path: str) -> Outcome:
     if not isinstance(item, Mapping):
         return Outcome(str(item))
     _check_keys(item, [field.name for field in fields(Outcome)], f"{path}, outcomes")
+    if "column" not in item:
+        raise DataError(f"{path}, outcomes: an outcome has no column.")
     return Outcome(**item)
 
 
@@ -105,6 +114,8 @@ def _by(value: Any) -> Any:
         return value
     if isinstance(value, Mapping):
         return {str(name): str(expression) for name, expression in value.items()}
+    if not isinstance(value, list):
+        raise CohortError(f"by = {value!r} is neither a column, a list of them, nor a table of named expressions.")
     return [from_plain(item) for item in value]
 
 
@@ -112,7 +123,9 @@ def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def _check_keys(table: Mapping[str, Any], known: Any, where: str) -> None:
+def _check_keys(table: Any, known: Any, where: str) -> None:
+    if not isinstance(table, Mapping):
+        raise DataError(f"{where}: {table!r} is not a table.")
     for key in table:
         if key not in known:
             raise DataError(f"{where}: unknown key {key!r}. {did_you_mean(key, known, noun='Keys')}")

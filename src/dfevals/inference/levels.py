@@ -25,7 +25,10 @@ def check_level(level: float, name: str = "level") -> float:
     >>> check_level(0.9)
     0.9
     """
-    value = float(level)
+    try:
+        value = float(level)
+    except (TypeError, ValueError):
+        value = np.nan
     if not 0 < value < 1:
         hint = f" Did you mean {value / 100:g}?" if 1 < value < 100 else ""
         raise DataError(f"{name}={level!r} must lie strictly between 0 and 1.{hint}")
