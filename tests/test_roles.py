@@ -266,3 +266,15 @@ def test_listed_scores_find_their_label_by_name_or_by_declaration() -> None:
     numbers = pd.DataFrame({"p1": [0.9, 0.2], "p11": [0.1, 0.8], "y": [1, 11]})
     found = numbers.evals(y_true="y", y_score=["p11", "p1"], pos_label=1)
     assert found.metrics("accuracy").frame["value"].tolist() == [1.0]
+
+
+@pytest.mark.parametrize("given", [("y", "s"), ("y",), ("y", "s", "g"), (3,)])
+def test_roles_by_place_are_an_error_that_names_the_roles(given: tuple[Any, ...]) -> None:
+    frame = pd.DataFrame({"y": [0, 1], "s": [0.2, 0.7], "g": ["a", "b"]})
+    for door in (frame.evals, frame.evals.set_roles, lambda *more: dfevals.evaluate(frame, *more)):
+        with pytest.raises(RoleError, match="by name, not by place") as caught:
+            door(*given)
+        assert "y_true=" in str(caught.value)
+        assert "y_score=" in str(caught.value)
+    if given[0] == "y":
+        assert "Pass y_true='y'" in str(caught.value)

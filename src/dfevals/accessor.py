@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from dfevals.exceptions import RoleError
-from dfevals.roles import Roles
+from dfevals.roles import Roles, not_named
 
 if TYPE_CHECKING:
     from dfevals.evaluation import Evaluation
@@ -32,17 +32,21 @@ class EvalsAccessor:
     def __init__(self, frame: pd.DataFrame) -> None:
         self._frame = frame
 
-    def __call__(self, roles: Roles | Mapping[str, Any] | None = None, /, **declared: Any) -> Evaluation:
+    def __call__(self, roles: Roles | Mapping[str, Any] | None = None, /, *unnamed: Any, **declared: Any) -> Evaluation:
         """Make an Evaluation of these rows; see `dfevals.evaluate` for the roles."""
-        return evaluate(self._frame, roles, **declared)
+        return evaluate(self._frame, roles, *unnamed, **declared)
 
-    def set_roles(self, roles: Roles | Mapping[str, Any] | None = None, /, **declared: Any) -> pd.DataFrame:
+    def set_roles(
+        self, roles: Roles | Mapping[str, Any] | None = None, /, *unnamed: Any, **declared: Any
+    ) -> pd.DataFrame:
         """Keep roles with the frame, in `df.attrs["dfevals"]` as JSON; returns the frame.
 
         They survive query, masks, assign, copy and parquet; not merge, concat or CSV.
         """
         from dfevals.bound import bind
 
+        if unnamed:
+            raise not_named(roles, *unnamed)
         built = Roles.build(roles, **declared)
         bind(self._frame, built.inferred(self._frame.columns))
         self._frame.attrs["dfevals"] = built.to_json()
@@ -82,7 +86,9 @@ class EvalsAccessor:
         )
 
 
-def evaluate(source: Any, roles: Roles | Mapping[str, Any] | None = None, /, **declared: Any) -> Evaluation:
+def evaluate(
+    source: Any, roles: Roles | Mapping[str, Any] | None = None, /, *unnamed: Any, **declared: Any
+) -> Evaluation:
     """Evaluate the predictions in a source of rows.
 
     Parameters
@@ -97,6 +103,8 @@ def evaluate(source: Any, roles: Roles | Mapping[str, Any] | None = None, /, **d
         `y_true`, `y_pred`, `y_score` (a column, a pattern "p_{label}", a list of columns, or {model: any of these}),
         `y_lower`, `y_upper`, `outcomes`, `sample_weight`, `weight_kind`, `cluster`, `unit`, `id`, `model`, `fold`, `repeat`,
         `time`, `release`, `pos_label`, `labels`, `threshold`, `score_kind`, `task`, `cohorts`.
+    *unnamed
+        Nothing: a role that is given by place raises an error that names the roles.
 
     Returns
     -------
@@ -110,6 +118,8 @@ def evaluate(source: Any, roles: Roles | Mapping[str, Any] | None = None, /, **d
     from dfevals.evaluation import Evaluation
     from dfevals.sources import to_frame
 
+    if unnamed:
+        raise not_named(roles, *unnamed)
     frame = to_frame(source)
     base = roles if roles is not None or declared else _kept(frame)
     if roles is None and declared:

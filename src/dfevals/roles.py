@@ -19,6 +19,7 @@ __all__ = [
     "column",
     "find_models",
     "has_score_per_class",
+    "not_named",
     "pattern_labels",
     "stand_in",
     "unlabelled_lists",
@@ -131,6 +132,8 @@ class Roles:
             Unknown role name, or a value that no role can have.
         """
         known = [field.name for field in fields(cls)]
+        if not (base is None or isinstance(base, Roles | Mapping)):
+            raise not_named(base)
         values: dict[str, Any] = (
             {} if base is None else ({f: getattr(base, f) for f in known} if isinstance(base, Roles) else dict(base))
         )
@@ -431,6 +434,19 @@ def _model_name(spec: Any) -> str:
 def _not_data(role: str) -> RoleError:
     return RoleError(
         f"{role} must be the name of a column, not data. Put values into the frame: df.assign({role}=values).evals({role}={role!r})."
+    )
+
+
+def not_named(*given: Any) -> RoleError:
+    """What to say of roles that were given by place instead of by name."""
+    shown = ", ".join(repr(v) if isinstance(v, str) else type(v).__name__ for v in given)
+    names = dict(zip(("y_true", "y_score"), given, strict=False))
+    named = [f"{role}={value!r}" for role, value in names.items() if isinstance(value, str)] or ["y_true='label'"]
+    if len(named) < 2:
+        named.append("y_score='score'")
+    return RoleError(
+        f"Roles are given by name, not by place: got {shown}. Pass {', '.join(named)} (or y_pred= for predicted labels and "
+        "numbers), or the roles of another evaluation, ev.roles."
     )
 
 
