@@ -93,6 +93,23 @@ def test_metrics_of_an_evaluation(shell: InteractiveShell) -> None:
     same(run(shell, "metrics ev --metrics recall roc_auc --by sex"), ev.metrics(["recall", "roc_auc"], by="sex"))
 
 
+def test_words_after_the_rows_are_the_models_the_metrics_or_how_many(shell: InteractiveShell) -> None:
+    ev: Evaluation = shell.user_ns["ev"]
+    frames = pd.testing.assert_frame_equal
+    same(run(shell, "metrics ev recall roc_auc --by sex"), ev.metrics(["recall", "roc_auc"], by="sex"))
+    same(run(shell, "ev recall"), ev.metrics(["recall"]))
+    frames(run(shell, "compare ev b a --by sex").frame, ev.compare("b", "a", by="sex").frame)
+    frames(run(shell, "compare ev --ci 0.9 b a").frame, ev.compare("b", "a", ci=0.9).frame)
+    frames(run(shell, "worst ev 3 --model b"), ev.worst(3, model="b"))
+
+
+def test_models_of_a_frame_with_roles_follow_its_name(shell: InteractiveShell) -> None:
+    shell.user_ns["df"].evals.set_roles(y_true="label", y_score={"a": "p", "b": "q"})
+    found = run(shell, "compare df a b --by sex").frame
+    pd.testing.assert_frame_equal(found, shell.user_ns["ev"].compare("a", "b", by="sex").frame)
+    assert {"a", "b", "--by"} <= offered(shell, "%evals compare df ")
+
+
 def test_roles_on_the_line(shell: InteractiveShell) -> None:
     ev = shell.user_ns["df"].evals(y_true="label", y_score="p")
     same(run(shell, f"metrics df {ROLES} --by sex --metrics recall"), ev.metrics(["recall"], by="sex"))
@@ -209,6 +226,12 @@ def test_help(shell: InteractiveShell, capsys: pytest.CaptureFixture[str]) -> No
         ("metrics shell_text", None, "is a str"),
         ("metrics df --y-true lable --y-score p", None, "Did you mean 'label'"),
         ("metrics ev --colour red", None, "--colour"),
+        ("metrics ev recal", None, "Did you mean 'recall'"),
+        ("metrics ev recall --metrics f1", None, "say the same"),
+        ("compare ev a c", None, "no model 'c'"),
+        ("compare ev a b c", None, "c is too much"),
+        ("confusion ev recall", None, "unrecognized arguments: recall"),
+        ("worst ev many", None, "not a whole number"),
         ("ev", "age < 30", "name: expression"),
         ("ev", "a: age < 30\na: age < 20", "again"),
         ("ev", "# nothing", "names no cohorts"),
@@ -268,7 +291,11 @@ def offered(shell: InteractiveShell, line: str) -> set[str]:
         ("%evals metrics ev --models ", {"a", "b"}, {"sex"}),
         ("%evals metrics ev --relative-to ", {"overall", "complement"}, {"sex"}),
         ("%evals metrics ev --rel", {"--relative-to"}, {"--by"}),
-        ("%evals confusion ev ", {"--by", "--models"}, {"--relative-to"}),
+        ("%evals confusion ev ", {"--by", "--models"}, {"--relative-to", "recall"}),
+        ("%evals metrics ev ", {"recall", "--by"}, {"sex", "a"}),
+        ("%evals metrics ev recall ro", {"roc_auc"}, {"recall"}),
+        ("%evals compare ev ", {"a", "b", "--by"}, {"recall"}),
+        ("%evals compare ev a ", {"b"}, {"recall"}),
         ("%%evals ev --metrics bri", {"brier"}, {"recall"}),
     ],
 )

@@ -35,6 +35,15 @@ class Command:
         """Parameters of the method."""
         return frozenset(inspect.signature(getattr(Evaluation, self.name)).parameters)
 
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Options that words after the rows stand for: the two models of a comparison, the metrics, or how many rows."""
+        first = [name for name in inspect.signature(getattr(Evaluation, self.name)).parameters if name != "self"]
+        for names in (("a", "b"), ("metrics",), ("n",)):
+            if tuple(first[: len(names)]) == names:
+                return names
+        return ()
+
 
 _QUESTIONS = (
     Command("metrics", "Metrics overall and per cohort, with intervals"),
@@ -120,6 +129,9 @@ def _parser(command: Command) -> _Parser:
         prog=f"%evals {command.name}", description=command.help + ".", add_help=False, allow_abbrev=False, usage=None
     )
     parser.add_argument("source", metavar="rows", help="name of a DataFrame or of an evaluation (ev = df.evals(…))")
+    if command.places:
+        names = " and ".join(_flag(name) for name in command.places)
+        parser.add_argument("words", nargs="*", metavar="NAME", help=f"the same as {names}")
     mine = parser.add_argument_group("options")
     for name, settings in _OPTIONS.items():
         if name in command.parameters:
@@ -176,9 +188,33 @@ def evals(shell: Any, line: str, cell: str | None = None) -> Any:
         print(_parser(COMMANDS[name]).format_help())
         return None
     try:
-        return _answer(COMMANDS[name], vars(_parser(COMMANDS[name]).parse_args(words)), known, cell)
+        given = vars(_parser(COMMANDS[name]).parse_intermixed_args(words))
+        return _answer(COMMANDS[name], _placed(COMMANDS[name], given), known, cell)
     except DfevalsError as error:
         raise UsageError(f"%evals {name}: {error}") from error
+
+
+def _placed(command: Command, given: dict[str, Any]) -> dict[str, Any]:
+    """The options, with the words after the rows put where they belong."""
+    words = given.pop("words", [])
+    if not words:
+        return given
+    prog, names = f"%evals {command.name}", command.places
+    for name in names:
+        if name in given:
+            raise UsageError(f"{prog}: {' '.join(words)} and {_flag(name)} say the same; give one of them.")
+    if names == ("metrics",):
+        return {**given, "metrics": words}
+    if len(words) > len(names):
+        raise UsageError(
+            f"{prog}: {' '.join(words[len(names) :])} is too much after {' and '.join(_flag(name) for name in names)}; "
+            f"options begin with --. Help: {prog} --help"
+        )
+    try:
+        found = {name: _OPTIONS[name].get("type", str)(word) for name, word in zip(names, words, strict=False)}
+    except ValueError:
+        raise UsageError(f"{prog}: {words[0]!r} is not a whole number. Help: {prog} --help") from None
+    return {**given, **found}
 
 
 def _answer(command: Command, given: dict[str, Any], known: Mapping[str, Any], cell: str | None) -> Any:
@@ -211,7 +247,7 @@ def _overview() -> str:
     width = max(map(len, COMMANDS))
     lines = [f"  {command.name.ljust(width)}  {command.help}" for command in COMMANDS.values()]
     return (
-        "%evals QUESTION ROWS [options]   rows: the name of a DataFrame or of an evaluation\n\n"
+        "%evals QUESTION ROWS [names] [options]   rows: the name of a DataFrame or of an evaluation\n\n"
         + "\n".join(lines)
         + "\n\n%evals QUESTION --help shows the options. In a cell, %%evals QUESTION ROWS takes one cohort per line:\n"
         + "  name: expression"
@@ -328,8 +364,10 @@ def complete(shell: Any, event: Any) -> list[str]:
         return _sources(known) if question else [*COMMANDS, *_sources(known)]
     option = next((word for word in reversed(rest) if word.startswith("--")), "")
     if event.symbol.startswith("-") or not option:
-        parser = _parser(COMMANDS[question or "metrics"])
-        return sorted(flag for action in parser._actions for flag in action.option_strings)
+        command = COMMANDS[question or "metrics"]
+        flags = sorted(flag for action in _parser(command)._actions for flag in action.option_strings)
+        place = command.places[:1] if not event.symbol.startswith("-") else ()
+        return [*flags, *(value for name in place for value in _values_of(name, known.get(rest[0])))]
     return _values_of(option.lstrip("-").replace("-", "_"), known.get(rest[0]))
 
 
@@ -338,10 +376,21 @@ def _values_of(option: str, source: Any) -> list[str]:
     if option == "metrics":
         return metrics.names()
     if option in ("models", "model", "a", "b", "baseline"):
-        return list(source.models) if isinstance(source, Evaluation) else []
+        return _model_names(source)
     if option in _COLUMN_OPTIONS and isinstance(frame, pd.DataFrame):
         return [shlex.quote(str(column)) for column in frame.columns]
     return list(_OPTIONS.get(option, {}).get("choices", []))
+
+
+def _model_names(source: Any) -> list[str]:
+    """Models of an evaluation, or those in the roles kept with a frame."""
+    if isinstance(source, Evaluation):
+        return list(source.models)
+    if not isinstance(source, pd.DataFrame):
+        return []
+    roles = source.evals.roles
+    declared = [value for value in (roles.y_score, roles.y_pred) if isinstance(value, tuple) and value[0] == "models"]
+    return list(dict.fromkeys(name for _, models in declared for name, _ in models))
 
 
 def _sources(known: Mapping[str, Any]) -> list[str]:
