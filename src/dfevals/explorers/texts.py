@@ -15,11 +15,11 @@ from dfevals.evaluators.values import is_missing, passages
 from dfevals.exceptions import DataError, did_you_mean
 from dfevals.explorers.marks import Mark, Supported, differing, pieces, sentence_support
 from dfevals.explorers.partners import partner_of
+from dfevals.explorers.row_verdicts import verdicts_of
 from dfevals.explorers.rows import LONG, PATIENCE, positions, printable, searched, written
 from dfevals.explorers.state import State, StateError
 from dfevals.explorers.steps import Step, judged, steps_of
 from dfevals.explorers.text_roles import Reader, TextColumn, answer_of, readers, text_columns
-from dfevals.explorers.row_verdicts import verdicts_of
 from dfevals.explorers.view import View
 from dfevals.plots.labels import visible
 
