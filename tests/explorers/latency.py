@@ -63,6 +63,35 @@ def changes(page: Any, selector: str, values: list[str], watched: str, n: int) -
     return found
 
 
+def drag(page: Any, n: int = 50) -> list[float]:
+    """Milliseconds from each of `n` moves of the pointer with the threshold in hand to the paint."""
+    page.evaluate(PROBE)
+    box = page.locator(".dfe-x .dfe-density").bounding_box()
+    page.mouse.move(box["x"] + box["width"] * 0.3, box["y"] + 20)
+    page.mouse.down()
+    page.evaluate("probe('pointermove', '.dfe-x .dfe-k0 td:nth-child(3)')")
+    for i in range(n):
+        page.mouse.move(box["x"] + box["width"] * (0.3 + 0.4 * (i + 1) / n), box["y"] + 20)
+        page.wait_for_timeout(60)
+    page.mouse.up()
+    return list(page.evaluate("window.times"))
+
+
+def pages(page: Any, n: int = 20) -> list[float]:
+    """Milliseconds from each press on "Next" to the paint of the next page of rows."""
+    found = []
+    for _ in range(n):
+        found += page.evaluate(
+            """async () => { const b = [...document.querySelectorAll('.dfe-x .dfe-rows button')].find(x => x.textContent.startsWith('Next')), text = () => document.querySelector('.dfe-x .dfe-where').textContent, was = text(), t0 = performance.now(); b.click();
+            while (text() === was) await new Promise(requestAnimationFrame); await new Promise(ok => { const c = new MessageChannel(); c.port1.onmessage = ok; c.port2.postMessage(0); }); return [performance.now() - t0]; }"""
+        )
+        page.wait_for_timeout(200)
+    return found
+
+
+MEMORY = "import resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)"
+
+
 def told(name: str, times: list[float]) -> None:
     """One line of the table."""
     ordered = sorted(times)
@@ -84,15 +113,21 @@ def main() -> None:
             hosts.notebook(
                 Path(name) / "notebooks" / f"{host[0]}.ipynb",
                 SETUP,
+                f"{MEMORY}",
                 "import time; t0 = time.time(); ex = ev.explore(by='region'); ex",
             )
             opened(page, base, f"{host[0]}.ipynb")
             page.wait_for_selector(x + ".dfe-rowtable")
+            before = page.evaluate(
+                "window.jupyterapp.shell.currentWidget.content.model.sharedModel.cells[1].getOutputs()[0].text.toString().trim()"
+            )
             started = float(hosts.python(page, "print(t0)"))
             shown = page.evaluate("performance.timeOrigin + performance.now()") / 1000
             print(f"{host}: displayed within {shown - started:.1f} s; largest message {max(page.sizes):,} bytes")
             page.wait_for_timeout(1500)
             told(f"{host}: threshold by key", moves(page))
+            told(f"{host}: threshold by dragging", drag(page))
+            told(f"{host}: page of rows", pages(page))
             told(
                 f"{host}: metric",
                 changes(
@@ -130,6 +165,9 @@ def main() -> None:
             )
             page.wait_for_timeout(1500)
             told(f"{host}: threshold by key, 10,000 cohorts", moves(page, n=20))
+            score = "import time; ex.state = {**ex.state, 'by': ['region'], 'metric': 'roc_auc'}; c = time.process_time(); ex._answer('estimates', {}); print(round(1000 * (time.process_time() - c)))"
+            print(f"{host}: 100 cohorts by roc_auc for the first time: {hosts.python(page, score)} ms of the processor")
+            print(f"{host}: the kernel held at most {hosts.python(page, MEMORY)} MiB, {before} before the explorer")
             page.close()
 
 

@@ -50,7 +50,7 @@ export function compare(store, el, signal) {
     const all = counted.counts.map((row, i) => ({ i, row, net: row[f] - row[b], e: of(i) })), sign = store.metric().better === "lower" && t ? -1 : 1;
     const kept = [all[all.length - 1], ...all.slice(0, -1).sort((x, y) => sign * (rank(x) - rank(y))).slice(0, 60)];
     gap.replaceChildren("Δ ", name(s.metric));
-    body.replaceChildren(...kept.map((x) => { const note = t?.note[at(x.i)]; return h("tr", {}, h("th", { scope: "row" }, name(store.label(x.i))), h("td", {}, count(x.row[f])), h("td", {}, count(x.row[b])), h("td", {}, estimate(x.e)), h("td", {}, pvalue(t?.p_corrected[at(x.i)] ?? NaN)), h("td", { title: note || null }, ...words(x.i))); }));
+    body.replaceChildren(...kept.map((x) => { const note = t?.note[at(x.i)]; return h("tr", {}, h("th", { scope: "row" }, name(store.label(x.i))), h("td", {}, count(x.row[f])), h("td", {}, count(x.row[b])), h("td", {}, estimate(x.e)), h("td", {}, pvalue(t?.p_corrected[at(x.i)] ?? NaN)), h("td", { title: note || null }, ...words(x.i).slice(0, 1))); }));
   }
 }
 
