@@ -93,3 +93,17 @@ def test_each_is_no_grid() -> None:
     frame.loc[1:3, "b"] = "(all)"
     frame.loc[4:, "a"] = "(all)"
     assert len(MetricsResult(frame, cohort_columns=["a", "b"]).plot().get_yticks()) == 5
+
+
+def test_models_share_the_colours_of_a_metric() -> None:
+    """A colour means one value, in the panel of every model."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"id": np.tile(np.arange(400), 2), "model": ["a"] * 400 + ["b"] * 400})
+    frame["x"], frame["y"] = np.tile(rng.choice(["p", "q"], 400), 2), np.tile(rng.choice(["r", "s"], 400), 2)
+    frame["ok"] = rng.random(800) < np.repeat([0.5, 0.9], 400)
+    ev = frame.evals(outcomes=["ok"], model="model", id="id")
+    axes = ev.metrics("fail_rate", by=["x", "y"]).plot()
+    first, second = (ax.collections[0].get_clim() for ax in axes)
+    assert first == second
+    values = np.concatenate([ax.collections[0].get_array().compressed() for ax in axes])
+    assert first[0] <= values.min() < values.max() <= first[1]

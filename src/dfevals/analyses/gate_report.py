@@ -103,9 +103,9 @@ class GateResult(Result):
         places = [
             estimate(v, lo, hi) for v, lo, hi in zip(shown["value"], shown["ci_low"], shown["ci_high"], strict=True)
         ]
+        columns.append(render.text_column("answer", [SIGNS[a] for a in shown["answer"]]))
         columns.append(render.text_column("value", places))
         columns.append(render.count_column("n", shown["n"].tolist()))
-        columns.append(render.text_column("answer", [SIGNS[a] for a in shown["answer"]]))
         columns.append(
             render.text_column(
                 "n that decides", [f"{int(v):,}" if np.isfinite(v) else "" for v in shown["n_to_decide"]]

@@ -124,6 +124,15 @@ def _overall(frame: pd.DataFrame) -> float | None:
     return float(value[0]) if value.size and np.isfinite(value[0]) else None
 
 
+def shared_limits(frame: pd.DataFrame) -> tuple[float, float]:
+    """Ends of the colours of one metric of several models: a colour means the same value in all of their panels."""
+    overall = frame["is_overall"].to_numpy(dtype=bool)
+    values = frame["value"].to_numpy(dtype=float, na_value=np.nan)
+    few = frame["flag"].to_numpy() == "too few" if "flag" in frame else np.zeros(len(frame), bool)
+    middle = values[overall & np.isfinite(values)]
+    return _limits(values[~overall], few[~overall], float(middle.mean()) if middle.size else None)
+
+
 def _limits(values: np.ndarray, few: np.ndarray, overall: float | None) -> tuple[float, float]:
     finite = np.isfinite(values)
     sure = values[finite & ~few] if (finite & ~few).any() else values[finite]

@@ -142,8 +142,9 @@ def _heatmaps(
     with style.theme(dark):
         axes = panels.small_multiples(titles, heatmap.size(*shape), columns=2 if len(cells) > 1 else 1)
     for panel, (metric, model), title in zip(axes, cells, titles, strict=True):
-        part = frame[(frame["metric"] == metric).to_numpy() & (frame["model"] == model).to_numpy()]
-        heatmap.draw(part, panel, dark=dark, **{"title": title, **options})
+        same = frame[(frame["metric"] == metric).to_numpy()]
+        part = same[(same["model"] == model).to_numpy()]
+        heatmap.draw(part, panel, dark=dark, **{"title": title, "limits": heatmap.shared_limits(same), **options})
     return axes
 
 
