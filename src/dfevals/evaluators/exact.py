@@ -205,7 +205,11 @@ class NumericMatch(Evaluator):
     def _evaluate(self, response: object, reference: object) -> Evaluated:
         right = self._reference(plain(reference))
         response = plain(response)
-        pairs = [(float(response), False)] if _is_number(response) else self._numbers(text("response", response))
+        pairs = (
+            [(float(response), False)]
+            if isinstance(response, int | float) and _is_number(response)
+            else self._numbers(text("response", response))
+        )
         found = [number for number, _ in pairs]
         percents = [100 * number for number, percent in pairs if percent]
         if not found:
