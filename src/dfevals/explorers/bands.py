@@ -50,6 +50,7 @@ def _points(evaluation: Evaluation, state: State) -> list[list[float]]:
     points = points[np.argsort(points[:, 0], kind="stable")]
     if len(points) > 2 * POINTS:  # evenly along the curve and along the axis
         along = np.linspace(0, len(points) - 1, POINTS).round().astype(int)
-        across = np.searchsorted(points[:, 0], np.linspace(*points[[0, -1], 0], POINTS))
+        first, last = points[[0, -1], 0].tolist()
+        across = np.searchsorted(points[:, 0], np.linspace(first, last, POINTS))
         points = points[np.union1d(along, across)]
     return [[float(v) for v in row] for row in points.round(5)]
