@@ -39,9 +39,8 @@ class View:
 
     def keep(self, key: Hashable, make: Callable[[], _T]) -> _T:
         """What `make` returns, made once per key; what was not asked for longest is forgotten first."""
-        kept = self._kept.pop(
-            key, None
-        )  # one step each: the user's cells and the page's questions run in different threads
+        # Each line changes the store in one step: cells of the user and questions of the page run in different threads.
+        kept = self._kept.pop(key, None)
         found: _T = make() if kept is None else kept[0]
         self._kept[key] = (found,)
         for oldest in list(self._kept)[:-KEPT]:
