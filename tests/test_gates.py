@@ -214,7 +214,7 @@ def test_exit_status_of_an_open_gate(table: Path, tmp_path: Path) -> None:
         ("by = 3\n[[rules]]\nmetric = 'recall'\nop = '>='\nlimit = 1", "by = 3 must be a column"),
         ("[[rules]]\nmetric = 3\nop = '>='\nlimit = 1", "metric = 3 must be a text"),
         ("[[rules]]\nmetric = 'recall'\nop = '>='\nlimit = 'x'", "limit = 'x' must be a number"),
-        ("rules = [3]", "has no rules"),
+        ("rules = [3]", "rule 1: 3 is not a table"),
     ],
 )
 def test_files_that_cannot_be_read(

@@ -10,7 +10,7 @@ from typing import Any
 
 from dfevals.analyses.gates import Gate
 from dfevals.cohorts.plain import from_plain
-from dfevals.exceptions import CohortError, DataError, did_you_mean
+from dfevals.exceptions import DataError, did_you_mean
 from dfevals.roles import Outcome, Roles
 
 __all__ = ["GateFile", "read_gate_file"]
@@ -24,7 +24,7 @@ KINDS: dict[str, tuple[Kind, str]] = {
     "baseline": TEXT,
     "level": NUMBER,
     "by": BY,
-    "roles": (dict, "a table: [roles]"),
+    "roles": (dict, "a table, below [roles]"),
     "rules": (list, "a list of tables: [[rules]]"),
 }
 RULE_KINDS = {"metric": TEXT, "op": TEXT, "vs": TEXT, "limit": NUMBER, "margin": NUMBER, "level": NUMBER, "by": BY}
@@ -72,12 +72,9 @@ def read_gate_file(path: str | Path) -> GateFile:
     for key, (kind, named) in KINDS.items():
         _check_kind(table, key, kind, named, str(path))
     rules = table.get("rules")
-    if not rules or not all(isinstance(rule, Mapping) for rule in rules):
+    if not rules:
         raise DataError(f"{path} has no rules. Add at least one [[rules]] with metric, op and limit.")
-    given = table.get("roles", {})
-    if not isinstance(given, Mapping):
-        raise DataError(f"{path}: roles = {given!r} is not a table. Write the roles below [roles].")
-    roles = dict(given)
+    roles = dict(table.get("roles", {}))
     if "outcomes" in roles:
         roles["outcomes"] = [_outcome(item, str(path)) for item in _listed(roles["outcomes"])]
     return GateFile(
@@ -114,8 +111,6 @@ def _by(value: Any) -> Any:
         return value
     if isinstance(value, Mapping):
         return {str(name): str(expression) for name, expression in value.items()}
-    if not isinstance(value, list):
-        raise CohortError(f"by = {value!r} is neither a column, a list of them, nor a table of named expressions.")
     return [from_plain(item) for item in value]
 
 
