@@ -41,6 +41,19 @@ ERRORS: dict[str, tuple[Callable[[pd.DataFrame], Any], type[DfevalsError], str]]
     "misspelt weight column": (lambda d: d.evals(**BINARY, sample_weight="ww"), RoleError, "sample_weight column 'ww'.*Columns:"),
     "misspelt model column": (lambda d: d.evals(y_true="y", y_score={"m": "pp"}), RoleError, "Did you mean 'p'"),
     "misspelt role": (lambda d: d.evals(y_tru="y"), RoleError, "There is no role 'y_tru'. Did you mean 'y_true'"),
+    "misspelt cohort role": (lambda d: d.evals(**BINARY, cohorts=["g", dfevals.bins("amont", [3])]), RoleError, "cohorts column 'amont'.*Did you mean 'amount'"),
+    "misspelt cohort role in a list": (lambda d: d.evals(**BINARY, cohorts=[["g", "amont"]]), RoleError, "Did you mean 'amount'"),
+    "misspelt cohort role in an expression": (lambda d: d.evals(**BINARY, cohorts=[{"big": "amont > 3"}]), ExpressionError, "amount"),
+    "negative beta": (lambda d: d.evals(**BINARY).metrics(dfevals.metrics.fbeta(beta=-1)), MetricError, r"fbeta\(beta=-1\): beta must be a finite number of at least 0"),
+    "pinball of no quantile": (lambda d: d.evals(y_true="amount", y_pred="forecast").metrics(["pinball(alpha=3)"]), MetricError, "alpha must be a number strictly between 0 and 1"),
+    "top none": (lambda d: dfevals.metrics.top_k_accuracy(k=0), MetricError, "k must be a whole number of at least 1"),
+    "top one and a half": (lambda d: dfevals.metrics.top_k_accuracy(k=1.5), MetricError, "k must be a whole number"),
+    "top more than there are": (lambda d: d.assign(p_x=1.0, p_y=0.0, p_z=0.0).evals(y_true="t", y_score="p_{label}").metrics(["top_k_accuracy(k=9)"]), MetricError, "there are only 3 classes"),
+    "half a trial": (lambda d: dfevals.metrics.pass_at_k(k=0.5), MetricError, "k must be a whole number"),
+    "quantile in percent": (lambda d: dfevals.metrics.quantile(q=90), MetricError, "q must be a number between 0 and 1"),
+    "complex scores": (lambda d: d.assign(p=d["p"] + 1j).evals(**BINARY).metrics("roc_auc"), DataError, "y_score column 'p' holds complex numbers"),
+    "weights beyond all numbers": (lambda d: d.assign(w=1e300).evals(**BINARY, sample_weight="w").metrics("recall"), DataError, r"at most 1e\+300.*Only ratios matter"),
+    "weights of almost nothing": (lambda d: d.assign(w=1e-300).evals(**BINARY, sample_weight="w").metrics("recall"), DataError, "at most 1e-300"),
     "no roles at all": (lambda d: d.drop(columns="y").evals(), RoleError, "Which column holds the truth"),
     "misspelt cohort column": (lambda d: d.evals(**BINARY).metrics(by="amont"), CohortError, "Did you mean 'amount'"),
     "misspelt metric": (lambda d: d.evals(**BINARY).metrics("recal"), MetricError, "Did you mean 'recall'"),
@@ -162,6 +175,35 @@ def test_one_class_only(frame: pd.DataFrame) -> None:
         "average_precision": "no positives",
         **dict.fromkeys(["roc_auc", "ks", "gini", "brier_skill"], "only one class"),
     }
+
+
+def test_nothing_to_judge_is_said_so(frame: pd.DataFrame) -> None:
+    metrics = ["recall", "roc_auc", "log_loss", "accuracy"]
+    missing = frame.assign(p=np.nan).evals(**BINARY).metrics(metrics)
+    assert _reasons(missing) == dict.fromkeys(metrics, "no rows left: missing y_score (p)")
+    weightless = frame.assign(w=0.0).evals(**BINARY, sample_weight="w").metrics(metrics)
+    assert _reasons(weightless) == dict.fromkeys(metrics, "no weight")
+    part = frame.assign(p=frame["p"].where(frame["g"] == "a")).evals(**BINARY).metrics("recall", by="g").frame
+    assert part.set_index("g").loc["b", "note"] == "no rows that can be judged"
+    empty = frame.evals(**BINARY).metrics("recall", by=dfevals.bins("amount", [-1])).frame
+    assert empty.set_index("amount").loc["< -1", "note"] == "no rows"
+
+
+def test_great_weights_keep_their_support(frame: pd.DataFrame) -> None:
+    great = frame.assign(w=1e18).evals(**BINARY, sample_weight="w").metrics(["recall", "accuracy"]).frame
+    plain = frame.assign(w=1.0).evals(**BINARY, sample_weight="w").metrics(["recall", "accuracy"]).frame
+    np.testing.assert_allclose(great["support"], plain["support"] * 1e18)
+    np.testing.assert_allclose(great[["value", "ci_low", "ci_high"]], plain[["value", "ci_low", "ci_high"]])
+
+
+def test_class_probabilities_that_do_not_sum_to_one_are_noted() -> None:
+    frame = pd.DataFrame({"y": list("abc") * 10, "p_a": 0.5, "p_b": 0.3, "p_c": [0.2, 0.5, 0.2] * 10})
+    evaluation = frame.evals(y_true="y", y_score="p_{label}")
+    assert "p: the class probabilities of 10 rows do not sum to 1." in evaluation.metrics("log_loss").notes
+    assert "do not sum to 1" in repr(evaluation)
+    assert evaluation.metrics("accuracy").notes == ()
+    exact = frame.assign(p_c=0.2).evals(y_true="y", y_score="p_{label}")
+    assert exact.metrics("log_loss").notes == ()
 
 
 def test_no_positives_in_a_cohort(frame: pd.DataFrame) -> None:

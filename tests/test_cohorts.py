@@ -105,6 +105,11 @@ def test_a_value_that_reads_all_or_overall_is_quoted() -> None:
     assert cohorts.labels[0].tolist() == ['"(all)"', '"(overall)"', "(all)"]
 
 
+def test_a_name_that_reads_all_or_overall_is_quoted() -> None:
+    found = resolve({"(overall)": "x > 1", "other": "x < 5"}, pd.DataFrame({"x": [1, 2]}))
+    assert found.labels[0].tolist() == ['"(overall)"', "other"]
+
+
 def test_named_expressions_and_masks_may_overlap_and_leave_rows_out() -> None:
     by = {
         "young": "age < 30",

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 from pandas.api import types
 
+from dfevals.cohorts.plain import columns_of
 from dfevals.exceptions import DataError, RoleError, did_you_mean
 from dfevals.labels import encode_labels, find_labels, found_labels
 from dfevals.numbers import BLOCK, VERDICTS, Numbers, outcome_values, verdict_word
@@ -22,7 +23,9 @@ __all__ = ["BLOCK", "Bound", "bind"]
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
+WEIGHTS = (1e-15, 1e50)  # the greatest weight; beyond, variances (which hold fourth powers) would be lost
 ROUNDING = 1e-4  # probabilities this far outside [0, 1] are rounding and are clipped
+SUM_ROUNDING = 1e-2  # sums of probabilities this far from one are rounding (two digits are often kept)
 
 
 @dataclass(frozen=True)
@@ -97,8 +100,10 @@ class Bound:
         if name is None:
             return None
         numbers = self.numbers(name, "sample_weight")
+        greatest = 0.0
         for start in range(0, self.n, BLOCK):
             block = numbers.block(start, start + BLOCK)
+            greatest = float(np.fmax(np.fmax.reduce(block, initial=0.0), greatest))
             bad = block < 0
             if bad.any():
                 at = start + int(np.argmax(bad))
@@ -113,6 +118,11 @@ class Bound:
                     f"sample_weight column {name!r} has fractions, but weight_kind='frequency' counts repeated rows. "
                     "Use weight_kind='importance'."
                 )
+        if greatest and not WEIGHTS[0] <= greatest <= WEIGHTS[1]:
+            raise DataError(
+                f"sample_weight column {name!r} holds weights of at most {greatest:g}, whose squares and products leave "
+                f"the range of numbers. Only ratios matter: divide them, df[{name!r}] / df[{name!r}].max()."
+            )
         return numbers
 
     @cached_property
@@ -176,6 +186,21 @@ class Bound:
                 "Use score_kind='margin', or turn the scores into probabilities first."
             )
         return self.roles.score_kind or ("probability" if within else "margin")
+
+    def unbalanced(self, model: Model) -> int:
+        """Rows whose probabilities of all classes do not sum to one (cached); 0 where there are no such probabilities."""
+        if self.task != "multiclass" or len(model.y_score) < 2 or self.score_kind(model) != "probability":
+            return 0
+        key = ("unbalanced", model.y_score)
+        if key not in self._cache:
+            columns = [self.numbers(name, "y_score") for name in model.y_score]
+            self._cache[key] = 0
+            for start in range(0, self.n, BLOCK):
+                total = np.zeros(min(BLOCK, self.n - start))
+                for numbers in columns:
+                    total += numbers.block(start, start + BLOCK)
+                self._cache[key] += int((np.abs(total - 1) > SUM_ROUNDING).sum())
+        return self._cache[key]
 
     def threshold(self, model: Model) -> float:
         """Scores from here on are predicted positive: as declared, or 0.5 for probabilities and 0 for margins."""
@@ -265,6 +290,9 @@ def bind(frame: pd.DataFrame, roles: Roles) -> Bound:
     for role in ("y_true", "sample_weight", "cluster", "unit", "id", "model", "fold", "repeat", "time", "release"):
         if getattr(roles, role) is not None:
             column(frame, getattr(roles, role), role)
+    for item in roles.cohorts:
+        for name in columns_of(item, frame):
+            column(frame, name, "cohorts")
     roles = replace(roles, outcomes=tuple(_completed(outcome, frame) for outcome in roles.outcomes))
     if roles.y_true is None:
         return _without_labels(frame, roles)

@@ -27,6 +27,11 @@ class Numbers:
         self._role, self._name = role, series.name
         self._plain = series.to_numpy() if isinstance(series.dtype, np.dtype) and series.dtype.kind in "fiub" else None
         self._series = series
+        if types.is_complex_dtype(series.dtype):
+            raise DataError(
+                f"{role} column {series.name!r} holds complex numbers; real numbers are needed. "
+                f"Take a part of them first: np.real(df[{series.name!r}])."
+            )
         if self._plain is None and not types.is_numeric_dtype(series.dtype) and not types.is_bool_dtype(series.dtype):
             self._plain = self._parsed(series)
 
@@ -75,6 +80,8 @@ def outcome_values(series: pd.Series, name: str) -> Floats:
     DataError
         A value that is neither a number nor a verdict.
     """
+    if types.is_complex_dtype(series.dtype):
+        raise DataError(f"Outcome {name!r} holds complex numbers; real numbers are needed.")
     if types.is_bool_dtype(series.dtype) or types.is_numeric_dtype(series.dtype):
         return series.to_numpy(dtype=np.float64, na_value=np.nan)
     values = np.full(len(series), np.nan)

@@ -28,6 +28,7 @@ __all__ = ["collect", "measure", "provided", "summarise", "views_of"]
 
 Floats = npt.NDArray[np.float64]
 OVERALL = "(overall)"
+EXACT = 2**53  # whole numbers up to here are exact as floats
 AFFORDABLE = 2_000_000  # rows × cohorts sorted for the complement of a ranking metric without being asked
 
 
@@ -121,7 +122,21 @@ def measure(
         for model in chosen:
             yield model.name, run_pass(bound, model, cohorts, wanted)
 
-    return _result(tallies(), _Run(cohorts, requests, bound.task, bound.labels, opts, relative_to), provenance)
+    notes = [_sums_note(bound, model) for model in chosen] if _probable(requests) else []
+    run = _Run(cohorts, requests, bound.task, bound.labels, opts, relative_to, notes=tuple(filter(None, notes)))
+    return _result(tallies(), run, provenance)
+
+
+def _probable(requests: Iterable[Request]) -> bool:
+    return any("probability" in request.metric.requires for request in requests)
+
+
+def _sums_note(bound: Bound, model: Model) -> str:
+    """What to know about class probabilities that do not sum to one."""
+    rows = bound.unbalanced(model)
+    if not rows:
+        return ""
+    return f"{model.name}: the class probabilities of {rows:,} row{'s' * (rows != 1)} do not sum to 1."
 
 
 def summarise(tally: Tally, metrics: Any = None, *, relative_to: str | None = None, **options: Any) -> MetricsResult:
@@ -178,6 +193,7 @@ class _Run:
     options: Options
     relative_to: str | None
     texts: dict[str, int] = field(default_factory=lambda: {"": 0})
+    notes: tuple[str, ...] = ()
 
     def estimate(self, request: Request, part: Part, options: Options | None = None) -> Estimates:
         """One metric under one view."""
@@ -201,7 +217,7 @@ def _result(tallies: Iterator[tuple[str, ModelTally]], run: _Run, provenance: An
         blocks += _model_blocks(name, tally, run)
     frame = _frame_of(blocks, run)
     flags = np.concatenate([block.flags for block in blocks]) if blocks else None
-    notes = list(cohorts.notes)
+    notes = [*cohorts.notes, *run.notes]
     if options.by_class:
         notes.append(
             "Metrics of the whole matrix have no value per class." if any(r.metric.whole for r in run.requests) else ""
@@ -257,11 +273,12 @@ def _model_blocks(name: str, tally: ModelTally, run: _Run) -> list[_Block]:
         part = whole if overall else Part(tally, view.positions, len(view.cohorts))
         n[view.cohorts] = part.rows(tally.n)
         rest = None if overall or run.options.ci is None else Complement(part, whole)
+        nothing = _nothing(tally, n[view.cohorts], part.rows(tally.weight))
         for found, request in zip(pieces, run.requests, strict=True):
             others = None
             if rest is not None and _compares(run, request, rest, rows):
                 others = run.estimate(request, rest, replace(run.options, interval="auto"))
-            mine = run.estimate(request, part)
+            mine = nothing.said(run.estimate(request, part))
             strict = None
             if rest is not None and others is not None and _may_differ(mine, others, run):
                 options = replace(run.options, ci=_strict(run))
@@ -275,6 +292,35 @@ def _model_blocks(name: str, tally: ModelTally, run: _Run) -> list[_Block]:
         for request, found in zip(run.requests, pieces, strict=True)
         for block in _blocks(name, request, found, n, run)
     ]
+
+
+@dataclass(frozen=True)
+class _Nothing:
+    """Cohorts without rows, or whose rows have no weight, and why: the reason of a metric would be beside the point."""
+
+    no_rows: npt.NDArray[np.bool_]
+    no_weight: npt.NDArray[np.bool_]
+    reason: str
+
+    def said(self, found: Estimates) -> Estimates:
+        """The estimates with these reasons in place of the metric's own."""
+        nothing = self.no_rows | self.no_weight
+        if not nothing.any():
+            return found
+        masks = [(mask & ~nothing, text) for mask, text in found.masks]
+        missing = np.isnan(found.value)
+        return replace(
+            found, masks=[*masks, (missing & self.no_rows, self.reason), (missing & self.no_weight, "no weight")]
+        )
+
+
+def _nothing(tally: ModelTally, rows: Floats, weight: Floats) -> _Nothing:
+    reasons = [reason for reason, count in tally.dropped.items() if count]
+    text = "no rows"
+    if reasons:
+        alone = not tally.n.any() and sum(tally.dropped.values()) == tally.rows_read
+        text = f"no rows left: {', '.join(reasons)}" if alone else "no rows that can be judged"
+    return _Nothing(rows == 0, (rows > 0) & (weight == 0), text)
 
 
 @dataclass(frozen=True)
@@ -441,7 +487,7 @@ def _frame_of(blocks: list[_Block], run: _Run) -> pd.DataFrame:
     counts = np.concatenate([block.n for block in blocks])
     columns["n"] = counts.astype(np.int64)
     support = np.concatenate([block.support for block in blocks])
-    whole = np.isfinite(support).all() and (support % 1 == 0).all()
+    whole = np.isfinite(support).all() and (support % 1 == 0).all() and (support <= EXACT).all()
     columns["support"] = support.astype(np.int64) if whole else support
     columns["method"] = _texts([block.method for block in blocks], of_block)
     columns["note"] = _texts(list(run.texts), np.concatenate([block.note for block in blocks]))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dfevals.codes import Array, code_dtype, spans
+from dfevals.codes import ALL, MISSING, OVERALL, Array, code_dtype, spans
 from dfevals.cohorts.definitions import column_of
 from dfevals.exceptions import CohortError
 from dfevals.expressions import Expression, Rows, parse
@@ -21,7 +21,7 @@ _WIDTH = 16
 
 def resolve_masks(by: Mapping[Any, Any], frame: pd.DataFrame) -> tuple[tuple[str, ...], Array, Array]:
     """Names, the atom of every row, and which atom (row) lies in which cohort (column)."""
-    names = tuple(map(str, by))
+    names = tuple(_plain_name(str(name)) for name in by)
     if len(set(names)) < len(names):
         raise CohortError(f"Names of cohorts repeat as text: {list(names)}.")
     if not names:
@@ -43,6 +43,11 @@ def resolve_masks(by: Mapping[Any, Any], frame: pd.DataFrame) -> tuple[tuple[str
             codes = grown
         codes[a:b] = found
     return names, codes, patterns.members()
+
+
+def _plain_name(name: str) -> str:
+    """A name that could be taken for the overall row or a missing value is quoted, as values of columns are."""
+    return f'"{name}"' if name in (MISSING, ALL, OVERALL) else name
 
 
 def _source(name: str, value: Any, frame: pd.DataFrame) -> Expression | Array:

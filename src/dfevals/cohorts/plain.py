@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import pandas as pd
+
 from dfevals.cohorts.by import bins, each, period, quantiles, top
 from dfevals.cohorts.definitions import Bins, Column, Each, Period, Quantiles, Top
 from dfevals.exceptions import CohortError
+from dfevals.expressions import Expression, parse
 
-__all__ = ["from_plain", "to_plain"]
+__all__ = ["columns_of", "from_plain", "to_plain"]
 
 KEYS = {
     "bins": {"bins", "edges", "labels"},
@@ -18,6 +21,26 @@ KEYS = {
     "top": {"top", "k", "other"},
     "each": {"each"},
 }
+
+
+def columns_of(item: Any, frame: pd.DataFrame) -> list[Any]:
+    """Columns that a value of `by=` reads; of expressions those that the frame has (others are an ExpressionError).
+
+    Examples
+    --------
+    >>> columns_of(["sex", bins("age", [30, 50])], pd.DataFrame())
+    ['sex', 'age']
+    """
+    if isinstance(item, Column | Bins | Quantiles | Period | Top):
+        return [item.column]
+    if isinstance(item, Each):
+        return [definition.column for group in item.groups for definition in group]
+    if isinstance(item, Mapping):
+        expressions = [parse(value) if isinstance(value, str) else value for value in item.values()]
+        return [name for e in expressions if isinstance(e, Expression) for name in e.locate(frame).values()]
+    if isinstance(item, list | tuple):
+        return [name for part in item for name in columns_of(part, frame)]
+    return [] if item is None else [item]
 
 
 def to_plain(item: Any) -> Any:

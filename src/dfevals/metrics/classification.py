@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from dfevals.metrics.estimands import MeanOfRatios, Ratio, Smooth, Through, divide
+from dfevals.metrics.parameters import check_number
 from dfevals.metrics.registry import metric
 from dfevals.needs import Cells
 from dfevals.tally import CellView
@@ -169,6 +170,7 @@ def f1(cells: CellView) -> Through:
 )
 def fbeta(cells: CellView, beta: float = 2.0) -> Smooth:
     """Harmonic mean of precision and recall, recall weighted `beta` times."""
+    check_number("fbeta", "beta", beta, 0)
     b2 = beta * beta
     den = (1 + b2) * cells.tp + b2 * cells.fn + cells.fp
     wrong = cells.fn + cells.fp

@@ -10,6 +10,7 @@ from functools import partial
 import numpy as np
 
 from dfevals.metrics.estimands import Mean, SmoothMoments, Value, divide
+from dfevals.metrics.parameters import check_number
 from dfevals.metrics.registry import Metric, metric, parametric
 from dfevals.metrics.rowwise import order_statistic
 from dfevals.needs import Extremes, Moments, RowFunction, Rows
@@ -134,6 +135,8 @@ def max(extremes: ExtremeTally) -> Value:
 
 
 def _quantile_record(name: str, q: float) -> Metric:
+    check_number(name, "q", q, 0, 1)
+
     def quantile(rows: RowTally, q: float = q) -> Value:
         """Quantile of the outcome, interpolated as numpy does."""
         return order_statistic(rows, lambda columns: columns[OUTCOME], q)

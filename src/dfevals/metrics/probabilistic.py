@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dfevals.exceptions import MetricError
 from dfevals.metrics.estimands import Mean, SmoothMoments
+from dfevals.metrics.parameters import check_whole
 from dfevals.metrics.registry import Metric, metric, parametric
 from dfevals.needs import Moments, RowBlock, RowFunction
 from dfevals.tally import MomentView
@@ -97,6 +99,8 @@ def brier_skill(moments: MomentView) -> SmoothMoments:
 
 
 def _top_k(rows: RowBlock, k: int) -> Array:
+    if k > rows.scores.shape[1]:
+        raise MetricError(f"top_k_accuracy(k={k}): there are only {rows.scores.shape[1]} classes. Pass a smaller k=.")
     own = _own(rows)[:, None]
     later = np.arange(rows.scores.shape[1])[None, :] > np.asarray(rows.y_true)[:, None]
     ahead = ((rows.scores > own) | ((rows.scores == own) & later)).sum(axis=1)
@@ -104,6 +108,7 @@ def _top_k(rows: RowBlock, k: int) -> Array:
 
 
 def _top_k_record(k: int = 2) -> Metric:
+    check_whole("top_k_accuracy", "k", k)
     need = Moments((RowFunction("top_k", _top_k, ("y_true", "y_score"), (("k", k),)),))
 
     def top_k_accuracy(moments: MomentView, k: int = k) -> Mean:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dfevals.metrics.estimands import Mean, SmoothMoments, Through, Value
+from dfevals.metrics.parameters import check_number, check_whole
 from dfevals.metrics.registry import Metric, metric, parametric
 from dfevals.metrics.rowwise import order_statistic
 from dfevals.needs import Extremes, Moments, RowBlock, RowFunction, Rows
@@ -244,6 +245,7 @@ def _pinball_rows(rows: RowBlock, alpha: float) -> Array:
 
 
 def _pinball_record(alpha: float = 0.5) -> Metric:
+    check_number("pinball", "alpha", alpha, 0, 1, inside=True)
     need = Moments((_row("pinball", _pinball_rows, alpha=float(alpha)),))
 
     def pinball(moments: MomentView, alpha: float = alpha) -> Mean:
@@ -289,6 +291,8 @@ def r2(moments: MomentView) -> SmoothMoments:
 
 
 def _adjusted_record(n_features: int = 1) -> Metric:
+    check_whole("adjusted_r2", "n_features", n_features)
+
     def adjusted_r2(moments: MomentView, n_features: int = n_features) -> SmoothMoments:
         """R² with a penalty for the number of features, for models fitted on these rows."""
         n = moments.tally.rows

@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from dfevals.metrics.estimands import Mean
 from dfevals.metrics.operations import passed
+from dfevals.metrics.parameters import check_whole
 from dfevals.metrics.registry import Metric, parametric
 from dfevals.needs import Units
 from dfevals.tally import MomentTally, UnitTally
@@ -36,6 +37,8 @@ def over_units(units: UnitTally, value: Floats) -> Mean:
 
 
 def _pass_at_k(k: int = 1) -> Metric:
+    check_whole("pass_at_k", "k", k)
+
     def pass_at_k(units: UnitTally, k: int = k) -> Mean:
         """Probability that at least one of k trials of a task passes, without bias from the number of trials."""
         trials, right = units.sums.values
@@ -55,6 +58,8 @@ def _pass_at_k(k: int = 1) -> Metric:
 
 
 def _pass_hat_k(k: int = 1) -> Metric:
+    check_whole("pass_hat_k", "k", k)
+
     def pass_hat_k(units: UnitTally, k: int = k) -> Mean:
         """Probability that all of k trials of a task pass: reliability, not luck."""
         trials, right = units.sums.values
