@@ -337,7 +337,7 @@ class TestUnpaired:
         by = result.frame.set_index("metric")
         new, old = frame[frame["v"] == "new"], frame[frame["v"] == "old"]
         right = [((p["a"] >= 0.5) == (p["y"] == 1)).sum() for p in (new, old)]
-        expected = dfevals.inference.two_proportions(right[0], 500, right[1], 600)
+        expected = dfevals.inference.two_proportions(right[0], 500, right[1], 600, method="newcombe")
         assert by.loc["accuracy", "p_value"] == pytest.approx(expected.p_value)
         assert by.loc["accuracy", "ci_low"] == pytest.approx(expected.ci_low)
         delong = dfevals.inference.delong_unpaired(new["y"], new["a"], old["y"], old["a"])

@@ -231,3 +231,13 @@ def test_masks_in_a_dict_are_read_when_asked(frame: pd.DataFrame) -> None:
     second = evaluation.metrics("recall", by={"young": mask}).frame
     assert first.query("cohort == 'young'")["n"].iloc[0] > 0
     assert second.query("cohort == 'young'")["n"].iloc[0] == 0
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "recall", "f1", "roc_auc", "log_loss"])
+def test_difference_to_the_complement_is_that_of_a_comparison(frame: pd.DataFrame, metric: str) -> None:
+    evaluation = frame.evals(**ROLES)
+    found = evaluation.metrics(metric, by="race", relative_to="complement").frame
+    found = found[~found["is_overall"]].sort_values("difference")
+    compared = evaluation.compare(by="race", against="complement", metrics=[metric]).frame.sort_values("difference")
+    for mine, theirs in (("difference_low", "ci_low"), ("difference_high", "ci_high"), ("p_value", "p_value")):
+        assert_allclose(found[mine], compared[theirs], rtol=1e-9)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.testing import assert_allclose
 
 from dfevals import inference
 from dfevals.exceptions import DataError
@@ -115,3 +116,18 @@ def test_cliffs_delta_counts_dominance():
     assert record.estimate == pytest.approx(np.sign(a[:, None] - b).mean())
     assert -1 < record.ci_low < record.estimate < record.ci_high < 1
     assert inference.cliffs_delta(a, []).note == "a sample has no values"
+
+
+def test_newcombes_p_value_and_interval_never_disagree() -> None:
+    rng = np.random.default_rng(0)
+    n1, n2 = rng.integers(1, 60, 2000), rng.integers(1, 600, 2000)
+    rate = rng.random(2000)
+    k1, k2 = rng.binomial(n1, rate), rng.binomial(n2, np.clip(rate + rng.normal(0, 0.1, 2000), 0, 1))
+    for level in (0.9, 0.95, 0.999):
+        test = inference.two_proportions(k1, n1, k2, n2, method="newcombe", level=level)
+        outside = (test.ci_low > 1e-9) | (test.ci_high < -1e-9)
+        assert (outside == (test.p_value < 1 - level)).all()
+    swapped = inference.two_proportions(k2, n2, k1, n1, method="newcombe")
+    assert_allclose(swapped.p_value, test.p_value, rtol=1e-8)
+    assert_allclose(swapped.statistic, -test.statistic, atol=1e-9)
+    assert inference.two_proportions(0, 9, 0, 9, method="newcombe").p_value == 1

@@ -11,6 +11,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from dfevals.analyses.estimate import Complement, Estimates, Options, Part, estimate, row_values
+from dfevals.analyses.paired import Tested, TestOptions
+from dfevals.analyses.unpaired import unpaired
 from dfevals.bound import Bound
 from dfevals.cohorts import Cohorts
 from dfevals.engines import collect as run_pass
@@ -286,7 +288,10 @@ def _model_blocks(name: str, tally: ModelTally, run: _Run) -> list[_Block]:
                     run.estimate(request, part, options),
                     run.estimate(request, rest, replace(options, interval="auto")),
                 )
-            found.append(_Piece(view.cohorts, mine, others, strict))
+            tested = None
+            if rest is not None and others is not None and run.relative_to is not None:
+                tested = _tested(run, request, part, rest)
+            found.append(_Piece(view.cohorts, mine, others, strict, tested))
     return [
         block
         for request, found in zip(run.requests, pieces, strict=True)
@@ -325,12 +330,23 @@ def _nothing(tally: ModelTally, rows: Floats, weight: Floats) -> _Nothing:
 
 @dataclass(frozen=True)
 class _Piece:
-    """Estimates of the cohorts of one view, and of the rows outside each of them; both again at the strict level."""
+    """Estimates of the cohorts of one view, and of the rows outside each of them; both again at the strict level.
+
+    `tested` is their difference as `ev.compare(against="complement")` has it.
+    """
 
     at: npt.NDArray[np.int64]
     mine: Estimates
     others: Estimates | None
     strict: tuple[Estimates, Estimates] | None = None
+    tested: Tested | None = None
+
+
+def _tested(run: _Run, request: Request, part: Part, rest: Complement) -> Tested | None:
+    """The test of a comparison, so that one question has one answer; None for intervals of another kind."""
+    if run.options.ci is None or run.options.interval != "auto" or run.options.by_class:
+        return None
+    return unpaired(request, part, rest, TestOptions(level=run.options.ci), run.labels, run.task)
 
 
 def _strict(run: _Run) -> float:
@@ -379,6 +395,7 @@ def _blocks(name: str, request: Request, pieces: list[_Piece], n: Floats, run: _
     arrays = {key: np.full(shape, np.nan) for key in ("value", "low", "high", "support")}
     rest = {key: np.full(shape, np.nan) for key in ("value", "low", "high")}
     half = np.full((2, *shape), np.nan)
+    tested = {key: np.full(shape[1], np.nan) for key in ("low", "high", "p")}
     note = np.zeros(shape, np.int64)
     for piece in pieces:
         for key, out in arrays.items():
@@ -389,6 +406,9 @@ def _blocks(name: str, request: Request, pieces: list[_Piece], n: Floats, run: _
                 out[:, piece.at] = getattr(piece.others, key)
         if piece.others is not None:
             half[0][:, piece.at] = _half(piece.mine, piece.others)
+        if piece.tested is not None:
+            for key, values in zip(tested, (piece.tested.low, piece.tested.high, piece.tested.p_value), strict=True):
+                tested[key][piece.at] = values
         if piece.strict is not None:
             half[1][:, piece.at] = _half(*piece.strict)
     few = np.array(["too few" in text for text in run.texts], bool)[note]
@@ -396,7 +416,8 @@ def _blocks(name: str, request: Request, pieces: list[_Piece], n: Floats, run: _
     blocks = []
     for row in range(shape[0]):
         mine = {key: values[row] for key, values in arrays.items()}
-        compared = _compared(mine, {key: values[row] for key, values in rest.items()}, half[:, row], few[row], run)
+        others = {key: values[row] for key, values in rest.items()}
+        compared = _compared(mine, others, half[:, row], few[row], run, tested)
         label = run.labels[row] if by_class else None
         flags = compared.pop("flags")
         blocks.append(
@@ -406,12 +427,17 @@ def _blocks(name: str, request: Request, pieces: list[_Piece], n: Floats, run: _
 
 
 def _compared(
-    mine: Mapping[str, Floats], rest: Mapping[str, Floats], half: Floats, few: npt.NDArray[np.bool_], run: _Run
+    mine: Mapping[str, Floats],
+    rest: Mapping[str, Floats],
+    half: Floats,
+    few: npt.NDArray[np.bool_],
+    run: _Run,
+    tested: Mapping[str, Floats],
 ) -> dict[str, Any]:
     """Flags of the cohorts that differ from the rest (Holm over the cohorts of a metric), and the asked differences.
 
     The interval of the difference follows from the intervals of both (see `_half`); the test asks at which level it
-    would touch zero.
+    would touch zero. Where the difference was `tested` as comparisons are, interval and test are those.
     """
     options, relative_to = run.options, run.relative_to
     flags = np.array(["", "too few"], dtype=object)[few.astype(np.intp)]
@@ -425,6 +451,8 @@ def _compared(
         high = gap + np.sqrt((mine["high"] - mine["value"]) ** 2 + (rest["value"] - rest["low"]) ** 2)
         z = _z(np.abs(gap), half, normal_quantile(options.ci), normal_quantile(_strict(run)))
         p = np.where(gap == 0, 1.0, _two_sided(z))
+    known = ~np.isnan(tested["p"])
+    low, high, p = (np.where(known, tested[key], own) for key, own in (("low", low), ("high", high), ("p", p)))
     corrected = holm(p)  # of all cohorts: leaving out those with few events would pick the ones with many errors
     significant = (corrected < 1 - options.ci) & ~few
     flags[significant & (gap > 0)] = "higher"

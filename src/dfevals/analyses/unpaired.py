@@ -1,6 +1,7 @@
 """Two sets of different rows: the difference of one metric in every cohort, with the test that fits its estimand.
 
-Rates: Newcombe's hybrid score interval and the score test; means: Welch's t; areas under the ROC curve: unpaired
+Rates: Newcombe's hybrid score interval and the test that inverts it (simulated size as the score test's or less, and the
+two never disagree); means: Welch's t; areas under the ROC curve: unpaired
 DeLong; everything else: the two intervals joined (MOVER: Zou and Donner 2008) and the test that inverts them.
 """
 
@@ -100,10 +101,15 @@ def _rates(
     k1: Floats, n1: Floats, k2: Floats, n2: Floats, *, first: Estimates, second: Estimates, level: float
 ) -> Tested:
     k1, k2 = np.rint(k1), np.rint(k2)
-    test = two_proportions(k1, n1, k2, n2, level=level)
+    test = two_proportions(k1, n1, k2, n2, "newcombe", level)
     low, high = np.asarray(test.ci_low, float), np.asarray(test.ci_high, float)
     return _tested(
-        first, second, test, "score z, Newcombe interval", (high - low) / (2 * normal_quantile(level)), np.inf
+        first,
+        second,
+        test,
+        "Newcombe interval and the test that inverts it",
+        (high - low) / (2 * normal_quantile(level)),
+        np.inf,
     )
 
 

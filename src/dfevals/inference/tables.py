@@ -13,6 +13,13 @@ from dfevals.inference.records import HypothesisTest, as_given, label_where
 __all__ = ["mantel_haenszel", "two_proportions"]
 
 Floats = NDArray[np.float64]
+TESTS = {
+    "score": "score z",
+    "newcombe": "Newcombe's interval inverted",
+    "exact": "Fisher exact",
+    "exact-mid-p": "Fisher mid-p",
+}
+HALVINGS = 50
 
 
 def two_proportions(
@@ -24,8 +31,9 @@ def two_proportions(
     ----------
     k1, n1, k2, n2 : float or array
         Successes and trials of the two samples, broadcast against each other ("exact" needs whole numbers).
-    method : {"score", "exact", "exact-mid-p"}
-        "score" is the z test with the pooled rate (chi² without continuity correction); "exact" is Fisher's test, and
+    method : {"score", "newcombe", "exact", "exact-mid-p"}
+        "newcombe" asks at which level Newcombe's interval just touches 0, so that p and interval always agree; "score" is
+        the z test with the pooled rate (chi² without continuity correction); "exact" is Fisher's test, and
         "exact-mid-p" counts half of the probability of tables as likely as the one seen.
     level : float
         Confidence level.
@@ -34,7 +42,7 @@ def two_proportions(
     -------
     HypothesisTest
         `estimate` is k1/n1 − k2/n2 in [−1, 1] with the Newcombe hybrid score interval for every method; `statistic` is
-        z for "score". p is 1 where all rows of both samples agree; NaN where a sample is empty.
+        z for "score" and "newcombe". p is 1 where all rows of both samples agree; NaN where a sample is empty.
 
     Raises
     ------
@@ -51,13 +59,14 @@ def two_proportions(
     ----------
     Newcombe (1998), Statistics in Medicine 17, method 10; Fisher (1935), "The logic of inductive inference", JRSS 98.
     """
-    check_choice("method", method, ("score", "exact", "exact-mid-p"), DataError)
+    check_choice("method", method, tuple(TESTS), DataError)
     interval = newcombe_difference(k1, n1, k2, n2, level)
     first, rows1 = checked_counts(k1, n1, ("k1", "n1"))
     second, rows2 = checked_counts(k2, n2, ("k2", "n2"))
     first, rows1, second, rows2 = np.broadcast_arrays(first, rows1, second, rows2)
-    if method == "score":
-        statistic, p_value = _score(first, rows1, second, rows2)
+    if method in ("score", "newcombe"):
+        test = _score if method == "score" else _newcombe
+        statistic, p_value = test(first, rows1, second, rows2)
     else:
         p_value = _fisher(first, rows1, second, rows2, mid_p=method == "exact-mid-p")
         statistic = np.full(first.shape, np.nan)
@@ -72,7 +81,7 @@ def two_proportions(
         statistic=as_given(statistic),
         p_value=as_given(np.where(undefined, np.nan, np.where(agree, 1.0, p_value))),
         level=level,
-        method={"score": "score z", "exact": "Fisher exact", "exact-mid-p": "Fisher mid-p"}[method],
+        method=TESTS[method],
         n=interval.n,
         note=as_given(np.where(undefined, interval.note, note)),
     )
@@ -85,6 +94,38 @@ def _score(k1: Floats, n1: Floats, k2: Floats, n2: Floats) -> tuple[Floats, Floa
         pooled = (k1 + k2) / (n1 + n2)
         z = (k1 / n1 - k2 / n2) / np.sqrt(pooled * (1 - pooled) * (1 / n1 + 1 / n2))
     return np.where(np.isfinite(z), z, np.nan), 2 * ndtr(-np.abs(z))
+
+
+def _newcombe(k1: Floats, n1: Floats, k2: Floats, n2: Floats) -> tuple[Floats, Floats]:
+    """Normal quantile at which Newcombe's interval of the difference just touches 0, by bisection, and its p-value.
+
+    A bound moves away from the difference as the quantile grows. At the pooled rate both Wilson intervals meet, so the
+    solution lies below the sum of the two quantiles at which they do.
+    """
+    from scipy.special import ndtr
+
+    with np.errstate(divide="ignore", invalid="ignore"):
+        p1, p2 = k1 / n1, k2 / n2
+        gap = np.abs(p1 - p2)
+        upper, lower = np.where(p1 >= p2, p1, p2), np.where(p1 >= p2, p2, p1)
+        n_upper, n_lower = np.where(p1 >= p2, n1, n2), np.where(p1 >= p2, n2, n1)
+
+        def reach(z: Floats) -> Floats:
+            halves = []
+            for p, n, sign in ((upper, n_upper, -1.0), (lower, n_lower, 1.0)):
+                root = z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+                halves.append((p + z * z / (2 * n) + sign * root) / (1 + z * z / n) - p)
+            return np.hypot(*halves)
+
+        low, high = np.zeros(gap.shape), 2 * np.sqrt(n1 + n2) * np.ones(gap.shape)
+        while (short := (reach(high) < gap) & (high < 1e12)).any():
+            high = np.where(short, 2 * high, high)
+        for _ in range(HALVINGS):
+            middle = (low + high) / 2
+            touches = reach(middle) >= gap
+            low, high = np.where(touches, low, middle), np.where(touches, middle, high)
+    z = np.where(np.isnan(gap), np.nan, np.where(gap == 0, 0.0, high))
+    return np.where(p1 >= p2, z, -z), 2 * ndtr(-z)
 
 
 def _fisher(k1: Floats, n1: Floats, k2: Floats, n2: Floats, mid_p: bool) -> Floats:
