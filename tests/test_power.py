@@ -168,3 +168,29 @@ class TestAgreement:
             ev.agreement("judge", "human", level="numeric")
         with pytest.raises(DataError, match="needs numbers"):
             ev.agreement("judge", "lang", level="interval")
+
+
+def test_agreement_of_models_by_their_predictions() -> None:
+    df = dfevals.datasets.load("adult").head(400)
+    ev = df.evals(y_true="income", y_score={"gbm": "p_gbm", "logistic": "p_logistic"}, pos_label=">50K", threshold=0.4)
+    frame = ev.agreement("gbm", "logistic").frame.set_index("metric")
+    cut = (df["p_gbm"] >= 0.4) == (df["p_logistic"] >= 0.4)
+    assert frame.loc["agreement", "value"] == pytest.approx(cut.mean())
+    pd.testing.assert_frame_equal(ev.agreement().frame, ev.agreement("gbm", "logistic").frame)
+    holes = df.assign(p_gbm=df["p_gbm"].where(np.arange(400) > 9))
+    assert (holes.evals(ev.roles).agreement().frame["n"] == 390).all()
+    long = pd.concat([df.assign(m=m, p=df[f"p_{m}"], i=range(400)) for m in ("gbm", "logistic")])
+    same = long.evals(y_true="income", y_score="p", model="m", id="i", pos_label=">50K", threshold=0.4).agreement()
+    assert same.frame.set_index("metric").loc["agreement", "value"] == pytest.approx(cut.mean())
+
+
+def test_agreement_of_numbers_taken_for_categories_is_refused() -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"s": rng.random(20_000), "t": rng.random(20_000)})
+    ev = frame.evals(outcomes=["s", "t"])
+    for level in ("nominal", "ordinal"):
+        with pytest.raises(dfevals.exceptions.DataError, match=r"40,000 different ratings.*level='interval'"):
+            ev.agreement(level=level)
+    assert ev.agreement(level="interval").frame["value"].notna().all()
+    with pytest.raises(dfevals.exceptions.DataError, match="more than 2,000"):
+        dfevals.inference.cohen_kappa(frame["s"], frame["t"])

@@ -14,13 +14,14 @@ from dfevals.analyses.aligned import align, chosen, contenders
 from dfevals.analyses.summary import OVERALL
 from dfevals.bound import Bound
 from dfevals.cohorts import Cohorts
+from dfevals.engines.block import Block
 from dfevals.exceptions import DataError, RoleError, check_choice, did_you_mean
-from dfevals.inference.agreement import cohen_kappa, krippendorff_alpha
+from dfevals.inference.agreement import MAX_LABELS, cohen_kappa, krippendorff_alpha
 from dfevals.inference.discordant import mcnemar
 from dfevals.inference.levels import check_level
 from dfevals.inference.proportions import wilson
 from dfevals.results import Result
-from dfevals.roles import column
+from dfevals.roles import Model, column
 
 __all__ = ["AgreementResult", "agreement"]
 
@@ -55,6 +56,8 @@ def agreement(
     check_choice("level", kind, LEVELS, DataError)
     check_level(level, "ci")
     ratings, codes = _gathered(bound, cohorts, [str(r) for r in raters], kind)
+    if kind in ("nominal", "ordinal"):
+        _check_categories(ratings)
     names = list(ratings)
     masks = [None, *range(cohorts.n_cohorts)]
     rows = []
@@ -91,11 +94,11 @@ def _gathered(bound: Bound, cohorts: Cohorts, names: list[str], kind: str) -> tu
             raise DataError(f"Raters must have rated the same rows, but {rows}. Pass id='…'.")
         column_of = bound.roles.outcomes[0].column if bound.task == "outcomes" else None
         found = {
-            name: _series(b.frame[column_of or str(m.y_pred)], name, kind)
+            name: _series(b.frame[column_of] if column_of else _predictions(b, m), name, kind)
             for name, b, m in zip(rows.names, rows.bounds, rows.models, strict=True)
         }
         return found, cohorts.codes if rows.rows is None else cohorts.codes[rows.rows]
-    names = names or [o.column for o in bound.roles.outcomes]
+    names = names or [o.column for o in bound.roles.outcomes] or [m.name for m in bound.models]
     _check_number(names)
     return {name: _ratings(bound, name, kind) for name in names}, cohorts.codes
 
@@ -107,14 +110,39 @@ def _check_number(names: list[str]) -> None:
         )
 
 
+def _check_categories(ratings: dict[str, pd.Series]) -> None:
+    """Refuse numbers taken for categories, whose table of pairs would not fit into memory."""
+    count = pd.concat([r.drop_duplicates() for r in ratings.values()]).nunique()
+    if count > MAX_LABELS:
+        raise DataError(
+            f"{', '.join(map(repr, ratings))} hold {count:,} different ratings, more than {MAX_LABELS:,} categories. "
+            "For numbers pass level='interval'; for scores of models cut them at a threshold first."
+        )
+
+
 def _ratings(bound: Bound, name: str, kind: str) -> pd.Series:
-    """Ratings of a column, or the predictions of a model of that name."""
-    if name not in bound.frame.columns:
-        match = [m for m in bound.models if m.name == name and m.y_pred is not None]
-        if not match:
-            raise RoleError(f"There is no column {name!r}. {did_you_mean(name, bound.frame.columns, noun='Columns')}")
-        name = str(match[0].y_pred)
-    return _series(column(bound.frame, name, "rater"), name, kind)
+    """Ratings of a column, or the predictions of a model of that name (also where its column of scores is called so)."""
+    match = [m for m in bound.models if m.name == name and bound.task != "outcomes"]
+    scores = bool(match) and name in match[0].y_score and kind in ("nominal", "ordinal")
+    if name in bound.frame.columns and not scores:
+        return _series(column(bound.frame, name, "rater"), name, kind)
+    if not match:
+        known = dict.fromkeys([*bound.frame.columns, *(m.name for m in bound.models)])
+        raise RoleError(
+            f"There is no column {name!r} and no model of that name. {did_you_mean(name, known, noun='Columns')}"
+        )
+    return _series(_predictions(bound, match[0]), name, kind)
+
+
+def _predictions(bound: Bound, model: Model) -> pd.Series:
+    """What a model predicted: its column, or the class by threshold or greatest score; missing without a score."""
+    if model.y_pred is not None:
+        return column(bound.frame, model.y_pred, "y_pred")
+    scores = [bound.numbers(name, "y_score").all() for name in model.y_score]
+    labels = np.empty(len(bound.labels), object)
+    labels[:] = bound.labels
+    found = labels[Block(bound, model, 0, bound.n).y_pred.astype(np.intp)]
+    return pd.Series(found, name=model.name).where(~np.isnan(scores).any(axis=0)).infer_objects()
 
 
 def _series(series: pd.Series, name: str, kind: str) -> pd.Series:

@@ -16,6 +16,7 @@ __all__ = ["cohen_kappa", "fleiss_kappa", "krippendorff_alpha"]
 Floats = NDArray[np.float64]
 NAN = float("nan")
 PSEUDO_COUNTS = 2.0
+MAX_LABELS = 2000  # the table of all pairs of labels is held in memory
 NO_INTERVAL = "no interval: units do not vary in disagreement"
 
 
@@ -97,6 +98,11 @@ def _cross_table(a: ArrayLike, b: ArrayLike, labels: ArrayLike | None) -> Floats
     if len(unknown):
         raise DataError(f"label {unknown[0]!r} is not among labels={list(order)!r}.")
     k = len(order)
+    if k > MAX_LABELS:
+        raise DataError(
+            f"a and b hold {k:,} different labels, more than {MAX_LABELS:,}. For numbers use "
+            "krippendorff_alpha([a, b], level='interval')."
+        )
     pairs = order.get_indexer(first) * k + order.get_indexer(second)
     return np.bincount(pairs, minlength=k * k).reshape(k, k).astype(np.float64)
 
