@@ -240,4 +240,24 @@ def test_difference_to_the_complement_is_that_of_a_comparison(frame: pd.DataFram
     found = found[~found["is_overall"]].sort_values("difference")
     compared = evaluation.compare(by="race", against="complement", metrics=[metric]).frame.sort_values("difference")
     for mine, theirs in (("difference_low", "ci_low"), ("difference_high", "ci_high"), ("p_value", "p_value")):
-        assert_allclose(found[mine], compared[theirs], rtol=1e-9)
+        defined = compared[theirs].notna().to_numpy()
+        assert defined.sum() >= 3
+        assert_allclose(found[mine][defined], compared[theirs][defined], rtol=1e-9)
+
+
+def test_provenance_says_what_was_left_out_and_how_intervals_were_made(frame: pd.DataFrame) -> None:
+    gone = frame.assign(p=frame["p"].mask(np.arange(len(frame)) < 3))
+    made = (
+        gone.evals(y_true="y", y_score="p").metrics("recall", ci=0.9, interval="bootstrap", random_state=7).provenance
+    )
+    assert "3 missing y_score (p)" in made["rows_dropped"]
+    assert (made["level"], made["interval"], made["n_resamples"], made["random_state"]) == (0.9, "bootstrap", 1000, 7)
+    plain = gone.evals(y_true="y", y_score="p").metrics("recall").provenance
+    assert plain["interval"] == "auto"
+    assert "random_state" not in plain
+
+
+def test_folds_keep_their_names_beside_missing_ones(frame: pd.DataFrame) -> None:
+    folds = pd.Series(np.arange(len(frame)) % 4, index=frame.index, dtype=float).mask(np.arange(len(frame)) < 8)
+    found = frame.assign(f=folds).evals(y_true="y", y_score="p", fold="f").folds(metrics=["accuracy"])
+    assert set(found.frame["fold"]) == {"0", "1", "2", "3"}

@@ -142,7 +142,7 @@ def _predictions(bound: Bound, model: Model) -> pd.Series:
     labels = np.empty(len(bound.labels), object)
     labels[:] = bound.labels
     found = labels[Block(bound, model, 0, bound.n).y_pred.astype(np.intp)]
-    return pd.Series(found, name=model.name).where(~np.isnan(scores).any(axis=0)).infer_objects()
+    return pd.Series(found, name=model.name).mask(np.asarray(np.isnan(scores).any(axis=0), bool)).infer_objects()
 
 
 def _series(series: pd.Series, name: str, kind: str) -> pd.Series:

@@ -71,14 +71,14 @@ def find_folds(bound: Bound) -> Folds:
         repeat, repeats = np.zeros(bound.n, np.int64), np.array([""])
     else:
         repeat, found = pd.factorize(column(bound.frame, roles.repeat, "repeat"), sort=True)
-        repeats = np.asarray(found)
+        repeats = np.asarray(_texts(found))
     joint = np.where((fold >= 0) & (repeat >= 0), repeat * max(len(labels), 1) + fold, -1)
     used = np.unique(joint[joint >= 0])
     codes = np.where(joint >= 0, np.searchsorted(used, joint), -1).astype(np.int64)
     n_test = np.bincount(codes[codes >= 0], minlength=len(used)).astype(float)
     of = used // max(len(labels), 1)
     in_repeat = np.bincount(of, n_test, max(len(repeats), 1))
-    texts = [str(label) for label in labels]
+    texts = _texts(labels)
     return Folds(
         codes,
         tuple(texts[i] for i in used % max(len(labels), 1)),
@@ -86,6 +86,11 @@ def find_folds(bound: Bound) -> Folds:
         n_test,
         in_repeat[of] - n_test,
     )
+
+
+def _texts(labels: Any) -> list[str]:
+    """Names of folds; whole numbers stay whole where a missing one has made the column floating."""
+    return [str(int(label)) if isinstance(label, float) and label.is_integer() else str(label) for label in labels]
 
 
 @dataclass(frozen=True)

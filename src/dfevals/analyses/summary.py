@@ -233,7 +233,7 @@ def _result(tallies: Iterator[tuple[str, ModelTally]], run: _Run, provenance: An
             notes.append(f"{name}: {total:,} row{'s' * (total != 1)} left out: {text}.")
     return MetricsResult(
         frame,
-        provenance=provenance,
+        provenance=_made(provenance, dropped, options),
         title="Metrics" + (f" by {', '.join(cohorts.names)}" if cohorts.n_cohorts else ""),
         notes=[note for note in notes if note],
         cohort_columns=cohorts.names,
@@ -242,6 +242,24 @@ def _result(tallies: Iterator[tuple[str, ModelTally]], run: _Run, provenance: An
         dropped={name: sum(reasons.values()) for name, reasons in dropped.items()},
         better={r.label: r.better for r in run.requests if r.better in ("higher", "lower")},
     )
+
+
+def _made(provenance: Any, dropped: dict[str, dict[str, int]], options: Options) -> Any:
+    """The provenance with what this result adds: rows left out and why, and how intervals were made."""
+    if provenance is None:
+        return None
+
+    def record() -> dict[str, Any]:
+        reasons = [
+            f"{name}: {count:,} {why}" for name, found in dropped.items() for why, count in found.items() if count
+        ]
+        made: dict[str, Any] = {"rows_dropped": "; ".join(reasons) or "none", "level": options.ci}
+        made["interval"] = options.interval if options.ci is not None else None
+        if options.interval == "bootstrap":
+            made |= {"n_resamples": options.n_resamples, "random_state": options.random_state}
+        return {**(provenance() if callable(provenance) else provenance), **made}
+
+    return record
 
 
 @dataclass
