@@ -82,7 +82,8 @@ def _binary_labels(labels: list[Any], roles: Roles, truth: pd.Series) -> tuple[A
             return tuple(type(labels[0])(value) if labels else int(value) for value in pair)
     raise RoleError(
         f"Which label of {truth.name!r} is the positive one? Labels: {labels!r}. "
-        f"Pass pos_label={labels[-1] if labels else 1!r}."
+        f"Pass pos_label={labels[-1] if labels else 1!r}; or, if there are more classes than these rows hold, labels=[...] with "
+        "all of them or task='multiclass'."
     )
 
 

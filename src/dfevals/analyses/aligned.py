@@ -260,9 +260,12 @@ def _by_id(ids: pd.Series, rows: Ints, name: str, role: str) -> pd.Series:
     known = ids.notna().to_numpy()
     places = pd.Series(rows[known], index=pd.Index(ids[known].to_numpy()))
     if not places.index.is_unique:
-        twice = places.index[places.index.duplicated()]
+        counts = places.index.value_counts()
+        twice = counts[counts > 1]
+        example = twice.index[0].item() if isinstance(twice.index[0], np.generic) else twice.index[0]
         raise DataError(
-            f"{role!r} repeats within {name!r} ({len(twice):,} times, such as {twice[0]!r}), so rows cannot be matched. "
+            f"{role!r} repeats within {name!r} ({len(twice):,} of {len(counts):,} values, such as {example!r} in "
+            f"{int(twice.iloc[0]):,} rows), so rows cannot be matched. "
             f"Keep one row per {role!r} and model: df.drop_duplicates([...])."
         )
     return places

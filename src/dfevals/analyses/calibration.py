@@ -32,6 +32,7 @@ from dfevals.engines import collect
 from dfevals.exceptions import MetricError, check_choice
 from dfevals.inference.levels import check_level
 from dfevals.inference.multiple import holm
+from dfevals.inference.seeds import generator
 from dfevals.metrics.calibration import event_rows, event_score, scores_of
 from dfevals.needs import Need, RowBlock, RowFunction, ScoreBins, Scores, Values
 from dfevals.render.plain_tables import plain_table
@@ -218,7 +219,7 @@ def calibration(
         check_choice("kind", kind, KINDS, MetricError)
     elif kind is not None:
         raise MetricError(f"kind={kind!r} is for more than two classes; a binary score has one curve. Drop kind=.")
-    rng = np.random.default_rng(random_state)
+    rng = generator(random_state)
     run = _Run(cohorts, bound, strategy, bins or BINS.get(strategy, 0), band, level, kind, int(n_resamples))
     dropped = []
     for model in models:

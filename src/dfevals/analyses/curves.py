@@ -19,6 +19,7 @@ from dfevals.inference.bands import RatePoints, rate_bounds, rates_band, simulta
 from dfevals.inference.intervals import interval
 from dfevals.inference.levels import check_level
 from dfevals.inference.proportions import wilson
+from dfevals.inference.seeds import generator
 from dfevals.metrics.estimands import Rank, divide
 from dfevals.results import Result
 from dfevals.roles import Model
@@ -120,7 +121,7 @@ def curves(
     if max_fpr is not None and not 0 < max_fpr <= 1:
         raise MetricError(f"max_fpr={max_fpr!r} must lie in (0, 1]: the area up to that false positive rate is taken.")
     notes: list[str] = []
-    rng = np.random.default_rng(random_state)
+    rng = generator(random_state)
     ask = _Ask(kind, level, band == "simultaneous", max_fpr, n_resamples, rng)
     points, sums, thinned = [], [], False
     for source in ranked(bound, cohorts, models, notes, NAMES[kind]):

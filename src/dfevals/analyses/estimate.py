@@ -21,6 +21,7 @@ from dfevals.inference.intervals import (
     interval,
     with_value,
 )
+from dfevals.inference.seeds import generator
 from dfevals.metrics.estimands import Mean, Smooth, Value
 from dfevals.metrics.planning import needs_of, pairs_of
 from dfevals.metrics.registry import Request
@@ -108,7 +109,7 @@ class Part:
         """Bootstrap replicates of the cells, drawn once for all metrics."""
         key = (n_resamples, repr(random_state))
         if key not in self._replicates:
-            self._replicates[key] = cell_replicates(self.get(Cells()), n_resamples, np.random.default_rng(random_state))
+            self._replicates[key] = cell_replicates(self.get(Cells()), n_resamples, generator(random_state))
         return self._replicates[key]
 
 
@@ -254,7 +255,7 @@ def _undefined(tallies: list[Any], needs: tuple[Need, ...]) -> npt.NDArray[np.bo
 
 def _bootstrap(request: Request, part: Part, options: Options, needs: tuple[Need, ...], estimand: Any) -> Bounds:
     """Percentile bootstrap of whatever is behind the metric."""
-    rng = np.random.default_rng(options.random_state)
+    rng = generator(options.random_state)
     assert options.ci is not None
     record, need = request.metric, needs[0]
     if isinstance(need, Scores):

@@ -18,6 +18,7 @@ from dfevals.cohorts import Cohorts
 from dfevals.exceptions import MetricError
 from dfevals.inference.intervals import interval
 from dfevals.inference.levels import check_level
+from dfevals.inference.seeds import generator
 from dfevals.metrics.estimands import Rank, divide
 from dfevals.results import Result
 from dfevals.roles import Model
@@ -175,7 +176,7 @@ def gains(
     check_level(level)
     cuts = _cuts(quantiles)
     money = None if value is None else Money.of(value, cost, fixed_cost)
-    rng = np.random.default_rng(random_state)
+    rng = generator(random_state)
     notes: list[str] = []
     parts: dict[str, list[Piece]] = {"frame": [], "curve": [], "summary": [], "profit": [], "best": []}
     few = False

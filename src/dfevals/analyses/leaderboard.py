@@ -17,6 +17,7 @@ from dfevals.analyses.summary import views_of
 from dfevals.cohorts import Cohorts
 from dfevals.inference.blocks import friedman, nemenyi
 from dfevals.inference.levels import t_quantile
+from dfevals.inference.seeds import generator
 from dfevals.metrics.registry import Request
 
 __all__ = ["Leaderboard", "leaderboard_of_folds", "leaderboard_of_rows"]
@@ -187,7 +188,7 @@ def _winner_of_rows(
         return None
     sign = 1.0 if request.better == "higher" else -1.0
     best = int(np.argmax(sign * overall))
-    rng = np.random.default_rng(options.random_state)
+    rng = generator(options.random_state)
     cluster = rows.cluster
     unit = np.arange(len(rows.codes)) if cluster is None else cluster
     size = int(unit.max(initial=-1)) + 1

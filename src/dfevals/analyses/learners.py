@@ -13,6 +13,7 @@ from dfevals.exceptions import DataError, MetricError, check_choice
 from dfevals.inference.folds import corrected_resampled_ttest, five_by_two_cv_ftest, five_by_two_cv_ttest
 from dfevals.inference.levels import t_quantile
 from dfevals.inference.paired import paired_ttest
+from dfevals.inference.seeds import generator
 
 __all__ = ["FOLD_TESTS", "by_folds"]
 
@@ -91,7 +92,7 @@ def _distribution_free(
 ) -> Tested:
     from dfevals.inference.ranks import sign_flip_permutation, wilcoxon
 
-    rng = np.random.default_rng(options.random_state)
+    rng = generator(options.random_state)
     found = [
         wilcoxon(x[k], y[k], options.level)
         if options.test == "folds-wilcoxon"

@@ -31,6 +31,7 @@ from dfevals.inference.delta import matrix_gradient
 from dfevals.inference.discordant import mcnemar
 from dfevals.inference.levels import normal_quantile, t_quantile
 from dfevals.inference.paired import paired_ttest_from_moments
+from dfevals.inference.seeds import generator
 from dfevals.metrics.estimands import Mean, Ratio
 from dfevals.metrics.planning import needs_of
 from dfevals.metrics.registry import Request
@@ -303,7 +304,7 @@ def _distribution_free(found: Tested, a: Floats, b: Floats, rows: ViewRows, opti
 
     order = np.argsort(rows.codes, kind="stable")
     edges = np.searchsorted(rows.codes[order], np.arange(rows.size + 1))
-    rng = np.random.default_rng(options.random_state)
+    rng = generator(options.random_state)
     low, high, statistic, p = (np.full(rows.size, np.nan) for _ in range(4))
     method, notes = "", np.full(rows.size, "", dtype=object)
     for i in range(rows.size):
@@ -468,7 +469,7 @@ def _draws(rows: ViewRows, options: TestOptions) -> Any:
     """How often each row is drawn, one array per resample."""
     from dfevals.inference.bootstrap import row_weights
 
-    rng = np.random.default_rng(options.random_state)
+    rng = generator(options.random_state)
     order = np.argsort(rows.codes, kind="stable")
     codes, cluster = rows.codes[order], rows.cluster
     for _ in range(options.n_resamples):

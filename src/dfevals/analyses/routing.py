@@ -20,6 +20,7 @@ from dfevals.cohorts import Cohorts
 from dfevals.exceptions import CohortError, DataError, MetricError, RoleError
 from dfevals.inference.levels import check_level, t_quantile
 from dfevals.inference.multiple import correct
+from dfevals.inference.seeds import generator
 from dfevals.metrics.estimands import Mean
 from dfevals.metrics.planning import plan
 from dfevals.metrics.registry import Request
@@ -379,7 +380,7 @@ def _gain(
     """What the routing gains when its rule is learned on other rows than those that judge it."""
     from scipy.special import stdtr
 
-    rng = np.random.default_rng(random_state)
+    rng = generator(random_state)
     n_groups = int(losses.group.max(initial=-1)) + 1
     part = rng.permutation(n_groups) % n_splits
     sums = _Sums.of(losses, part, n_splits)

@@ -23,6 +23,7 @@ from dfevals.bound import Bound
 from dfevals.cohorts import Cohorts
 from dfevals.exceptions import MetricError, check_choice
 from dfevals.inference.levels import check_level
+from dfevals.inference.seeds import generator
 from dfevals.metrics.estimands import divide
 from dfevals.metrics.registry import Request
 from dfevals.results import Result
@@ -217,7 +218,7 @@ def thresholds(
         wanted.append(aim.metric)
     depths = _depths(budget)
     notes: list[str] = []
-    rng = np.random.default_rng(random_state)
+    rng = generator(random_state)
     parts: dict[str, list[Piece]] = {"frame": [], "best": [], "policies": [], "budget": [], "net_benefit": []}
     for _, group in groupby(ranked(bound, cohorts, models, notes, "Thresholds"), lambda s: s.model.name):
         by_class: dict[Any, list[Ranked]] = {}

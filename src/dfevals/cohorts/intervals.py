@@ -18,6 +18,15 @@ from dfevals.exceptions import CohortError, check_choice
 __all__ = ["GRAINS", "Dimension", "Numbers", "check_grain", "cut", "period_label", "period_start", "quoted", "step"]
 
 GRAINS = ("year", "quarter", "month", "week", "day", "hour", "minute", "weekday", "month_of_year", "hour_of_day")
+_ALIASES = {
+    **dict.fromkeys(("Y", "YE", "YS", "A"), "year"),
+    **dict.fromkeys(("Q", "QE", "QS"), "quarter"),
+    **dict.fromkeys(("M", "ME", "MS"), "month"),
+    "W": "week",
+    **dict.fromkeys(("D", "d"), "day"),
+    **dict.fromkeys(("H", "h"), "hour"),
+    **dict.fromkeys(("T", "min"), "minute"),
+}
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 MONTHS = (
     "January",
@@ -86,8 +95,9 @@ class Numbers:
             lut = _as_times(levels.values) if is_times else _as_numbers(levels.values)
         except (TypeError, ValueError) as error:
             wanted, hint = ("times", "pd.to_datetime") if times else ("numbers or times", "pd.to_numeric")
+            found = next((v for v in levels.values if isinstance(v, str)), levels.values[0])
             raise CohortError(
-                f"Column {series.name!r} ({dtype}) does not hold {wanted}: {str(error).splitlines()[0]:.120}. "
+                f"Column {series.name!r} ({dtype}) does not hold {wanted} but, for example, {found!r:.60}. "
                 f"Convert it by {hint} first."
             ) from error
         return cls(series.name, levels.codes, lut, lut.dtype, None, False if times else not is_times)
@@ -272,5 +282,8 @@ def period_label(step: int, grain: str) -> str:
 
 
 def check_grain(grain: str) -> None:
-    """Raise unless `grain` is known."""
+    """Raise unless `grain` is known; pandas' short names are told what they are here."""
+    meant = _ALIASES.get(grain) if isinstance(grain, str) else None
+    if meant is not None:
+        raise CohortError(f"grain={grain!r} is pandas' name; write {meant!r}. Choices: {', '.join(map(repr, GRAINS))}.")
     check_choice("grain", grain, GRAINS, CohortError)

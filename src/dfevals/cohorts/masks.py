@@ -69,8 +69,9 @@ def _source(name: str, value: Any, frame: pd.DataFrame) -> Expression | Array:
     mask = value.to_numpy(dtype=bool, na_value=False) if isinstance(value, pd.api.extensions.ExtensionArray) else value
     mask = np.asarray(mask)
     if mask.dtype != bool or mask.ndim != 1:
+        got = f"{value!r:.60}" if mask.ndim == 0 else f"{len(mask):,} values of type {mask.dtype}"
         raise CohortError(
-            f'Cohort {name!r} must be an expression such as "age < 30" or a Boolean mask, got {type(value).__name__} {value!r:.60}.'
+            f'Cohort {name!r} must be an expression such as "age < 30" or a Boolean mask, got {type(value).__name__}: {got}.'
         )
     if len(mask) != len(frame):
         raise CohortError(f"The mask of cohort {name!r} has {len(mask):,} rows, the frame has {len(frame):,}.")

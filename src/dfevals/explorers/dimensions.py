@@ -17,6 +17,7 @@ from dfevals.plots.labels import visible
 __all__ = ["check_plain", "choices", "from_plain", "to_code", "to_plain"]
 
 SAMPLE = 5_000  # rows looked at to tell what a column can be divided into
+MOST = 3  # dimensions whose intersections a page can show
 FEW = 60  # values of a column that make cohorts as they are
 _FIELDS = {
     "bins": {"bins", "edges", "labels"},
@@ -91,8 +92,11 @@ def check_plain(by: Any) -> None:
 
 
 def _check_list(by: Any) -> None:
-    if not isinstance(by, list) or not 0 < len(by) <= 8:
-        raise StateError(f"State 'by' is {by!r:.80}; it must be a list of one to eight dimensions, or None.")
+    if not isinstance(by, list) or not 0 < len(by) <= MOST:
+        size = f" has {len(by)} dimensions" if isinstance(by, list) else f" is {by!r:.80}"
+        raise StateError(
+            f"State 'by'{size}; it must be a list of one to three, or None. Put more into one column, or explore ev.where(...)."
+        )
     for item in by:
         simple = isinstance(item, str | int | float) and not isinstance(item, bool)
         if not (simple or (isinstance(item, Mapping) and _is_dimension(item))):

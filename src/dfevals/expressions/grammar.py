@@ -16,7 +16,7 @@ MAX_LENGTH = 10_000
 MAX_DEPTH = 60
 MAX_EXPONENT = 16
 ALLOWED = "Allowed: comparisons, and/or/not, in, arithmetic, isna(x), startswith(x, '…'), contains(x, '…')."
-FUNCTIONS = {"isna": 1, "notna": 1, "startswith": 2, "endswith": 2, "contains": 2}
+FUNCTIONS = {"isna": 1, "notna": 1, "isnull": 1, "notnull": 1, "startswith": 2, "endswith": 2, "contains": 2}
 
 _WORD = re.compile(r"[^\W\d]\w*")
 _NUMBER = re.compile(r"(\d[\d_]*(\.\d*)?|\.\d+)([eE][+-]?\d+)?")

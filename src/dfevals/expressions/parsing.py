@@ -5,7 +5,7 @@ Nothing is ever handed to `eval`, `DataFrame.eval` or `DataFrame.query`. The gra
 - comparisons ``== != < <= > >=``, also chained (``30 <= age < 50``), and ``in`` / ``not in`` with a list of literals;
 - ``and``, ``or``, ``not``, and as in pandas ``&``, ``|`` (which bind like ``and``, ``or``) and ``~``;
 - arithmetic ``+ - * / // % **`` of numbers (and differences of times), exponents being literals of at most 16;
-- ``isna(x)``, ``notna(x)``, ``startswith(x, "…")``, ``endswith(x, "…")``, ``contains(x, "…")`` (plain text, not a regular
+- ``isna(x)``, ``notna(x)`` (or ``isnull``, ``notnull``), ``startswith(x, "…")``, ``endswith(x, "…")``, ``contains(x, "…")`` (plain text, not a regular
   expression), also as methods (``x.contains("…")``);
 - numbers, text, True, False (and None inside lists); columns by name, in backticks where the name is not a plain word
   (a backtick within is doubled); a Boolean column is a condition.

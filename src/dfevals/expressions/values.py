@@ -186,9 +186,9 @@ class Evaluator:
         value = self.value(subject)
         if not isinstance(value, Operand):
             raise InvalidOperation(subject, f"{name} needs a column, not {value!r}.")
-        if name in ("isna", "notna"):
+        if name in ("isna", "notna", "isnull", "notnull"):
             missing = value.missing()
-            return ~missing if name == "notna" else missing
+            return ~missing if name in ("notna", "notnull") else missing
         assert isinstance(rest[0], ast.Constant)
         return _search(name, value, str(rest[0].value), subject)
 

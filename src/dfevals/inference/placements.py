@@ -168,7 +168,7 @@ def complete_rows_with_groups(
         Lengths differ, or y_true is not 0/1.
     """
     labels = np.asarray(y_true)
-    values = [np.asarray(score, dtype=np.float64) for score in scores]
+    values = [_floats(score, "The scores") for score in scores]
     codes = np.zeros(labels.shape, dtype=np.intp) if groups is None else groups
     lengths = [array.shape for array in (labels, codes, *values)]
     if len(set(lengths)) > 1 or labels.ndim != 1:
@@ -177,7 +177,7 @@ def complete_rows_with_groups(
     for score in values:
         keep &= ~np.isnan(score)
     if labels.dtype != bool:
-        numbers = np.asarray(labels, dtype=np.float64)
+        numbers = _floats(labels, "y_true")
         keep &= ~np.isnan(numbers)
         wrong = numbers[keep & (numbers != 0) & (numbers != 1)]
         if wrong.size:
@@ -186,3 +186,12 @@ def complete_rows_with_groups(
     if keep.all():
         return labels, values, codes.astype(np.intp, copy=False)
     return labels[keep], [score[keep] for score in values], codes[keep].astype(np.intp, copy=False)
+
+
+def _floats(given: ArrayLike, name: str) -> Floats:
+    try:
+        return np.asarray(given, dtype=np.float64)
+    except (TypeError, ValueError):
+        found = next(iter(np.asarray(given, dtype=object).ravel()), None)
+        hint = ": y == 'the positive label'" if name == "y_true" else ""
+        raise DataError(f"{name} must be numbers (labels: Boolean or 0/1{hint}); found {found!r}.") from None

@@ -9,6 +9,7 @@ from dfevals.exceptions import DataError
 from dfevals.inference.levels import check_level, normal_quantile
 from dfevals.inference.paired import differences_of
 from dfevals.inference.records import HypothesisTest
+from dfevals.inference.seeds import generator
 
 __all__ = ["sign_flip_permutation", "wilcoxon"]
 
@@ -188,7 +189,7 @@ def sign_flip_permutation(
     if exact:
         sums, kept = _all_subsets(gaps)
     else:
-        sums, kept = _random_subsets(gaps, n_resamples, np.random.default_rng(random_state))
+        sums, kept = _random_subsets(gaps, n_resamples, generator(random_state))
     # the sum with flipped signs is the total less twice the subset that is flipped
     extreme = np.abs(gaps.sum() - 2 * sums) >= abs(gaps.sum()) - 1e-12 * np.abs(gaps).sum()
     p_value = extreme.mean() if exact else (1 + extreme.sum()) / (1 + n_resamples)

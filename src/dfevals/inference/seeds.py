@@ -1,0 +1,32 @@
+"""Random generators from what users pass as `random_state`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dfevals.exceptions import DataError
+
+__all__ = ["generator"]
+
+
+def generator(random_state: Any) -> np.random.Generator:
+    """`numpy.random.default_rng` of a seed, with an error that names the parameter.
+
+    Raises
+    ------
+    DataError
+        Nothing that can seed a generator.
+
+    Examples
+    --------
+    >>> generator(7).integers(10) == generator(7).integers(10)
+    np.True_
+    """
+    try:
+        return np.random.default_rng(random_state)
+    except (TypeError, ValueError):
+        raise DataError(
+            f"random_state={random_state!r} is no seed. Pass a whole number of at least 0, or a numpy Generator."
+        ) from None
