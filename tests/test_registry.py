@@ -247,3 +247,23 @@ def test_names_cannot_be_taken() -> None:
 def test_unknown_attribute_of_the_module() -> None:
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = dfevals.metrics.nothing
+
+
+def test_needs_and_estimands_have_public_names() -> None:
+    assert dfevals.needs.Cells is Cells
+    for name in ("Ratio", "MeanOfRatios", "Mean", "Smooth", "SmoothMoments", "Value"):
+        assert name in dfevals.metrics.__all__
+        assert getattr(dfevals.metrics, name).__module__ == "dfevals.metrics.estimands"
+
+
+def test_completion_offers_the_metrics_and_no_inner_names() -> None:
+    assert {"fbeta", "ece", "recall", "Ratio", "table"} <= set(dir(dfevals.metrics))
+    inner = {"Any", "annotations", "TYPE_CHECKING", "import_module", "registry"}
+    assert not inner & {*dir(dfevals), *dir(dfevals.metrics)}
+    assert [name for name in dir(dfevals.metrics) if not hasattr(dfevals.metrics, name)] == []
+
+
+def test_an_unknown_metric_far_from_all_names_is_one_clean_sentence() -> None:
+    with pytest.raises(MetricError) as caught:
+        registry.find("qqqqqqqq")
+    assert str(caught.value) == "There is no metric 'qqqqqqqq'. dfevals.metrics.table() lists all of them."

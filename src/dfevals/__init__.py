@@ -51,7 +51,7 @@ _LAZY = {
     "power": "inference",
     "run": "evaluators",
 }
-_MODULES = ("datasets", "evaluators", "exceptions", "inference", "metrics", "plots")
+_MODULES = ("datasets", "evaluators", "exceptions", "inference", "metrics", "needs", "plots")
 
 __all__ = ["EvalsAccessor", "evaluate", *_LAZY, *_MODULES]
 
@@ -65,7 +65,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})
 
 
 def load_ipython_extension(shell: Any) -> None:

@@ -134,7 +134,7 @@ def metric(
     Parameters
     ----------
     function : callable
-        With `needs`, a function of one view per need that returns an estimand. Without, any
+        With `needs`, a function of one view per need that returns an estimand, such as `dfevals.metrics.Ratio`. Without, any
         `f(y_true, y_pred, sample_weight=None) -> float`; it then runs on the rows of every cohort.
     name : str, optional
         The function's name when absent.
@@ -244,10 +244,9 @@ def find(item: Any) -> Request:
     if isinstance(item, str):
         found = _by_name(item)
         if found is None:
-            known = [*names(), *_ALIASES]
-            raise MetricError(
-                f"There is no metric {item!r}. {did_you_mean(item, known)} dfevals.metrics.table() lists all of them."
-            )
+            near = did_you_mean(item, [*names(), *_ALIASES])
+            near = f" {near}" if near else ""
+            raise MetricError(f"There is no metric {item!r}.{near} dfevals.metrics.table() lists all of them.")
         return found
     if callable(item):
         label = getattr(item, "__name__", type(item).__name__)
