@@ -13,11 +13,13 @@ import numpy as np
 import pandas as pd
 
 from dfevals import render
-from dfevals.exceptions import ReleaseBlocked
+from dfevals.exceptions import DfevalsError, ReleaseBlocked, did_you_mean
 from dfevals.plots.labels import estimate, visible
 from dfevals.results import Result
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from dfevals.analyses.gates import Gate
 
 __all__ = ["GateResult"]
@@ -114,6 +116,56 @@ class GateResult(Result):
         columns.append(render.text_column("note", [str(note) for note in shown["note"]]))
         more = f"… {len(frame) - len(shown):,} more rows; .frame has all" if len(frame) > len(shown) else ""
         return render.Table(columns, title=f"{SIGNS[self.answer]} — {self.title}", notes=self.notes, more=more)
+
+    def plot(self, rule: int | str | None = None, ax: Axes | None = None, **options: Any) -> Any:
+        """Draw the interval of each rule and cohort against its limit, coloured by answer.
+
+        Parameters
+        ----------
+        rule : int or str, optional
+            One rule, by its place (from 0) or its text; all rules, one below the other, when absent.
+        ax : matplotlib Axes, optional
+            For one rule.
+        **options
+            For `dfevals.plots.gates.draw`.
+
+        Returns
+        -------
+        Axes, or array of Axes for several rules
+        """
+        from dfevals.plots import gates, panels
+
+        places = self._rules_shown(rule)
+        frames = [self._frame[self._frame["rule_index"] == at] for at in places]
+        names = [self._quantity(self.rules[at]) for at in places]
+        options = {"cohort_columns": self.cohort_columns, **options}
+        if len(frames) == 1:
+            return gates.draw(frames[0], ax, **{"quantity": names[0], **options})
+        if ax is not None:
+            raise DfevalsError(
+                f"The gate has {len(frames)} rules, and each has its own axes. Say which: plot(rule=0, ax=ax)."
+            )
+        shown = [min(len(frame), options.get("limit", 60)) for frame in frames]
+        axes = panels.stacked([gates.size(n) for n in shown], dark=options.get("dark"))
+        return np.array(
+            [
+                gates.draw(frame, one, quantity=name, **options)
+                for frame, one, name in zip(frames, axes, names, strict=True)
+            ]
+        )
+
+    def _quantity(self, rule: Gate) -> str:
+        return rule.name if rule.vs is None else f"difference in {rule.name} to {rule.vs}"
+
+    def _rules_shown(self, rule: int | str | None) -> list[int]:
+        present = self._frame["rule_index"].unique().tolist()
+        if rule is None:
+            return present
+        texts = self._frame.drop_duplicates("rule_index").set_index("rule_index")["rule"]
+        found = [at for at in present if rule in (at, texts[at])]
+        if not found:
+            raise DfevalsError(f"The gate has no rule {rule!r}. {did_you_mean(rule, texts, noun='Rules')}")
+        return found
 
     def to_dict(self) -> dict[str, Any]:
         """Answer, action and evidence as plain values."""

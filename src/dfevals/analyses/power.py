@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,13 +17,16 @@ from dfevals.analyses.summary import OVERALL, needs, provided, views_of
 from dfevals.bound import Bound
 from dfevals.cohorts import Cohorts
 from dfevals.engines import collect
-from dfevals.exceptions import DataError, RoleError
+from dfevals.exceptions import DataError, DfevalsError, RoleError, check_choice
 from dfevals.inference.levels import check_level, normal_quantile
 from dfevals.inference.planning import power as plan_power
 from dfevals.metrics.planning import plan
 from dfevals.metrics.registry import Request
 from dfevals.render.plain_tables import plain_table
 from dfevals.results import Result
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["PowerResult", "power"]
 
@@ -39,6 +42,8 @@ class PowerResult(Result):
     for the `target` difference.
     """
 
+    target_power: float | None = None
+
     def table(self, max_rows: int = 60, width: int | None = None) -> render.Table:
         """One row per cohort and metric."""
         del width
@@ -52,6 +57,25 @@ class PowerResult(Result):
         return plain_table(
             shown, title=self.title, notes=self.notes, cohort_columns=self.cohort_columns, max_rows=max_rows
         )
+
+    def plot(self, *, metric: str | None = None, ax: Axes | None = None, **options: Any) -> Axes:
+        """Draw per cohort the smallest difference that its rows find, beside the difference in question.
+
+        Parameters
+        ----------
+        metric : str, optional
+            The first when absent.
+        ax : matplotlib Axes, optional
+        **options
+            For `dfevals.plots.power.draw`.
+        """
+        from dfevals.plots.power import draw
+
+        metrics = list(dict.fromkeys(self._frame["metric"]))
+        name = metrics[0] if metric is None else metric
+        check_choice("metric", name, metrics, DfevalsError)
+        options = {"cohort_columns": self.cohort_columns, "target_power": self.target_power, **options}
+        return draw(self._frame[self._frame["metric"] == name], ax, **options)
 
 
 def power(
@@ -104,13 +128,15 @@ def power(
     ]
     if difference is None:
         notes.append("rows_needed and power are for the observed difference; say difference=… for another.")
-    return PowerResult(
+    result = PowerResult(
         frame,
         provenance=provenance,
         title="Power" + (f" by {', '.join(cohorts.names)}" if cohorts.n_cohorts else ""),
         notes=[*notes, *cohorts.notes],
         cohort_columns=cohorts.names,
     )
+    result.target_power = float(target_power)
+    return result
 
 
 def _paired(rows: Aligned, cohorts: Cohorts, request: Request) -> dict[str, Any]:

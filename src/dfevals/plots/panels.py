@@ -13,7 +13,7 @@ from dfevals.plots import style
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["name_columns", "single", "small_multiples"]
+__all__ = ["name_columns", "single", "small_multiples", "stacked"]
 
 
 def single(ax: Axes | None, size: tuple[float, float]) -> Axes:
@@ -63,6 +63,19 @@ def small_multiples(
     if title:
         figure.suptitle(style.plain(title, 100), fontweight="bold", ha="left", x=0.01)
     return np.asarray(axes[: len(titles)])
+
+
+def stacked(sizes: Sequence[tuple[float, float]], *, dark: bool | None = None) -> np.ndarray:
+    """Axes one below the other in a new figure, each of its own size in inches."""
+    import matplotlib.pyplot as plt
+
+    heights = [height for _, height in sizes]
+    with style.theme(dark):
+        _, axes = plt.subplots(
+            len(sizes), 1, figsize=(max(width for width, _ in sizes), sum(heights)), height_ratios=heights,
+            layout="constrained", squeeze=False,
+        )  # fmt: skip
+    return np.asarray(axes[:, 0])
 
 
 def name_columns(ax: Axes, names: Sequence[str], *, crowded: bool = False) -> None:
