@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from matplotlib.collections import LineCollection
 
+import dfevals
 from dfevals import plots
 from dfevals.exceptions import DataError, DfevalsError
 from dfevals.plots import forest
@@ -104,11 +105,11 @@ def test_more_cohorts_than_the_limit_are_counted_in_the_title() -> None:
     assert ax.get_title(loc="left") == "recall (first 10 of 30 cohorts)"
 
 
-def test_names_join_columns_leave_out_what_is_not_used_and_are_not_mathematics() -> None:
+def test_names_join_columns_name_those_taken_one_by_one_and_are_not_mathematics() -> None:
     frame = frame_of(1).assign(race=["(overall)", "(all)"]).assign(sex=["(overall)", "$x$\u202e"])
     ax = forest.draw(frame, cohort_columns=["sex", "race"])
     ax.figure.canvas.draw()
-    assert [label.get_text() for label in ax.get_yticklabels()] == ["(overall)", r"\$x\$⟨U+202E⟩"]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["(overall)", r"sex: \$x\$⟨U+202E⟩"]
 
 
 def test_draws_into_given_axes_in_their_colours() -> None:
@@ -150,3 +151,41 @@ def test_frames_without_intervals_or_overall_are_drawn() -> None:
     ax = forest.draw(frame, cohort_columns=["sex"], level=None)
     assert segments(ax) == []
     assert ax.get_xlabel() == "recall"
+
+
+def test_cohorts_that_could_be_taken_for_another_keep_their_own_names() -> None:
+    frame = pd.DataFrame(
+        {
+            "loan": ["(overall)", "yes", "(all)", "", "(overall)", "yes"],
+            "housing": ["(overall)", "(all)", "yes", "", "(overall)", "yes"],
+            "is_overall": [True, False, False, False, False, False],
+        }
+    )
+    names = forest.names(frame, ["loan", "housing"])
+    assert names == ["(overall)", "loan: yes", "housing: yes", '"" · ""', "(overall) · (overall)", "yes · yes"]
+    assert forest.names(frame, ["loan"]) == ["(overall)", "yes", "(overall)", '""', '"(overall)"', "yes"]
+
+
+def test_each_column_of_its_own_is_drawn_with_its_own_numbers() -> None:
+    df = pd.DataFrame({"y": [1, 0] * 40, "p": [1, 0, 0, 1] * 20, "loan": list("nnyy") * 20, "car": list("nyyn") * 20})
+    result = df.evals(y_true="y", y_pred="p").metrics("accuracy", by=dfevals.each("loan", "car"))
+    ax = result.plot()
+    assert [label.get_text() for label in ax.get_yticklabels()] == [
+        "(overall)",
+        "loan: n",
+        "loan: y",
+        "car: n",
+        "car: y",
+    ]
+
+
+def test_classes_show_what_they_are_measured_on() -> None:
+    df = pd.DataFrame({"y": list("aaab") * 20, "p": list("aabb") * 20})
+    ax = df.evals(y_true="y", y_pred="p", task="multiclass").metrics("recall", by_class=True).plot()
+    texts = [text.get_text() for text in ax.texts]
+    assert texts[:3] == ["support", "60", "20"]
+
+
+def test_long_names_widen_the_figure() -> None:
+    short, long = (forest.draw(frame_of(2).replace({"c1": name}), cohort_columns=["sex"]) for name in ("c1", "c" * 48))
+    assert long.figure.get_size_inches()[0] > short.figure.get_size_inches()[0] + 2

@@ -34,6 +34,7 @@ class _Rows:
     low: np.ndarray
     high: np.ndarray
     n: np.ndarray
+    counted: str
     flags: np.ndarray
     notes: np.ndarray
 
@@ -90,7 +91,9 @@ def draw(
     rows = _rows(frame, cohort_columns, limit)
     show_values = len(rows.models) == 1 if show_values is None else show_values
     with style.theme(dark):
-        ax = panels.single(ax, size(len(rows.names), len(rows.models), show_values))
+        width, height = size(len(rows.names), len(rows.models), show_values)
+        longest = max((len(style.plain(name)) for name in rows.names), default=0)
+        ax = panels.single(ax, (width + 0.075 * max(longest - 16, 0), height))
         _set_up(ax, rows, _metric(frame), title, level)
         _draw_reference(ax, rows)
         for at in range(len(rows.models)):
@@ -108,10 +111,24 @@ def size(rows: int, models: int = 1, values: bool = True) -> tuple[float, float]
 
 
 def names(frame: pd.DataFrame, cohort_columns: Sequence[str]) -> list[str]:
-    """One name per row of the frame: its cohorts (and class) joined, columns not in use left out."""
+    """One name per row of the frame: its cohorts (and class) joined; different cohorts never share a name.
+
+    Where columns are taken one by one (`each`), the column is named too: two of them may hold the same value.
+    """
     keys = [*cohort_columns, *(name for name in ("class",) if name in frame.columns)]
-    parts = zip(*(frame[key].astype(object).map(str) for key in keys), strict=True) if keys else [()] * len(frame)
-    return [" · ".join(dict.fromkeys(part for part in row if part != "(all)")) or "(overall)" for row in parts]
+    texts = [frame[key].astype(object).map(str) for key in keys]
+    rows = list(zip(*texts, strict=True)) if texts else [()] * len(frame)
+    whole = frame["is_overall"] if "is_overall" in frame else [set(row) <= {"(overall)"} for row in rows]
+    return [_name(keys, row, overall=bool(is_overall)) for row, is_overall in zip(rows, whole, strict=True)]
+
+
+def _name(keys: Sequence[str], row: tuple[str, ...], *, overall: bool) -> str:
+    used = [(key, text) for key, text in zip(keys, row, strict=True) if text != "(all)"]
+    if overall:
+        return " · ".join(dict.fromkeys(text for _, text in used)) or "(overall)"
+    parts = [f"{key}: {text}" if len(used) < len(row) and key != "class" else text or '""' for key, text in used]
+    name = " · ".join(parts) or "(overall)"
+    return f'"{name}"' if name == "(overall)" and used else name
 
 
 def _rows(frame: pd.DataFrame, cohort_columns: Sequence[str], limit: int) -> _Rows:
@@ -139,7 +156,8 @@ def _rows(frame: pd.DataFrame, cohort_columns: Sequence[str], limit: int) -> _Ro
                     grid[row, column] = number
         return grid
 
-    numbers = {name: spread(name, np.nan) for name in ("value", "ci_low", "ci_high", "n")}
+    counted = "support" if "class" in frame and "support" in frame else "n"  # of a class, not of all rows
+    numbers = {name: spread(name, np.nan) for name in ("value", "ci_low", "ci_high", counted)}
     first = [at for at, key in enumerate(order) if not key[0]]
     return _Rows(
         names=[name for _, name in order],
@@ -150,7 +168,8 @@ def _rows(frame: pd.DataFrame, cohort_columns: Sequence[str], limit: int) -> _Ro
         value=numbers["value"],
         low=numbers["ci_low"],
         high=numbers["ci_high"],
-        n=numbers["n"],
+        n=numbers[counted],
+        counted=counted,
         flags=spread("flag", ""),
         notes=spread("note", ""),
     )
@@ -289,8 +308,8 @@ def _write_right(ax: Axes, rows: _Rows, values: bool, n: bool) -> None:
     start = 8.0
     if n and not np.isnan(rows.n).all():
         counts = [_counts(row) for row in rows.n]
-        start += 5.6 * max(map(len, [*counts, "n"]))
-        for y, words in zip([-0.75, *rows.y], ["n", *counts], strict=True):
+        start += 5.6 * max(map(len, [*counts, rows.counted]))
+        for y, words in zip([-0.75, *rows.y], [rows.counted, *counts], strict=True):
             ax.annotate(words, (1, y), (start, 0), ha="right", color=muted if y < 0 else text, **options)
         start += 12
     if values:
