@@ -79,7 +79,10 @@ def test_a_gate_on_data_that_cannot_be_read_is_no_fail(
     [
         (GATE.encode() + b"\xff", "is not UTF-8 text"),
         ("rules = [1]\n", "1 is not a table"),
-        ("roles = 3\nrules = [{metric = 'recall', op = '>=', limit = 0.5}]\n", "roles = 3 must be a table, below [roles]"),
+        (
+            "roles = 3\nrules = [{metric = 'recall', op = '>=', limit = 0.5}]\n",
+            "roles = 3 must be a table, below [roles]",
+        ),
         ("level = 'x'\n" + GATE, "level = 'x' must be a number"),
         ("by = 3\n" + GATE, "by = 3 must be a column, a list"),
         (GATE.replace("pos_label = 1", "labels = 3"), "labels=3 must be a list"),

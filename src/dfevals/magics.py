@@ -105,7 +105,7 @@ _OPTIONS: dict[str, dict[str, Any]] = {
         "metavar": "RULE",
         "help": "'recall >= 0.8', or 'fail_rate no worse than baseline by more than 0.01'; quote each",
     },
-    "level": {"type": float, "help": "level at which the intervals of a rule hold together"},
+    "level": {"type": float, "help": "level of intervals and bands; of a rule, that at which they hold together"},
 }
 _ALSO = {"rules": ("--rule",)}
 _COLUMN_OPTIONS = {"by", "y_true", "y_score", "y_pred", "sample_weight", "cluster", "fold", "time"}

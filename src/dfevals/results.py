@@ -405,5 +405,6 @@ class MetricsResult(Result):
 
         frame = self._frame.assign(flag=self.flags)
         return draw(
-            frame, list(self.cohort_columns), kind=kind, metric=metric, model=model, ax=ax, level=self._level, **options
-        )
+            frame, list(self.cohort_columns), kind=kind, metric=metric, model=model, ax=ax, level=self._level,
+            better=self._better, **options,
+        )  # fmt: skip

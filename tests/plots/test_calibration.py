@@ -84,3 +84,32 @@ def test_many_cohorts_are_cut_with_a_word() -> None:
     axes = df.evals(y_true="y", y_score="p").calibration(by="g", band=None).plot(limit=6)
     assert len(axes) == 6
     assert "first 6 of 21" in axes[0].figure.get_suptitle()
+
+
+def test_the_model_is_named_where_there_are_several() -> None:
+    ev = scored(200).assign(q=0.4).evals(y_true="y", y_score={"good": "p", "flat": "q"})
+    assert ev.calibration().plot(model="flat").get_title(loc="left") == "flat"
+    assert ev.calibration().plot().get_title(loc="left") == "good"
+
+
+def test_the_caption_leaves_the_curve_free() -> None:
+    high = scored(300).assign(y=1)
+    ax = high.evals(y_true="y", y_score="p", pos_label=1).calibration().plot()
+    caption = next(text for text in ax.texts if "n = " in text.get_text())
+    assert caption.get_va() == "bottom"
+
+
+def test_few_rows_are_said_to_be_few() -> None:
+    ax = scored(5).evals(y_true="y", y_score="p").calibration(strategy="smooth").plot()
+    assert [text.get_text() for text in ax.texts] == ["too few rows for a smooth curve"]
+
+
+def test_nothing_is_cut_off() -> None:
+    figure = scored(300).evals(y_true="y", y_score="p").calibration(by="g").plot()[0].figure
+    figure.canvas.draw()
+    box = figure.get_tightbbox(figure.canvas.get_renderer())
+    width, height = figure.get_size_inches()
+    assert box.x0 >= 0
+    assert box.y0 >= 0
+    assert box.x1 <= width
+    assert box.y1 <= height

@@ -82,7 +82,7 @@ def test_several_cohorts_make_panels_with_the_same_classes() -> None:
     assert [ax.get_title(loc="left") for ax in axes] == ["(overall)", "F", "M", "X"]
     assert all(len(ax.get_xticks()) == 2 for ax in axes)
     assert len(axes[0].figure.axes) == 4
-    assert axes[0].figure.get_suptitle() == "By sex · share of the true class"
+    assert axes[0].figure.get_suptitle() == "By sex · rows and share of the true class"
     assert plots.alt_text(axes[0].figure).count("Confusion matrix of") == 4
     few = confusion.draw(frame, cohort_columns=["sex"], limit=2, title="By sex")
     assert len(few) == 2

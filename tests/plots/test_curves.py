@@ -82,8 +82,9 @@ def test_cohorts_are_panels_with_overall_in_grey(kind: str, dark: bool, groups: 
 
 def test_models_share_a_panel_and_are_named_in_their_colours() -> None:
     ax = evaluation(score={"good": "p", "random": "q"}).roc().plot()
-    assert [text.split("  ")[0] for text in keys(ax)] == ["good", "random"]
-    assert [text.get_color() for text in drawn(ax, "key")] == [line.get_color() for line in drawn(ax, "curve")]
+    assert [text.split("  ")[0] for text in keys(ax)] == ["good", "random", "n = 400"]
+    shades = [style.legible(ax, line.get_color()) for line in drawn(ax, "curve")]
+    assert [text.get_color() for text in drawn(ax, "key")][:2] == shades
     axes = grid(evaluation(score={"good": "p", "random": "q"}).roc(by="g").plot(model=["random"]))
     assert [len(drawn(panel, "curve")) for panel in axes] == [1, 1]
     with pytest.raises(DfevalsError, match="Did you mean 'good'"):
@@ -206,3 +207,56 @@ def test_hostile_names_are_text() -> None:
     df = frame_of().assign(g=lambda d: d["g"].replace("group 0", "$x$\u202e<b>"))
     axes = grid(evaluation(df).roc(by="g").plot())
     assert any("⟨U+202E⟩" in ax.get_title(loc="left") and "\\$" in ax.get_title(loc="left") for ax in axes)
+
+
+def test_many_lines_are_named_below_the_panel_and_told_apart() -> None:
+    frame = frame_of(900, groups=9)
+    _, ax = plt.subplots(figsize=(4, 3.2), layout="constrained")
+    evaluation(frame).roc(by="g").plot(ax=ax)
+    legend = ax.get_legend()
+    assert legend is not None
+    assert len(legend.get_texts()) == 10
+    assert not keys(ax)
+    looks = {(line.get_color(), line.get_linestyle(), str(line._dash_pattern)) for line in drawn(ax, "curve")}
+    assert len(looks) == 9
+    ax.figure.canvas.draw()
+    assert legend.get_window_extent().y1 <= ax.xaxis.label.get_window_extent().y0 + 2
+
+
+def test_an_empty_panel_holds_its_reason_once_and_no_line() -> None:
+    frame = frame_of(60).assign(y=0)
+    for ax in (
+        evaluation(frame, {"one": "p", "two": "q"}).roc().plot(),
+        evaluation(frame, {"one": "p", "two": "q"}).gains().plot(),
+        evaluation(frame, {"one": "p", "two": "q"}).cap().plot(),
+    ):
+        (reason,) = drawn(ax, "empty")
+        assert reason.get_text() == "no positives"
+        assert not ax.get_lines()
+        assert "Not drawn: no positives" in plots.alt_text(ax)
+
+
+@pytest.mark.parametrize("kind", ["lift", "rate"])
+def test_panels_that_share_a_scale_show_every_interval(kind: str) -> None:
+    frame = frame_of(600, groups=4)
+    frame.loc[frame["g"] == "group 3", "y"] = (frame["p"] > 0.5).astype(int)
+    result = evaluation(frame).gains(by="g")
+    highest = result.frame[f"{kind}_high"].max()
+    assert all(ax.get_ylim()[1] >= highest for ax in grid(result.plot(kind)))
+
+
+def test_one_score_for_all_is_a_point() -> None:
+    ax = evaluation(frame_of(80).assign(p=0.3)).pr().plot()
+    assert any(line.get_marker() == "o" and len(line.get_xdata()) == 1 for line in ax.get_lines())
+
+
+def test_the_metrics_of_several_cohorts_do_not_fit_one_panel() -> None:
+    _, ax = plt.subplots()
+    with pytest.raises(DfevalsError, match="one cohort"):
+        evaluation().thresholds(by="g", cost={"fp": 1, "fn": 2}).plot("metrics", ax=ax)
+
+
+def test_each_metric_is_named_once_and_names_keep_apart() -> None:
+    ax = evaluation().thresholds(cost={"fp": 1, "fn": 2}).plot("metrics")
+    named = [text for text in drawn(ax, "key") if not text.get_text().startswith("n =")]
+    assert {text.get_text() for text in named} == {"precision", "recall", "f1", "fpr", "selection rate"}

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_rgb
 from matplotlib.patches import Rectangle
 
 from dfevals import plots
 from dfevals.exceptions import DataError
-from dfevals.plots import heatmap
+from dfevals.plots import heatmap, style
 from dfevals.results import MetricsResult
 
 
@@ -107,3 +108,19 @@ def test_models_share_the_colours_of_a_metric() -> None:
     assert first == second
     values = np.concatenate([ax.collections[0].get_array().compressed() for ax in axes])
     assert first[0] <= values.min() < values.max() <= first[1]
+
+
+@pytest.mark.parametrize(("metric", "word"), [("recall", "higher"), ("brier", "lower"), ("selection_rate", "")])
+def test_blue_is_better_whichever_way_that_is(metric: str, word: str) -> None:
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, 3000)
+    score = np.clip(0.35 + 0.3 * y + rng.normal(0, 0.2, 3000), 0, 1)
+    frame = pd.DataFrame({"y": y, "p": score, "g": rng.choice(list("ab"), 3000), "h": rng.choice(list("uv"), 3000)})
+    ax = frame.evals(y_true="y", y_score="p", pos_label=1).metrics(metric, by=["g", "h"]).plot("heatmap")
+    mesh = ax.collections[0]
+    low, high = (mesh.cmap(mesh.norm(end))[:3] for end in mesh.get_clim())
+    blue = low if word == "lower" else high
+    np.testing.assert_allclose(blue, to_rgb(style.DIVERGING[-1]), atol=0.01)
+    label = ax.figure.axes[1].get_ylabel()
+    assert label == (f"{metric} ({word} is better)" if word else metric)
+    assert (f"({word} is better)" in plots.alt_text(ax)) == bool(word)

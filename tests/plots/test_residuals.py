@@ -61,3 +61,29 @@ def test_the_map_is_centred_at_no_bias() -> None:
     ax = predicted(2000).evals(y_true="y", y_pred="p").residuals(by=["g", "h"]).plot("map")
     low, high = ax.collections[0].get_clim()
     assert low == -high
+
+
+def test_scales_fit_the_predictions_and_show_no_error() -> None:
+    df = predicted(3000).assign(y=lambda d: d.y + 1e6, p=lambda d: d.p + 1e6 + 50)
+    result = df.evals(y_true="y", y_pred="p").residuals()
+    low, high = result.plot("actual").get_xlim()
+    assert low > 0.99e6
+    assert high < 1.01e6
+    low, high = result.plot("residual").get_ylim()
+    assert low < 0 < high
+
+
+def test_names_beside_lines_do_not_overlap() -> None:
+    df = predicted(4000).assign(g=lambda d: np.random.default_rng(1).choice([f"cohort {i}" for i in range(6)], len(d)))
+    ax = df.evals(y_true="y", y_pred="p").residuals(by="g").plot("decile")
+    ax.figure.canvas.draw()
+    boxes = sorted(t.get_window_extent().intervaly.tolist() for t in ax.texts if t.get_gid() == "name")
+    assert len(boxes) == 7
+    assert all(below[1] <= above[0] + 2 for below, above in zip(boxes, boxes[1:], strict=False))
+
+
+@pytest.mark.parametrize("kind", ["residual", "actual", "qq", "decile"])
+def test_panels_say_what_they_show_and_of_how_many_rows(kind: str) -> None:
+    ax = predicted(500).evals(y_true="y", y_pred="p").residuals().plot(kind)
+    assert ax.get_title(loc="left")
+    assert any("n = 500" in text.get_text() for text in ax.texts)

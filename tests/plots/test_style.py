@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -65,3 +66,43 @@ def test_importing_plots_and_results_is_light() -> None:
     code = "import sys, dfevals.plots, dfevals.results; print(sorted({'matplotlib', 'seaborn', 'scipy', 'IPython'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_every_colour_can_be_read_as_text(dark: bool) -> None:
+    with plots.theme(dark):
+        _, ax = plt.subplots()
+    for at in range(len(style.PALETTE)):
+        assert contrast(style.legible(ax, style.color(ax, at)), ax.get_facecolor()) >= 4.49
+    assert style.legible(ax, style.color(ax, 0)) == style.color(ax, 0)
+
+
+def test_a_notebook_keeps_the_words_with_the_picture() -> None:
+    from IPython.core.interactiveshell import InteractiveShell
+    from IPython.core.pylabtools import select_figure_formats
+
+    _, axes = plt.subplots(1, 2)
+    style.describe(axes[0], "Left panel.")
+    style.describe(axes[1], "Right <b>panel</b>.")
+    shell = InteractiveShell()
+    select_figure_formats(shell, {"png"})
+    data, metadata = shell.display_formatter.format(axes[0].figure)  # type: ignore[union-attr]
+    assert data["image/png"]
+    assert metadata["image/png"]["alt"] == "Left panel. Right <b>panel</b>."
+
+
+def test_a_described_figure_can_be_pickled() -> None:
+    figure, ax = plt.subplots()
+    style.describe(ax, "Words.")
+    assert pickle.loads(pickle.dumps(figure)).axes  # noqa: S301 - our own bytes
+
+
+def test_fonts_of_other_scripts_follow_the_usual_ones() -> None:
+    usual = mpl.rcParams["font.family"]
+    with plots.theme():
+        family = mpl.rcParams["font.family"]
+        _, ax = plt.subplots()
+        text = ax.set_title("日本語")
+    assert family[: len(usual)] == usual
+    assert text.get_fontfamily() == family
+    text.set_text("")  # a machine without such a font would warn when it draws

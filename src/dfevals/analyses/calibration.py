@@ -156,7 +156,7 @@ class CalibrationResult(Result):
             band_kind=self._run.band,
             level=self._run.level,
             event=self._run.event,
-            **options,
+            **{"title": chosen if len(names) > 1 else "", **options},
         )
 
 

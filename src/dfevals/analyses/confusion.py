@@ -11,7 +11,7 @@ from dfevals.analyses.summary import OVERALL, views_of
 from dfevals.bound import Bound
 from dfevals.cohorts import Cohorts
 from dfevals.engines import collect
-from dfevals.exceptions import MetricError
+from dfevals.exceptions import MetricError, check_choice
 from dfevals.inference.proportions import wilson
 from dfevals.needs import Cells
 from dfevals.results import Result
@@ -48,8 +48,12 @@ class ConfusionResult(Result):
         """
         from dfevals.plots.confusion import draw
 
-        frame = self._frame[self._frame["model"] == (self._frame["model"].iloc[0] if model is None else model)]
-        return draw(frame, ax, cohort_columns=self.cohort_columns, normalize=normalize, **options)
+        names = list(dict.fromkeys(self._frame["model"]))
+        chosen = names[0] if model is None else model
+        check_choice("model", chosen, names, MetricError)
+        named = {"title": str(chosen) if len(names) > 1 else "", **options}
+        frame = self._frame[self._frame["model"] == chosen]
+        return draw(frame, ax, cohort_columns=self.cohort_columns, normalize=normalize, **named)
 
 
 def confusion(bound: Bound, cohorts: Cohorts, models: tuple[Model, ...], provenance: Any = None) -> ConfusionResult:

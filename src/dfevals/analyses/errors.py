@@ -96,6 +96,8 @@ class ErrorsResult(Result):
         chosen = self._frame["model"].iloc[0] if model is None else model
         check_choice("model", chosen, list(dict.fromkeys(self._frame["model"])), MetricError)
         frame = self._frame[(self._frame["model"] == chosen).to_numpy()]
+        if len(set(self._frame["model"])) > 1:
+            options = {"title": f"Most frequent errors · {chosen}", **options}
         return draw(frame, ax, cohort_columns=self.cohort_columns, **options)
 
 

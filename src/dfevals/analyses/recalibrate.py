@@ -99,7 +99,8 @@ class RecalibrationResult(Result):
         stages = {stage: event for stage, event in both if np.isfinite(event.score).all()}
         ties = [event.ties(np.zeros(len(event.y), np.int64), 1) for event in stages.values()]
         points, band, bars, errors = before_and_after(list(stages), ties)
-        return draw(points, band, bars, errors, ax=ax, cohort_columns=["stage"], **options)
+        named = {"title": chosen if len(names) > 1 else "", **options}
+        return draw(points, band, bars, errors, ax=ax, cohort_columns=["stage"], **named)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,9 @@ from dfevals.exceptions import MetricError
 __all__ = ["check_number", "check_whole"]
 
 
-def check_number(metric: str, name: str, value: Any, low: float, high: float = math.inf, *, inside: bool = False) -> None:
+def check_number(
+    metric: str, name: str, value: Any, low: float, high: float = math.inf, *, inside: bool = False
+) -> None:
     """Raise unless `value` is a finite number from `low` to `high`, or strictly `inside` them.
 
     Examples

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from dfevals.exceptions import DataError
-from dfevals.plots import forest, panels, style
+from dfevals.plots import forest, lines, panels, style
 from dfevals.plots import labels as write
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def draw(
         if len(titles) == 1:
             ax = panels.single(ax, (4.6, 5.2))
             ax.set_title(style.plain(title or ("" if titles[0] == "(overall)" else titles[0])))
-            _panel(ax, pick(titles[0]), look, titles[0], None, at=0)
+            _panel(ax, pick(titles[0]), look, titles[0], None)
             return ax
         if ax is not None:
             raise DataError(f"ax= holds one diagram, but there are {len(titles)}: {', '.join(map(str, titles[:4]))}, …")
@@ -106,11 +106,9 @@ def draw(
         heading = " · ".join(filter(None, [title, left_out]))
         axes = panels.small_multiples(shown, (3.1, 3.9), title=heading, sharex=True, sharey=True)
         behind = None if overall is None else points[names[0] == overall]
-        at = 0
         for panel, name in zip(axes, shown, strict=True):
-            _panel(panel, pick(name), look, str(name), None if name == overall else behind, at=at)
+            _panel(panel, pick(name), look, str(name), None if name == overall else behind)
             panel.set_ylabel(panel.get_ylabel() if panel.get_subplotspec().is_first_col() else "")
-            at += name != overall
         _label_lowest(axes)
     return axes
 
@@ -125,21 +123,20 @@ def _label_lowest(axes: np.ndarray) -> None:
     axes[0].figure.get_layout_engine().set(hspace=0.08)
 
 
-def _panel(
-    ax: Axes, frames: list[pd.DataFrame], look: _Look, name: str, behind: pd.DataFrame | None, *, at: int
-) -> None:
+def _panel(ax: Axes, frames: list[pd.DataFrame], look: _Look, name: str, behind: pd.DataFrame | None) -> None:
     points, band, bars, errors = frames
     text, grey = style.ink(ax)
     own = bool(errors["is_overall"].to_numpy(dtype=bool).any()) and "class" not in errors
-    color = text if own else style.color(ax, at)
+    color = text if own else style.color(ax, 0)
     ax.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
     ax.set_ylabel(look.event[1])
     ax.plot([0, 1], [0, 1], color=grey, lw=1, ls=(0, (4, 3)), zorder=1, gid="diagonal")
     below = _histogram(ax, bars, color)
     below.set_xlabel(look.event[0])
     if not len(points):
-        ax.text(0.5, 0.5, "no rows", ha="center", va="center", color=grey, transform=ax.transAxes)
-        style.describe(ax, f"Reliability diagram of {name}: no rows.")
+        reason = "too few rows for a smooth curve" if bars["n"].sum() > 0 else "no rows"
+        lines.empty(ax, reason)
+        style.describe(ax, f"Reliability diagram of {name}: {reason}.")
         return
     if behind is not None and len(behind):
         x, y = _line(behind, look.strategy)
@@ -209,15 +206,18 @@ def _histogram(ax: Axes, bars: pd.DataFrame, color: str) -> Axes:
 def _caption(ax: Axes, points: pd.DataFrame, errors: pd.DataFrame, look: _Look) -> None:
     text, _ = style.ink(ax)
     n = float(errors["n"].iloc[0]) if "n" in errors else float(points["n"].sum())
-    lines = [f"n = {write.count(n)}"]
+    said = [f"n = {write.count(n)}"]
     row = errors.iloc[0]
     if np.isfinite(row["ece"]):
         places = write.places(row["ece"], row["ece_low"], row["ece_high"])
-        lines.append(f"ECE {write.number(row['ece'], places)}")
-        lines.append(write.interval(row["ece_low"], row["ece_high"], places))
+        said.append(f"ECE {write.number(row['ece'], places)}")
+        said.append(write.interval(row["ece_low"], row["ece_high"], places))
+    taken = bool(((points["score_min"] < 0.5) & (points["observed"] > 0.7)).any())
+    x, y, side, edge = (0.97, 0.03, "right", "bottom") if taken else (0.03, 0.97, "left", "top")
     ax.text(
-        0.03, 0.97, "\n".join(lines), transform=ax.transAxes, ha="left", va="top", fontsize=8.5, color=text, zorder=6
-    )
+        x, y, "\n".join(said), transform=ax.transAxes, ha=side, va=edge, fontsize=8.5, color=text, zorder=6,
+        bbox={"facecolor": ax.get_facecolor(), "alpha": 0.6, "linewidth": 0, "pad": 0.6},
+    )  # fmt: skip
 
 
 def _words(points: pd.DataFrame, errors: pd.DataFrame, look: _Look, name: str) -> str:

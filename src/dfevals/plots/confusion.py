@@ -85,7 +85,7 @@ def draw(
         raise DataError(f"ax= holds one matrix, but the frame has {len(titles)}: {', '.join(titles[:4])}, …")
     shown = titles[: max(limit, 1)]
     left_out = f"first {len(shown)} of {len(titles)}" if len(shown) < len(titles) else ""
-    heading = " · ".join(filter(None, [title, share_label, left_out]))
+    heading = " · ".join(filter(None, [title, f"rows and {share_label}", left_out]))
     with style.theme(dark):
         axes = panels.small_multiples(shown, size(len(classes), colorbar=False), title=heading)
         for panel, name in zip(axes, shown, strict=True):

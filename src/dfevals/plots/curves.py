@@ -78,27 +78,22 @@ def draw(
     models = lines.models_of(summary, model)
     points, rows = _keyed(frame, cohort_columns), _keyed(summary, cohort_columns)
 
+    n = {place: float(row["n"].iloc[0]) for place, row in rows.items()}
+    corner = {"roc": "lower right", "cap": "lower right", "det": "upper right"}.get(kind)
+
     def draw_one(axis: Axes, panel: lines.Panel) -> None:
         _set_up(axis, kind, rows, panel)
-        entries, reasons = [], []
+        drawn, missing = [], []
         for line in panel.lines:
             row = rows[(line.cohort, line.model)].iloc[0]
             if row["note"]:
-                reasons.append(
-                    str(row["note"])
-                    if line.name == panel.title or len(panel.lines) == 1
-                    else f"{line.name}: {row['note']}"
-                )
+                missing.append((line, str(row["note"])))
                 continue
             _draw_line(axis, line, points[(line.cohort, line.model)], row, kind)
             name, short = _AREAS[kind]
-            text = f"{short} {labels.estimate(row[name], row['ci_low'], row['ci_high'])}"
-            multiple = len(panel.lines) > 1 or not panel.title
-            entries.append((line, f"{line.name}  {text}" if multiple and line.name != panel.title else text))
-        if not any(not line.quiet for line, _ in entries):
-            lines.empty(axis, "; ".join(dict.fromkeys(reasons)) or "no rows")
-        lines.key(axis, entries, corner={"roc": "lower right", "cap": "lower right", "det": "upper right"}.get(kind))
-        style.describe(axis, _words(kind, panel, entries, reasons, level))
+            drawn.append((line, f"{short} {labels.estimate(row[name], row['ci_low'], row['ci_high'])}"))
+        told = lines.explain(axis, panel, drawn, missing, n, corner=corner)
+        style.describe(axis, _words(kind, panel, told, level))
 
     heading = title if title is not None else _TITLES[kind]
     return lines.draw_panels(
@@ -200,11 +195,7 @@ def _deviates(rate: np.ndarray) -> np.ndarray:
     return np.asarray(ndtri(np.clip(rate, 0.0005, 0.9995)))
 
 
-def _words(
-    kind: str, panel: lines.Panel, entries: Sequence[tuple[lines.Line, str]], reasons: Sequence[str], level: float
-) -> str:
+def _words(kind: str, panel: lines.Panel, told: str, level: float) -> str:
     what = {"roc": "ROC curve", "pr": "Precision-recall curve", "det": "DET curve", "cap": "Cumulative accuracy curve"}
     name = f" of {panel.title}" if panel.title else ""
-    shown = "; ".join(text if text.startswith(line.name) else f"{line.name} {text}" for line, text in entries)
-    undefined = f" Not drawn: {'; '.join(reasons)}." if reasons else ""
-    return f"{what[kind]}{name} with {level:.0%} bands. {shown or 'No curve'}.{undefined} Dots mark the decisions made now."
+    return f"{what[kind]}{name} with {level:.0%} bands. {told} Dots mark the decisions made now."

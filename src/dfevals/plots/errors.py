@@ -94,8 +94,9 @@ def _bars(ax: Axes, part: pd.DataFrame, name: str, color: int) -> None:
     for at, (edge, count) in enumerate(zip(high, part["count"], strict=True)):
         ax.annotate(labels.count(float(count)), (edge, at), (4, 0), textcoords="offset points", va="center", fontsize=8,
                     color=style.ink(ax)[0])  # fmt: skip
-    from matplotlib.ticker import FuncFormatter
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+    ax.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10], min_n_ticks=3))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: labels.percent(value)))
     first = part.iloc[0]
     style.describe(

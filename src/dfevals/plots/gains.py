@@ -75,31 +75,30 @@ def draw(
     bins = _keyed(frames["frame"], cohort_columns)
     best = _keyed(frames["best"], cohort_columns) if "best" in frames else {}
 
+    n = {place: float(row["n"].iloc[0]) for place, row in rows.items()}
+
     def draw_one(axis: Axes, panel: lines.Panel) -> None:
         axis.grid(True)
         axis.set_axisbelow(True)
-        entries, reasons = [], []
+        drawn, missing = [], []
         own = [line for line in panel.lines if not line.quiet]
         for line in panel.lines:
             place = (line.cohort, line.model)
             row = rows[place].iloc[0]
             reason = _undefined(row, kind)
             if reason:
-                reasons.append(
-                    reason if line.name == panel.title or len(panel.lines) == 1 else f"{line.name}: {reason}"
-                )
+                missing.append((line, reason))
                 continue
             offset = (own.index(line) - (len(own) - 1) / 2) * min(0.2, 0.7 / len(own)) if line in own else 0.0
-            text = _DRAW[kind](axis, line, parts[place], row, bins[place], best.get(place), offset)
-            named = len(panel.lines) > 1 or not panel.title
-            entries.append((line, f"{line.name}  {text}" if named and line.name != panel.title else text))
-        if not any(not line.quiet for line, _ in entries):
-            lines.empty(axis, "; ".join(dict.fromkeys(reasons)) or "no rows")
+            drawn.append((line, _DRAW[kind](axis, line, parts[place], row, bins[place], best.get(place), offset)))
         _finish(axis, kind)
-        lines.key(axis, entries, corner="lower right" if kind in ("gain", "ks") else None)
-        style.describe(axis, _words(kind, panel, entries, reasons, level))
+        corner = "lower right" if kind in ("gain", "ks") else None
+        told = lines.explain(axis, panel, drawn, missing, n, corner=corner, room=corner is None)
+        name = f" of {panel.title}" if panel.title else ""
+        style.describe(axis, f"{_TITLES[kind]}{name} with {level:.0%} intervals. {told}")
 
-    heading = title if title is not None else _TITLES[kind]
+    only = f" · {models[0]}" if kind == "ks" and summary["model"].nunique() > 1 else ""
+    heading = title if title is not None else _TITLES[kind] + only
     return lines.draw_panels(
         summary, ax, draw_one, cohort_columns=cohort_columns, models=models, title=heading, limit=limit, dark=dark,
         sharey=kind != "profit", grey=kind not in ("ks", "profit"),
@@ -148,7 +147,7 @@ def _by_bin(name: str) -> Any:
         )  # fmt: skip
         if name == "lift":
             return f"bin 1: {labels.estimate(value[0], low[0], high[0])}"
-        return f"bin 1: {labels.percent(value[0])}"
+        return f"bin 1: {labels.percent(value[0])} [{labels.percent(low[0])}, {labels.percent(high[0])}]"
 
     return one
 
@@ -160,8 +159,8 @@ def _ks(ax: Axes, line: lines.Line, curve: Any, row: Any, bins: Any, best: Any, 
     ax.plot(x, curve["negatives"].to_numpy(float), color=grey, linewidth=1.6, zorder=2.5, gid="curve", label="_")
     depth, top, bottom = (float(row[name]) for name in ("ks_depth", "ks_gain", "ks_negatives"))
     ax.vlines(depth, bottom, top, color=style.ink(ax)[0], linewidth=1.6, linestyles="dotted", zorder=4, gid="ks")
-    ax.annotate("positives", (0.6, float(np.interp(0.6, x, curve["gain"]))), (0, 4), textcoords="offset points",
-                fontsize=8, color=lines.color(ax, line), ha="center", va="bottom")  # fmt: skip
+    ax.annotate("positives", (0.6, float(np.interp(0.6, x, curve["gain"]))), (-5, 5), textcoords="offset points",
+                fontsize=8, color=lines.color(ax, line), ha="right", va="bottom")  # fmt: skip
     ax.annotate("negatives", (0.6, float(np.interp(0.6, x, curve["negatives"]))), (0, -6), textcoords="offset points",
                 fontsize=8, color=grey, ha="left", va="top")  # fmt: skip
     return f"KS {labels.estimate(row['ks'], row['ks_low'], row['ks_high'])} at score {labels.number(row['ks_score'])}"
@@ -223,6 +222,11 @@ _DRAW: dict[str, Any] = {
 }
 
 
+def _top(ax: Axes) -> float:
+    """The greatest value drawn; panels that share their scale each have their own."""
+    return float(ax.dataLim.y1) if np.isfinite(ax.dataLim.y1) else 0.0
+
+
 def _finish(ax: Axes, kind: str) -> None:
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
@@ -238,7 +242,7 @@ def _finish(ax: Axes, kind: str) -> None:
         ax.set_xlabel("bin, best scores first")
         ax.set_ylabel("lift" if kind == "lift" else "rate of positives")
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=11))
-        ax.set_ylim(bottom=0)
+        ax.set_ylim(0, max(ax.get_ylim()[1], 1.05 * _top(ax)))
         if kind == "lift":
             ax.axhline(1, color=style.ink(ax)[1], linewidth=1, linestyle=(0, (4, 3)), zorder=1, gid="random")
         else:
@@ -253,12 +257,3 @@ def _finish(ax: Axes, kind: str) -> None:
         else:
             ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _amount(value)))
         ax.axhline(0, color=style.ink(ax)[1], linewidth=1, linestyle=(0, (4, 3)), zorder=1, gid="zero")
-
-
-def _words(
-    kind: str, panel: lines.Panel, entries: Sequence[tuple[lines.Line, str]], reasons: Sequence[str], level: float
-) -> str:
-    name = f" of {panel.title}" if panel.title else ""
-    shown = "; ".join(text if text.startswith(line.name) else f"{line.name} {text}" for line, text in entries)
-    undefined = f" Not drawn: {'; '.join(reasons)}." if reasons else ""
-    return f"{_TITLES[kind]}{name} with {level:.0%} intervals. {shown or 'Nothing to draw'}.{undefined}"

@@ -27,6 +27,7 @@ def draw(
     columns: str,
     title: str = "",
     limits: tuple[float, float] | None = None,
+    better: str | None = None,
     colorbar: bool = True,
     dark: bool | None = None,
 ) -> Axes:
@@ -45,6 +46,8 @@ def draw(
         Default: the metric and its overall value.
     limits : (low, high), optional
         Ends of the colours; default as far from overall as the farthest value that is not "too few".
+    better : {"higher", "lower"}, optional
+        Which way is good: blue is better than overall, orange worse. Without it blue is above and orange below.
     colorbar : bool
         Whether the colours are explained.
     dark : bool, optional
@@ -81,13 +84,13 @@ def draw(
             fmt="",
             annot_kws={"fontsize": 6.5 if crowded else 9, "linespacing": 1.15},
             mask=np.isnan(values),
-            cmap=_colors(),
+            cmap=_colors(better),
             vmin=low,
             vmax=high,
             linewidths=0.8,
             linecolor=ax.get_facecolor(),
             cbar=colorbar,
-            cbar_kws={"label": style.plain(_metric(frame)), "shrink": 0.9, "aspect": 30},
+            cbar_kws={"label": style.plain(_metric(frame)) + _direction(better), "shrink": 0.9, "aspect": 30},
         )
         style.readable(ax)
         _label(ax, value, rows, columns)
@@ -95,7 +98,7 @@ def draw(
         heading = _metric(frame) + (f", overall {labels.number(overall)}" if overall is not None else "")
         hatched = any(text.get_text() == HATCHED for text in ax.texts)
         ax.set_title(style.plain(title or heading, 80), pad=19 if hatched else None)
-    style.describe(ax, _words(value, values, title or heading, rows, columns))
+    style.describe(ax, _words(value, values, (title or heading) + _direction(better), rows, columns))
     return ax
 
 
@@ -143,10 +146,15 @@ def _limits(values: np.ndarray, few: np.ndarray, overall: float | None) -> tuple
     return middle - reach, middle + reach
 
 
-def _colors() -> object:
+def _colors(better: str | None) -> object:
     from matplotlib.colors import LinearSegmentedColormap
 
-    return LinearSegmentedColormap.from_list("dfevals_diverging", style.DIVERGING)
+    ends = style.DIVERGING[::-1] if better == "lower" else style.DIVERGING
+    return LinearSegmentedColormap.from_list("dfevals_diverging", ends)
+
+
+def _direction(better: str | None) -> str:
+    return f" ({better} is better)" if better else ""
 
 
 def _decimals(cells: pd.DataFrame, crowded: bool) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,15 +10,18 @@ import numpy as np
 import pandas as pd
 
 from dfevals.exceptions import MetricError, check_choice
-from dfevals.plots import forest, panels, style
+from dfevals.plots import forest, labels, panels, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["Line", "Panel", "band", "draw_panels", "empty", "key", "layout", "models_of"]
+__all__ = ["Line", "Panel", "band", "draw_panels", "empty", "explain", "key", "layout", "models_of", "name_ends"]
 
 #: Side of a panel, inches.
 SIDE = 3.5
+_NAMED = 8  # lines named in a panel
+_LEADING, _LETTER = 12.5, 4.9  # of the names, points
+_DASHES: tuple[Any, ...] = ("solid", (0, (4, 1.5)), (0, (1, 1.2)))
 
 
 @dataclass(frozen=True)
@@ -146,10 +149,9 @@ def draw_panels(
             draw_one(axis, found[0])
             axis.set_title(style.plain(" · ".join(filter(None, [title, found[0].title, left])), 70))
             return axis
-        columns = 4 if len(found) > 6 else None
         heading = " · ".join(filter(None, [title, left]))
         titles = [panel.title for panel in found]
-        axes = panels.small_multiples(titles, size, columns=columns, title=heading, sharex=True, sharey=sharey)
+        axes = panels.small_multiples(titles, size, title=heading, sharex=True, sharey=sharey)
         for axis, panel in zip(axes, found, strict=True):
             draw_one(axis, panel)
             place = axis.get_subplotspec()
@@ -158,7 +160,6 @@ def draw_panels(
             axis.set_xlabel(axis.get_xlabel() if last else "")
             axis.tick_params(labelbottom=last)
             axis.set_ylabel(axis.get_ylabel() if place.is_first_col() else "")
-            axis.set_title(style.plain(panel.title, 34))
         return axes
 
 
@@ -180,6 +181,8 @@ def band(
 ) -> None:
     """Draw a line with its band."""
     shade = color(ax, line)
+    if len(x) == 1:  # one point has no line
+        ax.plot(x, y, "o", color=shade, markersize=4, zorder=3, label="_")
     if not line.quiet and low is not None and high is not None:
         ax.fill_between(
             x, low, high, color=shade, alpha=0.2, linewidth=0, step="post" if step else None, zorder=1.5, gid="band"
@@ -187,6 +190,7 @@ def band(
     settings: dict[str, Any] = {
         "color": shade,
         "linewidth": 1.2 if line.quiet else 1.9,
+        "linestyle": _dash(line),
         "zorder": 2 if line.quiet else 3,
         "solid_joinstyle": "round",
         "drawstyle": "steps-post" if step else "default",
@@ -196,22 +200,102 @@ def band(
     ax.plot(x, y, **settings | options)
 
 
-def key(ax: Axes, entries: Sequence[tuple[Line, str]], *, corner: str | None = None, extra: Sequence[str] = ()) -> None:
-    """Name the lines in their colours in the emptiest corner of the panel."""
-    texts = [(_text_color(ax, line), style.plain(text, 52)) for line, text in entries if text]
-    texts += [(style.ink(ax)[1], text) for text in extra]
+def explain(
+    ax: Axes,
+    panel: Panel,
+    drawn: Sequence[tuple[Line, str]],
+    missing: Sequence[tuple[Line, str]],
+    n: Mapping[tuple[str, str], float],
+    *,
+    corner: str | None = None,
+    room: bool = False,
+    named: bool = True,
+) -> str:
+    """Name the lines of a panel, its rows, and why a line is missing; returns the same in words.
+
+    Parameters
+    ----------
+    ax : Axes
+    panel : Panel
+    drawn, missing : sequence of (Line, str)
+        What each line says of itself, and why others are not there.
+    n : mapping of (cohort, model) to float
+        Rows of each line.
+    corner : str, optional
+        Where the names stand; default the emptiest corner.
+    room : bool
+        Whether the vertical axis may be stretched to make room for the names.
+    named : bool
+        Whether the lines are named; otherwise only the rows are written.
+    """
+    loud = [line for line, _ in drawn if not line.quiet]
+    one = len({line.cohort for line in panel.lines if not line.quiet}) == 1
+    entries = [(line, _entry(panel, line, text, None if one else n[line.cohort, line.model])) for line, text in drawn]
+    reasons = [text for _, text in missing]
+    if len(set(reasons)) > 1 or (missing and loud and len(panel.lines) > 1):
+        reasons = [f"{line.name}: {text}" if line.name != panel.title else text for line, text in missing]
+    reason = "; ".join(dict.fromkeys(reasons))
+    if not loud:
+        empty(ax, reason or "no rows")
+    rows = max((n[line.cohort, line.model] for line in panel.lines if not line.quiet), default=0.0)
+    extra = [f"n = {labels.count(rows)}"] if one and rows > 0 else []
+    key(ax, entries if named else [], corner=corner, extra=extra, outside=not panel.title, room=room)
+    shown = "; ".join(text if text.startswith(line.name) else f"{line.name} {text}" for line, text in entries if text)
+    size = f" {extra[0]}." if extra else ""
+    return f"{shown or 'Nothing to draw'}.{size}{f' Not drawn: {reason}.' if reason else ''}"
+
+
+def _entry(panel: Panel, line: Line, text: str, n: float | None) -> str:
+    """What stands in the key: the name where it is not the panel's, and the rows where they differ within the panel."""
+    named = (len(panel.lines) > 1 or not panel.title) and line.name != panel.title
+    rows = f"(n = {labels.compact(n)})" if n is not None else ""
+    return "  ".join(filter(None, [line.name if named else "", rows, text]))
+
+
+def key(
+    ax: Axes,
+    entries: Sequence[tuple[Line, str]],
+    *,
+    corner: str | None = None,
+    extra: Sequence[str] = (),
+    outside: bool = False,
+    room: bool = False,
+) -> None:
+    """Name the lines in their colours in the emptiest corner of the panel, or below it where they would cover it.
+
+    Parameters
+    ----------
+    ax : Axes
+    entries : sequence of (Line, str)
+    corner : str, optional
+    extra : sequence of str
+        Lines of grey text after the names.
+    outside : bool
+        Whether the names may go below the panel.
+    room : bool
+        Whether the vertical axis may be stretched upwards.
+    """
+    grey = style.ink(ax)[1]
+    named = [(line, text) for line, text in entries if text]
+    texts = [(style.legible(ax, color(ax, line)), style.plain(text, 52)) for line, text in named]
+    hidden = len(texts) - _NAMED
+    texts = texts[:_NAMED] + ([(grey, f"… {hidden} more")] if hidden > 0 else []) + [(grey, text) for text in extra]
     if not texts:
         return
-    many = len(texts) > 8
-    texts = texts[:8] + ([(style.ink(ax)[1], f"… {len(entries) - 8} more")] if many else [])
-    where = corner or _emptiest(ax, len(texts))
+    box = ax.get_window_extent()
+    width, height = (72 * side / ax.figure.dpi for side in (box.width, box.height))
+    share = (len(texts) * _LEADING + 4) / height
+    if outside and len(named) > 1 and (share > 0.4 or max(len(text) for _, text in texts) * _LETTER > width):
+        _below(ax, named, extra, width)
+        return
+    where = corner or _emptiest(ax, share, room=room)
     top, right = where.startswith("upper"), where.endswith("right")
     for at, (shade, text) in enumerate(texts):
         row = at if top else len(texts) - 1 - at
         ax.annotate(
             text,
             (0.97 if right else 0.03, 0.97 if top else 0.03),
-            (0, (-1 if top else 1) * 12.5 * row),
+            (0, (-1 if top else 1) * _LEADING * row),
             xycoords="axes fraction",
             textcoords="offset points",
             ha="right" if right else "left",
@@ -224,17 +308,68 @@ def key(ax: Axes, entries: Sequence[tuple[Line, str]], *, corner: str | None = N
         )
 
 
-def _text_color(ax: Axes, line: Line) -> str:
-    """The line's colour, or ink where that colour (yellow on a light ground) cannot be read as text."""
-    shade = color(ax, line)
-    return style.ink(ax)[0] if shade == style.PALETTE[6] else shade
+def name_ends(ax: Axes, ends: Sequence[tuple[str, str, float, float]]) -> None:
+    """Name lines beside their last points, moved apart where they would overlap.
+
+    Parameters
+    ----------
+    ax : Axes
+        Its limits must be final.
+    ends : sequence of (name, colour, x, y)
+    """
+    order = sorted(ends, key=lambda end: end[3])
+    low, high = ax.get_ylim()
+    points = 72 * ax.get_window_extent().height / ax.figure.dpi
+    height = [(y - low) / (high - low) * points for *_, y in order]
+    placed = list(height)
+    for _ in range(50):  # push neighbours apart evenly until all are
+        for at in range(1, len(placed)):
+            short = 10.0 - (placed[at] - placed[at - 1])
+            if short > 0:
+                placed[at - 1] -= short / 2
+                placed[at] += short / 2
+    for (name, shade, x, y), own, there in zip(order, height, placed, strict=True):
+        ax.annotate(
+            style.plain(name, 18), (x, y), (6, there - own), textcoords="offset points", fontsize=8, va="center",
+            color=style.legible(ax, shade), gid="name", annotation_clip=False,
+        )  # fmt: skip
 
 
-def _emptiest(ax: Axes, rows: int) -> str:
-    """The corner with the fewest points of curves under the names."""
+def _below(ax: Axes, entries: Sequence[tuple[Line, str]], extra: Sequence[str], width: float) -> None:
+    """A legend under the panel, names without numbers where they would not fit."""
+    from matplotlib.lines import Line2D
+    from matplotlib.transforms import ScaledTranslation
+
+    parts = [text.split("  ") for _, text in entries]
+    for kept in (3, 2, 1):  # name, rows, number: as much as leaves the panel its place
+        texts = [style.plain("  ".join(part[:kept]), 52) for part in parts]
+        columns = int(width // (max(map(len, texts)) * 4.5 + 34))
+        if columns * 4 >= len(texts):
+            break
+    handles = [
+        Line2D([], [], color=color(ax, line), linestyle=_dash(line), linewidth=1.2 if line.quiet else 1.9)
+        for line, _ in entries
+    ]
+    handles += [Line2D([], [], linewidth=0) for _ in extra]
+    texts += extra
+    slanted = any(label.get_rotation() % 360 for label in ax.get_xticklabels())
+    down = ScaledTranslation(0, -(52 if slanted else 36) / 72, ax.figure.dpi_scale_trans)
+    ax.legend(
+        handles, texts, loc="upper left", bbox_to_anchor=(0, 0), bbox_transform=ax.transAxes + down, fontsize=8,
+        ncols=max(1, columns), handlelength=1.4, columnspacing=1, borderpad=0,
+    )  # fmt: skip
+
+
+def _dash(line: Line) -> Any:
+    """Solid for the first colours of the palette; where they come again, the dash tells lines apart."""
+    return _DASHES[max(line.color, 0) // len(style.PALETTE) % len(_DASHES)]
+
+
+def _emptiest(ax: Axes, height: float, *, room: bool) -> str:
+    """The corner with the fewest points of curves under names of that height, in axes; `room` stretches the upper ones."""
     points = []
     for line in ax.get_lines():
-        if line.get_gid() in ("curve", "quiet"):
+        if line.get_gid() in ("curve", "quiet", "all"):
             xy = np.asarray(line.get_xydata(), float)
             xy = xy[np.isfinite(xy).all(axis=1)]
             if len(xy) > 1:  # evenly along the line: vertices crowd where the curve is steep
@@ -245,17 +380,33 @@ def _emptiest(ax: Axes, rows: int) -> str:
     if not points:
         return "lower right"
     xy = np.concatenate(points)
-    height = min(0.07 * rows + 0.04, 0.6)
+    height = min(height, 0.6)
     counts = {}
     for where in ("lower right", "upper right", "upper left", "lower left"):
-        x = xy[:, 0] > 0.42 if where.endswith("right") else xy[:, 0] < 0.58
         y = xy[:, 1] > 1 - height if where.startswith("upper") else xy[:, 1] < height
-        counts[where] = int((x & y).sum())
-    return min(counts, key=lambda where: counts[where])
+        counts[where] = int((_half(xy, where) & y).sum())
+    best = min(counts, key=lambda where: counts[where])
+    if room and counts[best] > 4:
+        tops = {where: xy[_half(xy, where), 1].max(initial=0) for where in ("upper right", "upper left")}
+        best = min(tops, key=lambda where: tops[where])
+        low, high = ax.get_ylim()
+        ax.set_ylim(low, max(high, low + tops[best] * (high - low) / (1 - height - 0.03)))
+    return best
+
+
+def _half(xy: np.ndarray, where: str) -> np.ndarray:
+    return np.asarray(xy[:, 0] > 0.42 if where.endswith("right") else xy[:, 0] < 0.58)
 
 
 def empty(ax: Axes, reason: str) -> None:
-    """Say why a panel has no curve."""
+    """Say why a panel has no curve; nothing that could be mistaken for one stays."""
+    for line in [line for line in ax.get_lines() if line.get_gid() != "quiet"]:
+        line.remove()
+    for text in list(ax.texts):
+        text.remove()
+    alone = len(ax.get_shared_y_axes().get_siblings(ax)) == 1
+    if alone and not ax.get_lines() and ax.get_autoscaley_on():
+        ax.set_yticks([])
     ax.annotate(
         style.plain(reason, 60),
         (0.5, 0.5),
@@ -265,5 +416,7 @@ def empty(ax: Axes, reason: str) -> None:
         fontsize=10,
         color=style.ink(ax)[1],
         gid="empty",
+        zorder=7,
+        bbox={"facecolor": ax.get_facecolor(), "alpha": 0.85, "linewidth": 0, "pad": 2},
         wrap=True,
     )

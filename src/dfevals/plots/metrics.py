@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,6 +28,7 @@ def draw(
     model: str | Sequence[str] | None = None,
     ax: Axes | None = None,
     level: float | None = 0.95,
+    better: Mapping[str, str] | None = None,
     dark: bool | None = None,
     **options: Any,
 ) -> Axes | np.ndarray:
@@ -45,6 +46,8 @@ def draw(
         For a single panel.
     level : float or None
         Level of the intervals.
+    better : mapping of metric to {"higher", "lower"}, optional
+        Which way is good, for the colours of heat maps.
     dark : bool, optional
         See `dfevals.plots.theme`.
     **options
@@ -66,7 +69,7 @@ def draw(
     if kind == "forest":
         drawn = _forests(frame, cohort_columns, metrics, ax, dark, {"level": level, **options})
     else:
-        drawn = _heatmaps(frame, cohort_columns, metrics, models, ax, dark, options)
+        drawn = _heatmaps(frame, cohort_columns, metrics, models, ax, dark, better or {}, options)
     if left_out > 0:
         note = f"first {_PANELS} of {_PANELS + left_out} metrics; choose others with metric="
         first = drawn[0] if isinstance(drawn, np.ndarray) else drawn
@@ -126,6 +129,7 @@ def _heatmaps(
     models: Sequence[str],
     ax: Axes | None,
     dark: bool | None,
+    better: Mapping[str, str],
     options: dict[str, Any],
 ) -> Axes | np.ndarray:
     if len(cohort_columns) != 2:
@@ -135,7 +139,7 @@ def _heatmaps(
     options = {"rows": cohort_columns[0], "columns": cohort_columns[1], **options}
     cells = [(metric, model) for metric in metrics for model in models]
     if len(cells) == 1:
-        return heatmap.draw(frame, ax, dark=dark, **options)
+        return heatmap.draw(frame, ax, dark=dark, **{"better": better.get(metrics[0]), **options})
     _refuse(ax, len(cells))
     shape = (frame[options["rows"]].nunique() - 1, frame[options["columns"]].nunique() - 1)
     titles = [f"{metric} · {model}" if len(models) > 1 else metric for metric, model in cells]
@@ -144,7 +148,8 @@ def _heatmaps(
     for panel, (metric, model), title in zip(axes, cells, titles, strict=True):
         same = frame[(frame["metric"] == metric).to_numpy()]
         part = same[(same["model"] == model).to_numpy()]
-        heatmap.draw(part, panel, dark=dark, **{"title": title, "limits": heatmap.shared_limits(same), **options})
+        told = {"title": title, "better": better.get(metric), "limits": heatmap.shared_limits(same), **options}
+        heatmap.draw(part, panel, dark=dark, **told)
     return axes
 
 

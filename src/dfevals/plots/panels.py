@@ -22,7 +22,7 @@ def single(ax: Axes | None, size: tuple[float, float]) -> Axes:
         return ax
     import matplotlib.pyplot as plt
 
-    _, new = plt.subplots(figsize=size, layout="constrained")
+    _, new = plt.subplots(figsize=size, layout="compressed")
     return new
 
 
@@ -38,7 +38,7 @@ def small_multiples(
     size : (width, height)
         Inches per panel.
     columns : int, optional
-        Panels side by side; default up to three.
+        Panels side by side; default up to four, the last row as full as can be.
     title : str
         Over the whole figure.
     **options
@@ -50,14 +50,14 @@ def small_multiples(
     """
     import matplotlib.pyplot as plt
 
-    columns = min(len(titles), columns or (3 if len(titles) != 4 else 2))
+    columns = min(len(titles), columns or _columns(len(titles)))
     rows = math.ceil(len(titles) / columns)
     figure, grid = plt.subplots(
-        rows, columns, figsize=(size[0] * columns, size[1] * rows), layout="constrained", squeeze=False, **options
+        rows, columns, figsize=(size[0] * columns, size[1] * rows), layout="compressed", squeeze=False, **options
     )
     axes = grid.reshape(-1)
     for ax, name in zip(axes, titles, strict=False):
-        ax.set_title(style.plain(name))
+        ax.set_title(style.plain(name, int(9 * size[0])))
     for ax in axes[len(titles) :]:
         ax.remove()
     if title:
@@ -76,6 +76,13 @@ def stacked(sizes: Sequence[tuple[float, float]], *, dark: bool | None = None) -
             layout="constrained", squeeze=False,
         )  # fmt: skip
     return np.asarray(axes[:, 0])
+
+
+def _columns(panels: int) -> int:
+    """Up to three panels in a row, four where they are many, and the fewest empty places."""
+    if panels <= 4:
+        return 2 if panels == 4 else panels
+    return min((3, 4) if panels > 6 else (3,), key=lambda columns: (-panels % columns, -columns))
 
 
 def name_columns(ax: Axes, names: Sequence[str], *, crowded: bool = False) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from dfevals.exceptions import DataError
-from dfevals.plots import forest, heatmap, panels, style
+from dfevals.plots import forest, heatmap, lines, panels, style
 from dfevals.plots import labels as write
 
 if TYPE_CHECKING:
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 __all__ = ["draw"]
 
 ERROR = "error (predicted − actual)"
-_OVERVIEW = {
+_TITLES = {
     "residual": "Error by prediction",
     "actual": "Predicted and actual",
-    "qq": "Normal quantiles",
+    "qq": "Normal quantiles of the errors",
     "decile": "Error by size of the target",
 }
 _BANDED = 5  # rows below which the band of a decile is not drawn
@@ -74,8 +74,8 @@ def draw(
         assert cloud is not None
         assert deciles is not None
         with style.theme(dark):
-            axes = panels.small_multiples(list(_OVERVIEW.values()), (4.0, 3.3), columns=2, title=title)
-            for panel, one in zip(axes, _OVERVIEW, strict=True):
+            axes = panels.small_multiples(list(_TITLES.values()), (4.0, 3.3), columns=2, title=title)
+            for panel, one in zip(axes, _TITLES, strict=True):
                 if one == "decile":
                     _decile(panel, deciles, cohort_columns)
                 else:
@@ -96,7 +96,9 @@ def draw(
         else:
             assert cloud is not None
             _CLOUDS[kind](ax, cloud)
-        if title:
+        if kind in _TITLES:
+            ax.set_title(style.plain(title or _TITLES[kind]))
+        elif title:
             ax.set_title(style.plain(title))
     return ax
 
@@ -111,7 +113,7 @@ def _hexagons(ax: Axes, cells: Hexagons, n: int) -> None:
 
     if n <= _SPARSE * max(len(cells.count), 1) and n <= 2000:
         ax.scatter(
-            cells.x, cells.y, s=10 * np.sqrt(cells.count), color=style.color(ax, 0), alpha=0.7, lw=0, gid="cloud"
+            cells.x, cells.y, s=18 * np.sqrt(cells.count), color=style.color(ax, 0), alpha=0.7, lw=0, gid="cloud"
         )
     else:
         corner = np.array([(0.5, -1 / 6), (0.5, 1 / 6), (0, 1 / 3), (-0.5, 1 / 6), (-0.5, -1 / 6), (0, -1 / 3)])
@@ -123,11 +125,10 @@ def _hexagons(ax: Axes, cells: Hexagons, n: int) -> None:
                 list(corners), array=cells.count, norm=norm, cmap=_shades(ax), lw=0.2, edgecolors="face", gid="cloud"
             )
         )
-    for low, high, step, limits in (
-        (cells.x.min(initial=0), cells.x.max(initial=1), cells.width, ax.set_xlim),
-        (cells.y.min(initial=0), cells.y.max(initial=1), cells.height, ax.set_ylim),
-    ):
-        limits(float(low) - step, float(high) + step)
+    for at, step, limits in ((cells.x, cells.width, ax.set_xlim), (cells.y, cells.height, ax.set_ylim)):
+        low, high = float(at.min()), float(at.max())
+        margin = max(step, 0.05 * (high - low)) or 0.05 * max(abs(high), 1.0)
+        limits(low - margin, high + margin)
 
 
 def _shades(ax: Axes) -> Any:
@@ -144,6 +145,8 @@ def _residual(ax: Axes, cloud: Cloud) -> None:
     if _empty(ax, cloud.n, cloud.name, "Errors against predictions"):
         return
     _hexagons(ax, cloud.residual, cloud.n)
+    low, high = ax.get_ylim()
+    ax.set_ylim(min(low, -0.05 * (high - low)), max(high, 0.05 * (high - low)))  # no error is always in view
     ax.axhline(0, color=grey, lw=1, ls=(0, (4, 3)))
     ax.axhline(cloud.centre, color=text, lw=1.2)
     _corner(ax, f"n = {write.count(cloud.n)}\nmean error {write.number(cloud.centre)}")
@@ -178,6 +181,7 @@ def _qq(ax: Axes, cloud: Cloud) -> None:
     ax.plot(cloud.normal, cloud.error, "o", ms=3, color=style.color(ax, 0), gid="quantiles")
     line = cloud.centre + cloud.spread * cloud.normal
     ax.plot(cloud.normal, line, color=grey, lw=1, ls=(0, (4, 3)), gid="diagonal")
+    _corner(ax, f"n = {write.count(cloud.n)}")
     tail = [
         word
         for word, gap in (("lower", line[0] - cloud.error[0]), ("upper", cloud.error[-1] - line[-1]))
@@ -209,15 +213,16 @@ def _tick(value: float) -> str:
 def _empty(ax: Axes, n: int, name: str, what: str) -> bool:
     if n:
         return False
-    ax.text(0.5, 0.5, "no rows", ha="center", va="center", color=style.ink(ax)[1], transform=ax.transAxes)
+    lines.empty(ax, "no rows")
     style.describe(ax, f"{what} of {name}: no rows.")
     return True
 
 
 def _corner(ax: Axes, text: str) -> None:
     ax.text(
-        0.03, 0.97, text, transform=ax.transAxes, ha="left", va="top", fontsize=8.5, color=style.ink(ax)[0], zorder=6
-    )
+        0.03, 0.97, text, transform=ax.transAxes, ha="left", va="top", fontsize=8.5, color=style.ink(ax)[0], zorder=6,
+        bbox={"facecolor": ax.get_facecolor(), "alpha": 0.6, "linewidth": 0, "pad": 0.6},
+    )  # fmt: skip
 
 
 # Cohorts
@@ -275,31 +280,26 @@ def _decile(ax: Axes, deciles: pd.DataFrame, cohort_columns: Sequence[str], limi
     names = np.array(forest.names(deciles, cohort_columns), dtype=object)
     groups = list(dict.fromkeys(names))
     several = len(groups) > 2
+    ends: list[tuple[str, str, float, float]] = []
     for at, name in enumerate(groups[: limit + 1]):
         part = deciles[names == name]
         whole = bool(part["is_overall"].all())
         color = grey if whole and several else text if whole else style.color(ax, at - 1)
         x, y = part["bin"].to_numpy(float) + 1, part["mean_error"].to_numpy(float)
         enough = part["n"].to_numpy() >= _BANDED
-        low, high = (np.where(enough, part[end].to_numpy(float), y) for end in ("ci_low", "ci_high"))
+        low, high = (np.where(enough, part[name].to_numpy(float), y) for name in ("ci_low", "ci_high"))
         ax.fill_between(x, low, high, color=color, alpha=0.18, lw=0)
         ax.plot(x, y, "o-", color=color, ms=3.5, lw=1.4)
         if several and len(x):
-            ax.annotate(
-                style.plain(name, 18),
-                (x[-1], y[-1]),
-                xytext=(5, 0),
-                textcoords="offset points",
-                fontsize=8,
-                color=color,
-                va="center",
-            )
+            ends.append((name, color, float(x[-1]), float(y[-1])))
     ax.axhline(0, color=grey, lw=1, ls=(0, (4, 3)), zorder=0)
     _axes(ax, "decile of the actual value", ERROR)
     ax.set_xticks(range(1, 11))
+    lines.name_ends(ax, ends)
     left = len(groups) - limit - 1
-    if left > 0:
-        _corner(ax, f"first {limit} of {len(groups) - 1} cohorts")
+    total = deciles.loc[deciles["is_overall"].to_numpy(dtype=bool), "n"].sum()
+    said = [f"n = {write.count(float(total))}"] if total else []
+    _corner(ax, "\n".join([*said, *([f"first {limit} of {len(groups) - 1} cohorts"] if left > 0 else [])]))
     every = deciles.loc[deciles["is_overall"].to_numpy(dtype=bool), "mean_error"].to_numpy(float)
     if len(every):
         first, last = float(every[0]), float(every[-1])
@@ -341,7 +341,8 @@ def _forest(
     if kind == "worst":
         first = part["is_overall"].to_numpy(dtype=bool)
         part = pd.concat([part[first], part[~first].sort_values("value", ascending=False)])
-    keep = [*cohort_columns, "model", "n", "value", "ci_low", "ci_high", "flag", "note", "is_overall"]
+    part = part.assign(metric="coverage" if kind == "interval" else "mean absolute error")
+    keep = [*cohort_columns, "model", "metric", "n", "value", "ci_low", "ci_high", "flag", "note", "is_overall"]
     if kind == "interval":
         keep.remove("flag")
     heading = title or (

@@ -5,9 +5,13 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
+
+import numpy as np
 
 from dfevals.plots import labels
 
@@ -25,6 +29,7 @@ __all__ = [
     "describe",
     "ink",
     "is_dark",
+    "legible",
     "plain",
     "readable",
     "save",
@@ -43,7 +48,23 @@ GRID = ("#DFE3E8", "#343B44")
 #: Below, at and above the overall value.
 DIVERGING = ("#B24A00", "#F3A36B", "#F4F2EF", "#7DB8DE", "#005A94")
 
+#: Letters of other scripts, where the system has them: names of cohorts come in every language.
+_SCRIPTS = (
+    "Noto Sans CJK SC", "Noto Sans CJK JP", "Source Han Sans", "Hiragino Sans", "PingFang SC", "Microsoft YaHei", "Yu Gothic",
+    "Malgun Gothic", "WenQuanYi Micro Hei", "Noto Sans Devanagari", "Noto Sans Thai", "Arial Unicode MS", "Segoe UI Symbol",
+)  # fmt: skip
+
 _ALT: WeakKeyDictionary[Axes, str] = WeakKeyDictionary()
+
+
+@dataclass(frozen=True)
+class _Alternative:
+    """Metadata of a figure's picture in a notebook, asked for by IPython's display protocol; the picture itself is left to it."""
+
+    text: str
+
+    def __call__(self, include: Any = None, exclude: Any = None) -> tuple[dict[str, Any], dict[str, Any]]:
+        return {}, {kind: {"alt": self.text} for kind in ("image/png", "image/jpeg", "image/svg+xml")}
 
 
 @contextmanager
@@ -101,6 +122,7 @@ def theme(dark: bool | None = None) -> Iterator[None]:
         "legend.fontsize": 9,
         "legend.frameon": False,
         "font.size": 9.5,
+        "font.family": [*mpl.rcParams["font.family"], *_other_scripts()],
     }
     with mpl.rc_context(settings):
         try:
@@ -125,6 +147,20 @@ def ink(ax: Axes) -> tuple[str, str]:
     """Colours of text and of everything overall that suit the ground of `ax`."""
     dark = is_dark(ax)
     return ("#E8E8E8" if dark else "#1F1F1F"), OVERALL[dark]
+
+
+def legible(ax: Axes, shade: str) -> str:
+    """The colour as text on the ground of `ax`: mixed with ink until it can be read (contrast 4.5, WCAG 2)."""
+    from matplotlib.colors import to_hex, to_rgb
+
+    own, text = np.array(to_rgb(shade)), np.array(to_rgb(ink(ax)[0]))
+    ground = _luminance(ax.get_facecolor())
+    for mix in np.linspace(0, 1, 21):
+        found = (1 - mix) * own + mix * text
+        dark, light = sorted((_luminance(found), ground))
+        if (light + 0.05) / (dark + 0.05) >= 4.5:
+            return shade if mix == 0 else to_hex(tuple(found.tolist()))
+    return ink(ax)[0]
 
 
 def plain(text: object, limit: int = 48) -> str:
@@ -155,8 +191,10 @@ def readable(ax: Axes) -> None:
 
 
 def describe(ax: Axes, text: str) -> None:
-    """Give `ax` its text alternative."""
+    """Give `ax` its text alternative; a notebook keeps that of the figure with the picture, as its `alt`."""
     _ALT[ax] = labels.visible(text)
+    figure: Any = ax.figure.canvas.figure
+    figure._repr_mimebundle_ = _Alternative(alt_text(figure))
 
 
 def alt_text(drawn: Axes | Figure) -> str:
@@ -192,6 +230,15 @@ def save(drawn: Axes | Figure, path: str | Path, **options: Any) -> Path:
     metadata = {key: alt_text(figure)} if key else None
     figure.savefig(path, **{"metadata": metadata, "bbox_inches": "tight", **options})
     return path
+
+
+@cache
+def _other_scripts() -> list[str]:
+    """Installed fonts that have the letters which the usual ones lack."""
+    from matplotlib.font_manager import fontManager
+
+    installed = {font.name for font in fontManager.ttflist}
+    return [name for name in _SCRIPTS if name in installed]
 
 
 def _ink_on(ground: Any) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from dfevals.exceptions import MetricError, check_choice
+from dfevals.exceptions import DataError, MetricError, check_choice
 from dfevals.plots import forest, labels, lines, style
 from dfevals.plots.curves import _keyed
 
@@ -56,54 +56,58 @@ def draw(
     check_choice("kind", kind, KINDS, MetricError)
     best = frames["best"]
     models = lines.models_of(best, model, one=kind in ("metrics", "best"))
+    only = f" · {models[0]}" if kind in ("metrics", "best") and best["model"].nunique() > 1 else ""
     if kind == "best":
         shown = best[(best["model"].astype(str) == models[0]).to_numpy()].drop(columns=["value", "ci_low", "ci_high"])
         finite = shown.replace([np.inf, -np.inf], np.nan)
         finite = finite.rename(columns={"threshold": "value", "threshold_low": "ci_low", "threshold_high": "ci_high"})
-        heading = f"Best threshold ({quantity})" if title is None else title
+        finite = finite.assign(metric="threshold")
+        heading = f"Best threshold ({quantity}){only}" if title is None else title
         return forest.draw(finite, ax, cohort_columns=cohort_columns, title=heading, level=level, dark=dark)
+    if kind == "metrics" and ax is not None and best["is_overall"].sum() < len(best):
+        raise DataError("ax= holds the metrics of one cohort: choose it with ev.where(…), or leave ax= out.")
     tables = _keyed(frames["net_benefit" if kind == "decision" else "frame"], cohort_columns)
     chosen = _keyed(best, cohort_columns)
+
+    n = {place: float(row["n"].iloc[0]) for place, row in chosen.items()}
+    headings = {
+        "objective": f"{quantity.replace('_', ' ').capitalize()} by threshold",
+        "metrics": f"Metrics by threshold{only}",
+        "decision": "Net benefit",
+    }
 
     def draw_one(axis: Axes, panel: lines.Panel) -> None:
         axis.grid(True)
         axis.set_axisbelow(True)
-        entries, reasons, drawn = [], [], False
+        drawn, missing = [], []
         for line in panel.lines:
             place = (line.cohort, line.model)
             row, part = chosen[place].iloc[0], tables[place]
-            if str(row["note"]) in ("no rows", "no positives") and (kind != "objective" or quantity != "cost"):
-                reasons.append(
-                    str(row["note"])
-                    if line.name == panel.title or len(panel.lines) == 1
-                    else f"{line.name}: {row['note']}"
-                )
-                continue
-            drawn = drawn or not line.quiet
-            if kind == "objective":
-                text = _objective(axis, line, part, row, quantity)
+            if (kind != "objective" or quantity != "cost") and (reason := _undefined(row)):
+                missing.append((line, reason))
+            elif kind == "objective":
+                drawn.append((line, _objective(axis, line, part, row, quantity)))
             elif kind == "decision":
-                text = _decision(axis, line, part)
+                drawn.append((line, _decision(axis, line, part)))
             else:
-                text = _metrics(axis, line, part)
-            named = len(panel.lines) > 1 or not panel.title
-            if text:
-                entries.append((line, f"{line.name}  {text}" if named and line.name != panel.title else text))
-        if not drawn:
-            lines.empty(axis, "; ".join(dict.fromkeys(reasons)) or "no rows")
+                drawn.append((line, _metrics(axis, line, part)))
         _finish(axis, kind, quantity)
-        lines.key(axis, entries)
-        style.describe(axis, _words(kind, quantity, panel, entries, reasons, level))
+        if kind == "metrics":
+            _name_metrics(axis)
+        told = lines.explain(axis, panel, drawn, missing, n, room=kind != "metrics", named=kind != "metrics")
+        name = f" of {panel.title}" if panel.title else ""
+        style.describe(axis, f"{headings[kind]}{name} with {level:.0%} intervals. {told}")
 
-    heading = {
-        "objective": f"{quantity.replace('_', ' ').capitalize()} by threshold",
-        "metrics": "Metrics by threshold",
-        "decision": "Net benefit",
-    }[kind]
     return lines.draw_panels(
-        best, ax, draw_one, cohort_columns=cohort_columns, models=models, title=heading if title is None else title,
+        best, ax, draw_one, cohort_columns=cohort_columns, models=models, title=headings[kind] if title is None else title,
         limit=limit, dark=dark, size=(3.7, 3.1), sharey=kind != "decision",
     )  # fmt: skip
+
+
+def _undefined(row: Any) -> str:
+    """Why there is nothing to draw; other notes are about the choice of a threshold."""
+    note = str(row["note"])
+    return note if note in ("no rows", "no positives") or not float(row["n_pos"]) else ""
 
 
 def _objective(ax: Axes, line: lines.Line, part: Any, row: Any, quantity: str) -> str:
@@ -133,21 +137,46 @@ def _metrics(ax: Axes, line: lines.Line, part: Any) -> str:
         return ""
     known = np.isfinite(part["threshold"].to_numpy(float))
     x = part["threshold"].to_numpy(float)[known]
-    names = [name for name in _METRICS if name in part]
-    for at, name in enumerate(names):
-        y = part[name].to_numpy(float)[known]
-        good = np.isfinite(y)
+    for at, name in enumerate(name for name in _METRICS if name in part):
         one = lines.Line(name, line.cohort, line.model, at)
-        lines.band(ax, one, x, y)
-        if good.any():
-            wanted = x[0] + (x[-1] - x[0]) * (0.12 + 0.6 * at / max(len(names) - 1, 1))
-            place = int(np.argmin(np.where(good, np.abs(x - wanted), np.inf)))
-            ax.annotate(
-                name.replace("_", " "), (x[place], y[place]), (0, 4), textcoords="offset points", fontsize=8,
-                color=lines.color(ax, one), ha="center", va="bottom", zorder=6, gid="key",
-                bbox={"facecolor": ax.get_facecolor(), "alpha": 0.75, "linewidth": 0, "pad": 0.4},
-            )  # fmt: skip
+        lines.band(ax, one, x, part[name].to_numpy(float)[known], label=f"_{name}")
     return ""
+
+
+def _name_metrics(ax: Axes) -> None:
+    """Name each line where it is farthest from all others, and names from one another."""
+    found: dict[str, Any] = {}
+    for line in ax.get_lines():
+        if line.get_gid() == "curve":
+            found.setdefault(str(line.get_label())[1:], line)
+    if not found:
+        return
+    low, high = ax.get_xlim()
+    grid = np.linspace(low, high, 60)[4:-8]
+    heights = {name: _height(line, grid) for name, line in found.items()}
+    taken: list[tuple[float, float]] = []
+    for name, y in heights.items():
+        others = np.array([other for at, other in heights.items() if at != name] or [np.full(len(grid), np.inf)])
+        above = np.where(others < y - 1e-9, np.inf, others - y)  # the name stands above its line
+        clear = np.nanmin(np.where(np.isnan(above), np.inf, above), axis=0)
+        for x_taken, y_taken in taken:
+            near = (np.abs(grid - x_taken) < 0.3 * (high - low)) & (np.abs(y - y_taken) < 0.09)
+            clear = np.where(near, -1, clear)
+        clear = np.where(np.isfinite(y) & (y < 0.97), np.minimum(clear, 0.15), -2)
+        at = int(np.argmax(clear))
+        if not np.isfinite(y[at]):
+            continue
+        taken.append((grid[at], y[at]))
+        ax.annotate(
+            name.replace("_", " "), (grid[at], y[at]), (0, 4), textcoords="offset points", fontsize=8, ha="center",
+            color=style.legible(ax, found[name].get_color()), va="bottom", zorder=6, gid="key",
+            bbox={"facecolor": ax.get_facecolor(), "alpha": 0.75, "linewidth": 0, "pad": 0.4},
+        )  # fmt: skip
+
+
+def _height(line: Any, grid: np.ndarray) -> np.ndarray:
+    x, y = (np.asarray(part, dtype=float) for part in line.get_data())
+    return np.asarray(np.interp(grid, x, y, left=np.nan, right=np.nan))
 
 
 def _decision(ax: Axes, line: lines.Line, part: Any) -> str:
@@ -160,13 +189,13 @@ def _decision(ax: Axes, line: lines.Line, part: Any) -> str:
     if not any(other.get_gid() == "none" for other in ax.get_lines()):
         ax.axhline(0, color=grey, linewidth=1, zorder=1, gid="none")
         ax.plot(x, everyone, color=grey, linewidth=1.2, linestyle=(0, (4, 3)), zorder=1.2, gid="all", label="_")
-        top = float(np.nanmax(everyone, initial=0.01))
+        top = float(max(np.nanmax(np.asarray(line.get_ydata(), float), initial=0.02) for line in ax.get_lines()))
         ax.set_ylim(-0.25 * top, 1.25 * top)
-        ax.annotate("act on none", (0.99, 0), (0, -2), textcoords="offset points", fontsize=7.5, color=grey, ha="right",
+        ax.annotate("act on none", (0.01, 0), (0, -2), textcoords="offset points", fontsize=7.5, color=grey, ha="left",
                     va="top")  # fmt: skip
         at = int(np.argmin(np.abs(everyone + 0.14 * top)))
-        ax.annotate("act on all", (x[at], everyone[at]), (4, 0), textcoords="offset points", fontsize=7.5, color=grey,
-                    ha="left", va="center")  # fmt: skip
+        ax.annotate("act on all", (x[at], everyone[at]), (-4, 0), textcoords="offset points", fontsize=7.5, color=grey,
+                    ha="right", va="center")  # fmt: skip
     useful = (part["net_benefit"] > np.maximum(everyone, 0) + 1e-12).to_numpy()
     if not useful.any():
         return "never above both"
@@ -183,22 +212,3 @@ def _finish(ax: Axes, kind: str, quantity: str) -> None:
     ax.set_ylabel(names[kind])
     if kind == "metrics":
         ax.set_ylim(-0.02, 1.06)
-
-
-def _words(
-    kind: str,
-    quantity: str,
-    panel: lines.Panel,
-    entries: Sequence[tuple[lines.Line, str]],
-    reasons: Sequence[str],
-    level: float,
-) -> str:
-    what = {
-        "objective": f"{quantity.replace('_', ' ').capitalize()} by threshold",
-        "metrics": "Metrics by threshold",
-        "decision": "Decision curve",
-    }[kind]
-    name = f" of {panel.title}" if panel.title else ""
-    shown = "; ".join(text if text.startswith(line.name) else f"{line.name} {text}" for line, text in entries)
-    undefined = f" Not drawn: {'; '.join(reasons)}." if reasons else ""
-    return f"{what}{name} with {level:.0%} intervals. {shown}.{undefined}".replace(" .", "")
