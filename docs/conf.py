@@ -12,6 +12,7 @@ HERE = Path(__file__).resolve().parent
 GENERATED = HERE / "_generated"
 sys.path.insert(0, str(HERE))
 
+from gallery import write_gallery  # noqa: E402
 from tables import write_listing, write_tables  # noqa: E402
 
 project = "dfevals"
@@ -20,7 +21,7 @@ copyright = "The dfevals developers"
 version = release = dfevals.__version__
 
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.viewcode", "numpydoc"]
-exclude_patterns = ["_build", "_generated/tables", "examples", "**.ipynb_checkpoints"]
+exclude_patterns = ["_build", "_generated/tables", "_generated/gallery", "examples", "**.ipynb_checkpoints"]
 
 # Notebooks are shown as they are committed; nothing is executed and no widget state is read.
 nb_execution_mode = "off"
@@ -68,6 +69,7 @@ def _copy_notebooks() -> None:
 
 
 _copy_notebooks()
+write_gallery(GENERATED / "gallery", GENERATED / "gallery.md")
 write_tables(GENERATED / "tables")
 write_listing(
     GENERATED / "inference.md",
