@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import dfevals
 
@@ -65,7 +67,17 @@ def _copy_notebooks() -> None:
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
     for path in sorted((HERE.parent / "notebooks").glob("*.ipynb")):
-        shutil.copy(path, target / path.name)
+        notebook = json.loads(path.read_text(encoding="utf-8"))
+        for cell in notebook["cells"]:
+            _describe_pictures(cell)
+        (target / path.name).write_text(json.dumps(notebook), encoding="utf-8")
+
+
+def _describe_pictures(cell: dict[str, Any]) -> None:
+    """Tell the page what the pictures of a cell show: charts leave their words in the metadata of the output."""
+    words = [output.get("metadata", {}).get("image/png", {}).get("alt", "") for output in cell.get("outputs", ())]
+    if text := " ".join(filter(None, words)):
+        cell["metadata"].setdefault("mystnb", {}).setdefault("image", {})["alt"] = text
 
 
 _copy_notebooks()

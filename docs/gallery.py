@@ -229,7 +229,7 @@ FAMILIES = (
         (
             Picture(
                 "compare", "Differences", "Coloured by verdict after correction.",
-                'ev.compare("gbm", "logistic", by="contact", unit="rows").plot("forest")',
+                'ev.compare("gbm", "logistic", by="contact", metrics="roc_auc", unit="rows").plot("forest")',
             ),
             Picture(
                 "discordant", "Fixed and broken", "Rows that only one of the two models gets right.",
