@@ -108,7 +108,11 @@ ANY = {"any_of": ["NYC", "New York"]}
 NESTED = {"passengers": [{"name": "Ann", "age": {"any_of": [30, 31]}}], "class": {"any_of": ["eco"], "optional": True}}
 TRAPS: list[tuple[dict[str, Any], dict[str, Any], bool]] = [
     ({"n": 5}, {"n": 5}, True),
-    ({"n": 5}, {"n": 5.0}, True),
+    ({"n": 5}, {"n": 5.0}, False),
+    ({"n": 5.0}, {"n": 5}, True),
+    ({"c": {"any_of": ["a"], "optional": True}}, {"c": ""}, True),
+    ({"c": {"any_of": [["a"]], "optional": True}}, {"c": []}, True),
+    ({"c": {"any_of": [1], "optional": True}}, {"c": ""}, False),
     ({"n": 5}, {"n": "5"}, False),
     ({"n": "5"}, {"n": 5}, False),
     ({"n": 1}, {"n": True}, False),

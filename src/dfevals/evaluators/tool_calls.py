@@ -184,11 +184,13 @@ def standard_text(value: str) -> str:
     return unicodedata.normalize("NFKC", value).translate(_DROPPED).casefold()
 
 
-def argument_matches(expected: Any, given: Any, *, exact: bool = False, tolerance: float = 1e-12) -> bool:
+def argument_matches(
+    expected: Any, given: Any, *, exact: bool = False, tolerance: float = 1e-12, whole: bool = False
+) -> bool:
     """Whether an argument has a right value.
 
     Texts are compared without case, spaces and punctuation unless `exact`; numbers by value (5 equals 5.0, but
-    neither equals "5" nor True); lists in order; objects key by key. `{"any_of": [...]}` at any depth lists right
+    neither equals "5" nor True), and with `whole` 5.0 is not right where 5 itself is expected, though 5 is where 5.0 is; lists in order; objects key by key. `{"any_of": [...]}` at any depth lists right
     values, and with `"optional": true` the key may be left out.
 
     Examples
@@ -200,10 +202,15 @@ def argument_matches(expected: Any, given: Any, *, exact: bool = False, toleranc
     """
     expected, given = plain(expected), plain(given)
     if is_choice(expected):
-        return any(argument_matches(one, given, exact=exact, tolerance=tolerance) for one in plain(expected["any_of"]))
+        return any(
+            argument_matches(one, given, exact=exact, tolerance=tolerance, whole=whole)
+            for one in plain(expected["any_of"])
+        )
     if isinstance(expected, bool) or isinstance(given, bool):
         return expected is given
     if isinstance(expected, int | float) and isinstance(given, int | float):
+        if whole and isinstance(expected, int) and isinstance(given, float):
+            return False
         return expected == given or math.isclose(expected, given, rel_tol=tolerance)
     if isinstance(expected, str) and isinstance(given, str):
         if exact or expected == given:
@@ -237,6 +244,15 @@ def is_choice(expected: object) -> bool:
 def may_miss(expected: object) -> bool:
     """Whether an expected argument may be left out."""
     return isinstance(expected, Mapping) and is_choice(expected) and bool(expected.get("optional"))
+
+
+def is_left_out(expected: object, given: object) -> bool:
+    """Whether an argument that may be left out was given as an empty text or list, which says the same."""
+    given = plain(given)
+    if not may_miss(expected) or given not in ("", []):
+        return False
+    right = plain(expected["any_of"])  # type: ignore[index]
+    return not right or any(type(plain(one)) is type(given) for one in right)
 
 
 def expected_calls(value: object) -> list[Call]:
@@ -287,7 +303,7 @@ def expected_from_bfcl(gold: object) -> list[dict[str, Any]]:
 def _bfcl_values(values: Any) -> Any:
     if not isinstance(values, list):
         return values
-    right = [_bfcl_value(value) for value in values if value != "" or len(values) == 1]
+    right = [_bfcl_value(value) for value in values if value != ""]
     return {"any_of": right, "optional": True} if "" in values else {"any_of": right}
 
 
