@@ -1,11 +1,15 @@
 """Fit the coefficients of the embedded groundedness model and print its measured accuracy.
 
-    python scripts/fit_groundedness.py wice_dev.parquet halueval_qa_pairs.parquet
+    python scripts/fit_groundedness.py wice_dev.parquet halueval_qa_pairs.parquet halueval_general.parquet
 
-Data: WiCE (Kamoi et al. 2023; columns id, label, claim, evidence) and HaluEval QA (Li et al. 2023; columns knowledge,
-question, right_answer, hallucinated_answer). Only coefficients and counts of stems are written, no texts. WiCE is
-cross-validated by claim, the weights of the words included; HaluEval is split by question into a half to fit on and
-a half to test on.
+Data: WiCE (Kamoi et al. 2023; columns id, label, claim, evidence), HaluEval QA (Li et al. 2023; columns knowledge,
+question, right_answer, hallucinated_answer), and HaluEval's general answers (prompt, response), of which only the
+words are counted. Only coefficients and counts of stems are written, no texts. What is measured is held out:
+
+- WiCE: nested cross-validation by claim. In every outer fold the features of the two regressions, their penalties and
+  the way they are joined are chosen by an inner cross-validation of the other claims. The kinds of features were made
+  while looking at (other splits of) the same claims, which nothing but new claims can undo.
+- HaluEval QA: one half of the questions, chosen by a hash, is fitted on, the other half is measured.
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ from __future__ import annotations
 import argparse
 import collections
 import hashlib
+import itertools
 import json
 import math
 from pathlib import Path
@@ -20,19 +25,26 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from scipy.optimize import minimize
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from dfevals.evaluators import support as sp
+from dfevals.evaluators.overlap import FEATURES, SIGNS, ContextIndex, overlap_features
 from dfevals.evaluators.tokens import sentences, tokens
 
 OUT = Path(__file__).parents[1] / "src/dfevals/evaluators/models/groundedness.json"
 LEVEL = {"supported": 2, "partially_supported": 1, "not_supported": 0}
-ANY = ("fuzzy", "pairs", "neighbours", "company_any", "company_strong", "pairs_window", "pairs_near")
+TOGETHER = ("local_pairs", "local_pairs_near", "local_company", "local_recall", "best_weight", "fuzzy", "neighbours")
+ANY = {"together": TOGETHER, "local": (*TOGETHER, "local_best", "local_window")}
+FULL = {"exact": tuple(FEATURES)[:28], "all": tuple(FEATURES)}
+PENALTIES = (0.01, 0.03, 0.1)
+JOINS = tuple(
+    (share, slope, centre) for share in (0.1, 0.2, 0.3) for slope, centre in ((1.0, 0.0), (1.0, 1.0), (1.5, 1.0))
+)
 LEAST_COUNT = 8
-SHARE_FULL = 0.15
-C_ANY, C_FULL, C_FRAGMENT = 0.03, 0.1, 1.0
+C_FRAGMENT = 1.0
 
 
 def word_weights(texts: list[str]) -> tuple[dict[str, float], float]:
@@ -47,90 +59,171 @@ def word_weights(texts: list[str]) -> tuple[dict[str, float], float]:
     return dict(sorted(weights.items())), round(math.log((n + 1) / 4), 3)
 
 
-def logistic(x: np.ndarray, y: np.ndarray, w: np.ndarray | None, c: float, columns: list[int] | None) -> list[float]:
-    """Intercept and coefficients; columns that are not used get 0."""
-    columns = list(range(x.shape[1])) if columns is None else columns
-    fitted = LogisticRegression(C=c, max_iter=5000).fit(x[:, columns], y, sample_weight=w)
-    full = np.zeros(x.shape[1])
-    full[columns] = fitted.coef_[0]
-    return [round(float(v), 5) for v in (fitted.intercept_[0], *full)]
+def logistic(z: np.ndarray, y: np.ndarray, w: np.ndarray, c: float, names: tuple[str, ...]) -> np.ndarray:
+    """Ridge logistic regression whose coefficients keep the sign of their feature; features not named get 0."""
+    columns = [FEATURES.index(name) for name in names]
+    part = z[:, columns]
+    bounds = [(None, None), *({1: (0, None), -1: (None, 0), 0: (None, None)}[SIGNS[name]] for name in names)]
+
+    def loss(b: np.ndarray) -> tuple[float, np.ndarray]:
+        linear = b[0] + part @ b[1:]
+        slope = w * (1 / (1 + np.exp(-linear)) - y)
+        value = w @ (np.logaddexp(0, linear) - y * linear) + b[1:] @ b[1:] / (2 * c)
+        return float(value), np.r_[slope.sum(), part.T @ slope + b[1:] / c]
+
+    fitted = minimize(loss, np.zeros(len(columns) + 1), jac=True, bounds=bounds, method="L-BFGS-B").x
+    full = np.zeros(z.shape[1] + 1)
+    full[[0, *(column + 1 for column in columns)]] = fitted
+    return full
 
 
 class Wice:
-    """The claims with their evidence."""
+    """The claims with their evidence, as a list of sentences and as one text."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, weight: Any) -> None:
         rows = pl.read_parquet(path).to_dicts()
         self.ids = np.array([row["id"] for row in rows])
         self.y = np.array([LEVEL[row["label"]] for row in rows])
         self.claims = [row["claim"] for row in rows]
         self.evidence = [json.loads(row["evidence"]) for row in rows]
-        self.tokens = [tokens(claim) for claim in self.claims]
-        self.index = [sp.ContextIndex(evidence) for evidence in self.evidence]
+        self.index = [ContextIndex(evidence) for evidence in self.evidence]
+        self.joined = [ContextIndex([" ".join(evidence)]) for evidence in self.evidence]
+        self.x, self.x_joined = (
+            np.array([overlap_features(tokens(c), i, weight)[0] for c, i in zip(self.claims, index, strict=True)])
+            for index in (self.index, self.joined)
+        )
 
-    def texts(self, where: np.ndarray) -> list[str]:
-        return [text for i in np.flatnonzero(where) for text in (self.claims[i], *self.evidence[i])]
+    def claim_weights(self, rows: np.ndarray) -> np.ndarray:
+        """Every claim counts as one, however many rows it has."""
+        per_claim = collections.Counter(self.ids[rows])
+        w = np.array([1 / per_claim[i] for i in self.ids[rows]])
+        return w / w.mean()
+
+    def folds(self, rows: np.ndarray, k: int, seed: int) -> np.ndarray:
+        """Fold of each row; the rows of a claim stay together and every fold has claims of every label."""
+        rng, fold = np.random.default_rng(seed), {}
+        label = dict(zip(self.ids[rows], self.y[rows], strict=True))
+        for level in LEVEL.values():
+            ids = sorted(i for i in label if label[i] == level)
+            fold |= {ids[j]: place % k for place, j in enumerate(rng.permutation(len(ids)))}
+        return np.array([fold[i] for i in self.ids[rows]])
 
 
-def fit_sentences(data: Wice, where: np.ndarray) -> dict[str, Any]:
-    """The sentence part of the model from some of the claims."""
-    weights, default = word_weights(data.texts(where))
-    rows = np.flatnonzero(where)
-    x = np.array([
-        sp.overlap_features(data.tokens[i], data.index[i], lambda key: weights.get(key, default))[0] for i in rows
-    ])  # fmt: skip
-    y = data.y[rows]
-    per_claim = collections.Counter(data.ids[rows])
-    w = np.array([1 / per_claim[i] for i in data.ids[rows]])
-    w /= w.mean()
-    mean, scale = x.mean(0), x.std(0)
-    scale[scale == 0] = 1.0
-    z = (x - mean) / scale
-    raw: dict[str, Any] = {
-        "features": list(sp.FEATURES),
-        "weights": weights,
-        "default_weight": default,
-        "mean": [round(float(v), 5) for v in mean],
-        "scale": [round(float(v), 5) for v in scale],
-        "any_support": logistic(z, y > 0, w, C_ANY, [sp.FEATURES.index(name) for name in ANY]),
-        "full_support": logistic(z, y == 2, w, C_FULL, None),
-        "share_full": SHARE_FULL,
-        "calibration": [0.0, 1.0],
+class Sentences:
+    """The two regressions, for any and for full support, fitted on some rows in both forms of the evidence."""
+
+    def __init__(self, data: Wice, rows: np.ndarray) -> None:
+        x = np.vstack([data.x[rows], data.x_joined[rows]])
+        self.mean, self.scale = x.mean(0), x.std(0)
+        self.scale[self.scale == 0] = 1.0
+        self.z = (x - self.mean) / self.scale
+        self.y = np.tile(data.y[rows], 2)
+        self.w = np.tile(data.claim_weights(rows), 2) / 2
+
+    def fit(self, least: int, c: float, names: tuple[str, ...]) -> np.ndarray:
+        return logistic(self.z, (self.y >= least).astype(float), self.w, c, names)
+
+    def linear(self, x: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
+        return np.asarray(coefficients[0] + (x - self.mean) / self.scale @ coefficients[1:])
+
+
+def sigmoid(value: np.ndarray) -> np.ndarray:
+    return np.asarray(1 / (1 + np.exp(-value)))
+
+
+def joined(some: np.ndarray, full: np.ndarray, join: tuple[float, float, float]) -> np.ndarray:
+    share, slope, centre = join
+    return np.asarray(share * sigmoid(full) + (1 - share) * sigmoid(slope * (some - centre)))
+
+
+Choice = tuple[str, float, str, float, tuple[float, float, float]]
+
+
+def choose(data: Wice, rows: np.ndarray, seed: int) -> Choice:
+    """Features, penalties and join that separate best in a cross-validation of some rows: full support by its own
+    question, the rest by the product of what is left to gain on both questions."""
+    fold, y = data.folds(rows, 4, seed), data.y[rows]
+    fits = [Sentences(data, rows[fold != k]) for k in range(4)]
+
+    def held_out(least: int, c: float, names: tuple[str, ...]) -> np.ndarray:
+        out = np.zeros(len(rows))
+        for k, fit in enumerate(fits):
+            out[fold == k] = fit.linear(data.x[rows[fold == k]], fit.fit(least, c, names))
+        return out
+
+    some, full = (
+        {(name, c): held_out(least, c, names) for name, names in sets.items() for c in PENALTIES}
+        for least, sets in ((1, ANY), (2, FULL))
+    )
+    best_full = max(full, key=lambda key: float(roc_auc_score(y == 2, full[key])))
+
+    def worth(key: tuple[tuple[str, float], tuple[float, float, float]]) -> float:
+        s = joined(some[key[0]], full[best_full], key[1])
+        return math.log(1 - float(roc_auc_score(y == 2, s))) + math.log(1 - float(roc_auc_score(y > 0, s)))
+
+    best_some, join = min(itertools.product(some, JOINS), key=worth)
+    return *best_some, *best_full, join
+
+
+def fit_sentences(
+    data: Wice, rows: np.ndarray, choice: Choice, words: tuple[dict[str, float], float]
+) -> dict[str, Any]:
+    """The sentence part of the model from some of the rows."""
+    any_name, any_c, full_name, full_c, join = choice
+    fit = Sentences(data, rows)
+    some, full = fit.fit(1, any_c, ANY[any_name]), fit.fit(2, full_c, FULL[full_name])
+    s = joined(fit.z @ some[1:] + some[0], fit.z @ full[1:] + full[0], join)
+    logit = np.log(s / (1 - s))[:, None]
+    # expected support: a partial one counts one half
+    calibrated = LogisticRegression(C=100.0).fit(
+        np.vstack([logit, logit]),
+        np.r_[np.ones(len(s)), np.zeros(len(s))],
+        sample_weight=np.r_[fit.w * fit.y / 2, fit.w * (1 - fit.y / 2)],
+    )
+
+    def rounded(values: Any) -> list[float]:
+        return [round(float(v), 5) for v in values]
+
+    return {
+        "features": list(FEATURES),
+        "weights": words[0],
+        "default_weight": words[1],
+        "mean": rounded(fit.mean),
+        "scale": rounded(fit.scale),
+        "any_support": rounded(some),
+        "full_support": rounded(full),
+        "share_full": join[0],
+        "sharpness": list(join[1:]),
+        "calibration": rounded([calibrated.intercept_[0], calibrated.coef_[0, 0]]),
         "fragment": [0.0] * 5,
         "no_content": 0.9,
         "measured": {},
     }
-    model = sp.model_from(raw)
-    s = np.array([model.sentence(row) for row in x])
-    logit = np.log(s / (1 - s))[:, None]
-    # expected support: a partial one counts one half
-    fitted = LogisticRegression(C=100.0).fit(
-        np.vstack([logit, logit]),
-        np.r_[np.ones(len(y)), np.zeros(len(y))],
-        sample_weight=np.r_[w * y / 2, w * (1 - y / 2)],
-    )
-    raw["calibration"] = [round(float(fitted.intercept_[0]), 5), round(float(fitted.coef_[0, 0]), 5)]
-    return raw
 
 
-def respond(response: str, index: sp.ContextIndex, model: sp.SupportModel) -> float:
+def respond(response: str, index: ContextIndex, model: sp.SupportModel) -> float:
     """The evaluator's own score."""
     from dfevals.evaluators.groundedness import response_score
 
     return response_score(sp.support(response, index, model))
 
 
-def cross_validate(data: Wice, folds: int = 10) -> np.ndarray:
-    """Scores of claims that the fit has not seen."""
-    unique = np.unique(data.ids)
-    fold = dict(zip(unique, np.random.default_rng(0).permutation(len(unique)) % folds, strict=True))
-    of = np.array([fold[i] for i in data.ids])
-    scores = np.zeros(len(of))
+def cross_validate(
+    data: Wice, words: tuple[dict[str, float], float], folds: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Scores of claims that neither the fit nor the choice has seen, with the evidence as a list and as one text."""
+    rows = np.arange(len(data.y))
+    fold = data.folds(rows, folds, seed)
+    scores = np.zeros((2, len(rows)))
     for k in range(folds):
-        model = sp.model_from(fit_sentences(data, of != k))
-        for i in np.flatnonzero(of == k):
-            scores[i] = respond(data.claims[i], data.index[i], model)
-    return scores
+        rest = rows[fold != k]
+        choice = choose(data, rest, seed)
+        model = sp.model_from(fit_sentences(data, rest, choice, words))
+        for i in rows[fold == k]:
+            for form, index in enumerate((data.index, data.joined)):
+                scores[form, i] = respond(data.claims[i], index[i], model)
+        print(f"fold {k + 1}: {choice}")
+    return scores[0], scores[1]
 
 
 def auc_with_interval(y: np.ndarray, score: np.ndarray, groups: np.ndarray) -> list[float]:
@@ -155,7 +248,7 @@ def fit_fragments(rows: list[dict[str, str]], raw: dict[str, Any]) -> None:
     model = sp.model_from(raw)
     x, y, no_content = [], [], []
     for place, row in enumerate(rows):
-        index = sp.ContextIndex([row["knowledge"]])
+        index = ContextIndex([row["knowledge"]])
         other = rows[(place + 1) % len(rows)]["right_answer"]
         for answer, label in ((row["right_answer"], 1), (other, 0), (row["hallucinated_answer"], 0)):
             found = tokens(answer)
@@ -165,10 +258,11 @@ def fit_fragments(rows: list[dict[str, str]], raw: dict[str, Any]) -> None:
                 if answer is not other:
                     no_content.append(label)
                 continue
-            values = sp.overlap_features(found, index, model.weight)[0]
-            x.append([values[sp.FEATURES.index(name)] for name in sp._FRAGMENT_FEATURES])
+            values = overlap_features(found, index, model.weight)[0]
+            x.append([values[FEATURES.index(name)] for name in sp._FRAGMENT_FEATURES])
             y.append(label)
-    raw["fragment"] = logistic(np.array(x), np.array(y), None, C_FRAGMENT, None)
+    fitted = LogisticRegression(C=C_FRAGMENT, max_iter=5000).fit(np.array(x), np.array(y))
+    raw["fragment"] = [round(float(v), 5) for v in (fitted.intercept_[0], *fitted.coef_[0])]
     raw["no_content"] = round((sum(no_content) + 1) / (len(no_content) + 2), 3)
 
 
@@ -223,24 +317,36 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("wice")
     parser.add_argument("halueval")
+    parser.add_argument("general")
     parser.add_argument("--out", type=Path, default=OUT)
+    parser.add_argument("--repeats", type=int, default=5)
     given = parser.parse_args()
-    data = Wice(given.wice)
+    general = pl.read_parquet(given.general).select("prompt", "response").to_dicts()
+    words = word_weights([text for row in general for text in row.values()])
+    data = Wice(given.wice, lambda key: words[0].get(key, words[1]))
     measured: dict[str, Any] = {}
-    scores = cross_validate(data)
+    runs = [cross_validate(data, words, 10, seed) for seed in range(given.repeats)]
+    scores = np.mean([run[0] for run in runs], axis=0)
     bases = baselines([(c, " ".join(e)) for c, e in zip(data.claims, data.evidence, strict=True)])
     for name, y in (("supported", data.y == 2), ("not_supported", data.y > 0)):
-        measured[f"wice_{name}"] = auc_with_interval(y, scores, data.ids)
+        for form, at in (("", 0), ("_one_text", 1)):
+            each = [round(float(roc_auc_score(y, run[at])), 4) for run in runs]
+            first = auc_with_interval(y, runs[0][at], data.ids)
+            centre = round(float(np.mean(each)), 4)
+            shift = centre - first[0]
+            measured[f"wice_{name}{form}"] = [centre, round(first[1] + shift, 4), round(first[2] + shift, 4)]
+            measured[f"wice_{name}{form}_runs"] = each
         for base, values in bases.items():
             measured[f"wice_{name}_{base}"] = round(float(roc_auc_score(y, values)), 4)
-    raw = fit_sentences(data, np.ones(len(data.y), dtype=bool))
+    everything = np.arange(len(data.y))
+    raw = fit_sentences(data, everything, choose(data, everything, 0), words)
     rows = pl.read_parquet(given.halueval).to_dicts()
     fit_fragments([row for row in rows if in_fit_half(row["question"])], raw)
     model = sp.model_from(raw)
     unseen = [row for row in rows if not in_fit_half(row["question"])]
     pairs = [(row[k], row["knowledge"]) for row in unseen for k in ("right_answer", "hallucinated_answer")]
     y = np.tile([1, 0], len(unseen))
-    s = np.array([respond(answer, sp.ContextIndex([context]), model) for answer, context in pairs])
+    s = np.array([respond(answer, ContextIndex([context]), model) for answer, context in pairs])
     measured["halueval_questions"] = len(unseen)
     measured["halueval"] = auc_with_interval(y, s, np.repeat(np.arange(len(unseen)), 2))
     for base, values in baselines(pairs).items():
@@ -249,6 +355,10 @@ def main() -> None:
         measured[f"quantile_{quantile}"] = [
             round(float(np.quantile(scores[data.y == k], quantile)), 3) for k in range(3)
         ]
+    measured["wice_pass"] = [round(float(np.mean(scores[data.y == k] >= 0.5)), 3) for k in range(3)]
+    measured["halueval_pass"] = [round(float(np.mean(s[y == k] >= 0.5)), 3) for k in (0, 1)]
+    measured["halueval_pass_0.85"] = [round(float(np.mean(s[y == k] >= 0.85)), 3) for k in (0, 1)]
+    measured["wice_pass_0.85"] = [round(float(np.mean(scores[data.y == k] >= 0.85)), 3) for k in range(3)]
     raw["measured"] = measured
     given.out.write_text(json.dumps(raw, indent=None, separators=(",", ":")) + "\n")
     for name, value in measured.items():

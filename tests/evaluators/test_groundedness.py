@@ -13,7 +13,8 @@ import pandas as pd
 import pytest
 
 import dfevals.evaluators as ev
-from dfevals.evaluators.support import FEATURES, ContextIndex, load_model, model_from, overlap_features
+from dfevals.evaluators.overlap import FEATURES, SIGNS, ContextIndex, overlap_features
+from dfevals.evaluators.support import load_model, model_from
 from dfevals.evaluators.tokens import sentences, tokens
 from dfevals.exceptions import DataError
 
@@ -200,7 +201,10 @@ def test_the_shipped_coefficients_fit_the_features_and_the_documented_figures() 
     figures = raw["measured"]
     assert figures["wice_supported"][0] >= 0.80
     assert figures["wice_not_supported"][0] >= 0.955
-    rivals = [v for k, v in figures.items() if k.startswith("halueval_") and k != "halueval_questions"]
+    for name, sign in SIGNS.items():  # more overlap never speaks against support
+        for part in ("any_support", "full_support"):
+            assert raw[part][1 + FEATURES.index(name)] * sign >= 0
+    rivals = [v for k, v in figures.items() if k.startswith("halueval_") and isinstance(v, float)]
     assert figures["halueval"][1] > max(rivals)
     written = re.sub(r"\s+", " ", ev.Groundedness.__doc__ or "")
     assert figures["halueval"][0] == 1.0
@@ -214,3 +218,13 @@ def test_no_texts_are_shipped() -> None:
     weights = load_model().weights
     assert all(" " not in key for key in weights)
     assert len(weights) < 5000
+
+
+def test_a_long_sentence_is_read_in_pieces_that_cover_it() -> None:
+    words = [f"word{number}" for number in range(100)]
+    index = ContextIndex([" ".join(words)])
+    assert set().union(*index.keys) == {token.key for token in tokens(" ".join(words))}
+    assert len(index.keys) > 1
+    assert max(map(len, index.keys)) <= 25
+    assert set(index.source) == {0}
+    assert ev.Groundedness().evaluate(response=" ".join(words[20:60]), context=" ".join(words)).score >= 0.97

@@ -12,7 +12,8 @@ import pytest
 import dfevals
 from dfevals.evaluation import Evaluation
 from dfevals.evaluators import PII, Groundedness, HallucinationScore, ToolArgumentAccuracy
-from dfevals.evaluators.support import ContextIndex, load_model, support
+from dfevals.evaluators.overlap import ContextIndex
+from dfevals.evaluators.support import load_model, support
 from dfevals.exceptions import DfevalsError
 from dfevals.explorers import texts
 from dfevals.explorers.explorer import Explorer

@@ -8,9 +8,10 @@ from typing import Any, ClassVar
 
 from dfevals.evaluators.fingerprints import stable_repr
 from dfevals.evaluators.groundedness import embedding_similarity
+from dfevals.evaluators.overlap import ContextIndex
 from dfevals.evaluators.protocol import Evaluated, Evaluator, EvaluatorRecord
 from dfevals.evaluators.refusals import find_refusal
-from dfevals.evaluators.support import ContextIndex, load_model
+from dfevals.evaluators.support import load_model
 from dfevals.evaluators.tokens import ENTITY, FUNCTION, NUMBER, Token, sentences, tokens
 from dfevals.evaluators.values import passages, text
 from dfevals.exceptions import DataError

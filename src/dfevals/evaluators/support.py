@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -11,60 +10,13 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
+from dfevals.evaluators.overlap import FEATURES, ContextIndex, overlap_features
 from dfevals.evaluators.tokens import ENTITY, FUNCTION, NUMBER, WORD, Token, is_negated, sentences, tokens
 
-__all__ = ["ContextIndex", "SentenceSupport", "SupportModel", "load_model", "overlap_features", "support"]
+__all__ = ["SentenceSupport", "SupportModel", "load_model", "model_from", "support"]
 
-FEATURES = (
-    "recall", "recall_weighted", "missing_weight", "fuzzy", "bigrams", "trigrams", "longest_run", "best_one",
-    "best_window", "best_two", "top_three", "dense", "company_any", "company_strong", "pairs", "pairs_near",
-    "pairs_window", "neighbours", "numbers_missing", "names_missing", "words_missing", "numbers_found", "names_found",
-    "numbers_in_best", "names_in_best", "heaviest_missing", "length", "context_length",
-)  # fmt: skip
 _FRAGMENT_FEATURES = ("best_one", "fuzzy", "longest_run", "length")
-_MAX_KEYS = 60
 _YES_NO = frozenset({"yes", "no", "true", "false"})
-
-
-class ContextIndex:
-    """A context, read once: its sentences with their places (passage, start, end), tokens, keys and n-grams.
-
-    Parameters
-    ----------
-    passages : list of str
-    """
-
-    def __init__(self, passages: Sequence[str]) -> None:
-        self.places = [(n, a, b) for n, passage in enumerate(passages) for a, b in sentences(passage)]
-        self.texts = [passages[n][a:b] for n, a, b in self.places]
-        self.tokens = [tokens(sentence) for sentence in self.texts]
-        self.keys = [{token.key for token in sentence} for sentence in self.tokens]
-        self.where: dict[str, set[int]] = {}
-        for number, keys in enumerate(self.keys):
-            for key in keys:
-                self.where.setdefault(key, set()).add(number)
-        self.bigrams: set[tuple[str, str]] = set()
-        self.trigrams: set[tuple[str, str, str]] = set()
-        for sentence in self.tokens:
-            row = [token.key for token in sentence]
-            self.bigrams.update(itertools.pairwise(row))
-            self.trigrams.update(zip(row, row[1:], row[2:], strict=False))
-        self.size = sum(len(sentence) for sentence in self.tokens)
-        self._grams: set[str] | None = None
-
-    @property
-    def grams(self) -> set[str]:
-        """Character 4-grams of all words."""
-        if self._grams is None:
-            self._grams = set().union(*(character_grams(key) for key in self.where)) if self.where else set()
-        return self._grams
-
-
-@functools.lru_cache(maxsize=65536)
-def character_grams(word: str) -> frozenset[str]:
-    """Character 4-grams of a word, its ends marked."""
-    marked = f"^{word}$"
-    return frozenset(marked[i : i + 4] for i in range(max(1, len(marked) - 3)))
 
 
 @dataclass(frozen=True)
@@ -78,6 +30,7 @@ class SupportModel:
     any_support: tuple[float, ...]
     full_support: tuple[float, ...]
     share_full: float
+    sharpness: tuple[float, float]
     calibration: tuple[float, float]
     fragment: tuple[float, ...]
     no_content: float
@@ -90,8 +43,9 @@ class SupportModel:
     def sentence(self, values: Sequence[float]) -> float:
         """Expected support of a sentence from its features."""
         scaled = [(value - m) / s for value, m, s in zip(values, self.mean, self.scale, strict=True)]
-        raw = self.share_full * _logistic(self.full_support, scaled)
-        raw += (1 - self.share_full) * _logistic(self.any_support, scaled)
+        slope, centre = self.sharpness
+        raw = self.share_full * _sigmoid(_linear(self.full_support, scaled))
+        raw += (1 - self.share_full) * _sigmoid(slope * (_linear(self.any_support, scaled) - centre))
         a, b = self.calibration
         raw = min(max(raw, 1e-6), 1 - 1e-6)
         return _sigmoid(a + b * math.log(raw / (1 - raw)))
@@ -99,16 +53,16 @@ class SupportModel:
     def short_answer(self, values: Sequence[float]) -> float:
         """Expected support of a short answer that is no sentence."""
         chosen = [values[FEATURES.index(name)] for name in _FRAGMENT_FEATURES]
-        return _logistic(self.fragment, chosen)
+        return _sigmoid(_linear(self.fragment, chosen))
 
 
 def _sigmoid(value: float) -> float:
     return 1 / (1 + math.exp(-value)) if value >= 0 else math.exp(value) / (1 + math.exp(value))
 
 
-def _logistic(coefficients: Sequence[float], values: Sequence[float]) -> float:
+def _linear(coefficients: Sequence[float], values: Sequence[float]) -> float:
     """Intercept first."""
-    return _sigmoid(coefficients[0] + sum(c * v for c, v in zip(coefficients[1:], values, strict=True)))
+    return coefficients[0] + sum(c * v for c, v in zip(coefficients[1:], values, strict=True))
 
 
 @functools.cache
@@ -122,7 +76,7 @@ def model_from(raw: Mapping[str, Any]) -> SupportModel:
     """A model from its JSON form."""
     if tuple(raw["features"]) != FEATURES:
         raise ValueError("the coefficients belong to other features; run scripts/fit_groundedness.py")
-    fields = ("mean", "scale", "any_support", "full_support", "calibration", "fragment")
+    fields = ("mean", "scale", "any_support", "full_support", "sharpness", "calibration", "fragment")
     return SupportModel(
         weights=raw["weights"],
         default_weight=raw["default_weight"],
@@ -131,125 +85,6 @@ def model_from(raw: Mapping[str, Any]) -> SupportModel:
         measured=raw["measured"],
         **{name: tuple(raw[name]) for name in fields},
     )
-
-
-def overlap_features(claim: Sequence[Token], index: ContextIndex, weight: Any) -> tuple[list[float], int]:
-    """Features of a claim against a context, in the order of `FEATURES`, and the number of the best sentence (or -1)."""
-    kinds: dict[str, int] = {}
-    for token in claim:
-        if token.kind != FUNCTION:
-            kinds[token.key] = max(kinds.get(token.key, WORD), token.kind)
-    if not kinds:
-        kinds = {token.key: WORD for token in claim}
-    keys = list(kinds)[:_MAX_KEYS]
-    w = {key: weight(key) for key in keys}
-    total = sum(w.values()) or 1.0
-    where = {key: index.where.get(key, set()) for key in keys}
-    found = [key for key in keys if where[key]]
-    missing = [key for key in keys if not where[key]]
-    score = [sum(w[key] for key in keys if key in sentence) for sentence in index.keys]
-    best = max(range(len(score)), key=score.__getitem__) if score else -1
-    best_keys = index.keys[best] if score else set()
-    hit = sum(w[key] for key in found)
-    close = sum(
-        w[key] * len(character_grams(key) & index.grams) / len(character_grams(key))
-        for key in missing
-        if kinds[key] != NUMBER
-    )
-    row = [token.key for token in claim]
-    bigrams = list(itertools.pairwise(row))
-    trigrams = list(zip(row, row[1:], row[2:], strict=False))
-    by_kind = {kind: [key for key in keys if kinds[key] == kind] for kind in (WORD, ENTITY, NUMBER)}
-    ranked = sorted(score, reverse=True)
-    values = [
-        len(found) / max(len(keys), 1),
-        hit / total,
-        total - hit,
-        (hit + close) / total,
-        _share(bigrams, index.bigrams),
-        _share(trigrams, index.trigrams),
-        _longest_run(bigrams, index.bigrams) / max(len(bigrams), 1),
-        (score[best] if score else 0.0) / total,
-        _best_window(keys, w, index.keys) / total,
-        ((score[best] + _best_rest(keys, w, best_keys, index.keys)) if score else 0.0) / total,
-        sum(ranked[:3]) / total,
-        sum(w[key] * max((score[i] for i in where[key]), default=0.0) for key in keys) / total**2,
-        sum(w[key] for key in keys if any(score[i] - w[key] > 4 for i in where[key])) / total,
-        sum(w[key] for key in keys if any(score[i] - w[key] > 10 for i in where[key])) / total,
-        *_company(keys, w, where, hit / total),
-        float(sum(not where[key] for key in by_kind[NUMBER])),
-        float(sum(not where[key] for key in by_kind[ENTITY])),
-        float(sum(not where[key] for key in by_kind[WORD])),
-        _share_of(by_kind[NUMBER], index.where),
-        _share_of(by_kind[ENTITY], index.where),
-        _share_of(by_kind[NUMBER], best_keys),
-        _share_of(by_kind[ENTITY], best_keys),
-        max((w[key] for key in missing), default=0.0),
-        math.log(len(keys) + 1),
-        math.log(index.size + 1),
-    ]
-    return values, best
-
-
-def _share(items: Sequence[Any], there: Any) -> float:
-    return sum(item in there for item in items) / max(len(items), 1)
-
-
-def _share_of(items: Sequence[str], there: Any) -> float:
-    return _share(items, there) if items else 1.0
-
-
-def _longest_run(bigrams: Sequence[tuple[str, str]], there: set[tuple[str, str]]) -> int:
-    longest = run = 0
-    for pair in bigrams:
-        run = run + 1 if pair in there else 0
-        longest = max(longest, run)
-    return longest
-
-
-def _best_window(keys: Sequence[str], w: Mapping[str, float], rows: Sequence[set[str]]) -> float:
-    """Greatest weight found in three neighbouring sentences."""
-    best = 0.0
-    for start in range(len(rows)):
-        part = rows[start : start + 3]
-        best = max(best, sum(w[key] for key in keys if any(key in row for row in part)))
-    return best
-
-
-def _best_rest(keys: Sequence[str], w: Mapping[str, float], first: set[str], rows: Sequence[set[str]]) -> float:
-    """Greatest weight that one more sentence adds."""
-    rest = [key for key in keys if key not in first]
-    return max((sum(w[key] for key in rest if key in row) for row in rows), default=0.0)
-
-
-def _company(
-    keys: Sequence[str], w: Mapping[str, float], where: Mapping[str, set[int]], alone: float
-) -> tuple[float, float, float, float]:
-    """Shares of pairs of keys that stand together in a sentence: by weight, by nearness, in a window, neighbours."""
-    near_sentences = {key: {i for place in where[key] for i in (place, place + 1)} for key in keys}
-    together = total = near = near_total = window = 0.0
-    beside = beside_total = 0.0
-    for i, a in enumerate(keys):
-        for j in range(i + 1, len(keys)):
-            b = keys[j]
-            product, mean = w[a] * w[b], (w[a] + w[b]) / (j - i)
-            total += product
-            near_total += mean
-            if j == i + 1:
-                beside_total += w[a] + w[b]
-            if not where[a] or not where[b]:
-                continue
-            if not where[a].isdisjoint(where[b]):
-                together += product
-                near += mean
-                window += product
-                if j == i + 1:
-                    beside += w[a] + w[b]
-            elif not near_sentences[a].isdisjoint(near_sentences[b]):
-                window += product
-    if not total:
-        return alone, alone, alone, alone
-    return together / total, near / near_total, window / total, beside / beside_total
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,12 +149,12 @@ def _sentence_support(
         contradicted = contradictions(row, index, best)
         score = model.sentence(values)
         if contradicted:
-            score = min(score, _CONTRADICTED)
-        elif best >= 0 and _stands_in(row, index.tokens[best]):
+            score = min(score, _CONTRADICTED * (0.9 + 0.1 * score))
+        elif best >= 0 and _stands_in(row, index.tokens[index.source[best]]):
             score = max(score, _VERBATIM)
     missing = tuple(dict.fromkeys(t.written for t in row if t.kind in (ENTITY, NUMBER) and t.key not in index.where))
     shared = values[FEATURES.index("best_one")] > 0
-    return SentenceSupport(span, score, missing, contradicted, best if shared else -1)
+    return SentenceSupport(span, score, missing, contradicted, index.source[best] if shared else -1)
 
 
 def _stands_in(row: Sequence[Token], other: Sequence[Token]) -> bool:
@@ -336,7 +171,8 @@ def contradictions(row: Sequence[Token], index: ContextIndex, best: int) -> tupl
     """
     if best < 0:
         return ()
-    other, keys = index.tokens[best], index.keys[best]
+    other = index.tokens[index.source[best]]
+    keys = {token.key for token in other}
     content = {token.key for token in row if token.kind != FUNCTION}
     spare = 1 if len(content) <= _FEW else 0  # of few words one may be the one that differs
     shared = len(content & keys) / max(len(content) - spare, 1)

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from dfevals.evaluators.support import ContextIndex, SentenceSupport, load_model, support
+from dfevals.evaluators.overlap import ContextIndex
+from dfevals.evaluators.support import SentenceSupport, load_model, support
 from dfevals.explorers.rows import printable
 from dfevals.plots.labels import visible
 
