@@ -242,3 +242,17 @@ def test_differences_to_the_complement_cover_and_noise_raises_few_flags() -> Non
     coverage, false = pd.concat(covered, axis=1).mean(axis=1), pd.concat(flagged, axis=1).mean(axis=1)
     assert coverage.between(0.935, 0.975).all(), coverage
     assert (false <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / repeats)).all(), false
+
+
+@pytest.mark.parametrize(("rows", "flagged"), [(50, True), (300, False)])
+def test_far_bounds_of_a_skewed_mean_are_trusted_only_with_many_rows(rows: int, flagged: bool) -> None:
+    """As a gate with twenty cohorts asks for: a mean at its limit must not pass in more than 5 % of such families."""
+    families, cohorts = 4000, 21
+    values = np.random.default_rng(5).lognormal(0, 1, (families, rows))
+    frame = pd.DataFrame({"x": values.ravel(), "c": np.repeat(np.arange(families), rows)})
+    found = frame.evals(outcomes=["x"]).metrics("mean", by="c", ci=1 - 0.05 / cohorts).frame
+    found = found[~found["is_overall"]]
+    few = found["note"].str.contains("too few")
+    assert few.mean() > 0.99 if flagged else few.mean() < 0.1
+    trusted = (found["ci_high"] < np.exp(0.5)) & ~few
+    assert trusted.mean() * cohorts < 0.05 + 3 * np.sqrt(0.05 * cohorts / families)
