@@ -38,8 +38,8 @@ gallery = load_gallery()
 
 def results() -> list[type[Result]]:
     """Every result that has a chart."""
-    for module in pkgutil.iter_modules(dfevals.analyses.__path__):
-        importlib.import_module(f"dfevals.analyses.{module.name}")
+    for module in pkgutil.walk_packages(dfevals.analyses.__path__, "dfevals.analyses."):
+        importlib.import_module(module.name)
     found, todo = [], [Result]
     while todo:
         todo += (below := todo.pop().__subclasses__())

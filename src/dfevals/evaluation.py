@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from dfevals.analyses.agreement import AgreementResult
     from dfevals.analyses.calibration import CalibrationResult
     from dfevals.analyses.card import Card
-    from dfevals.analyses.comparison_result import ComparisonResult
+    from dfevals.analyses.comparing.comparison_result import ComparisonResult
     from dfevals.analyses.confusion import ConfusionResult
     from dfevals.analyses.curves import CurveResult
     from dfevals.analyses.errors import ErrorsResult
     from dfevals.analyses.folds import FoldsResult
     from dfevals.analyses.gains import GainsResult
-    from dfevals.analyses.gate_report import GateResult
     from dfevals.analyses.gates import Gate
+    from dfevals.analyses.gating.gate_report import GateResult
     from dfevals.analyses.power import PowerResult
     from dfevals.analyses.recalibrate import RecalibrationResult
     from dfevals.analyses.residuals import ResidualsResult

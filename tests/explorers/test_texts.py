@@ -15,11 +15,11 @@ from dfevals.evaluators import PII, Groundedness, HallucinationScore, ToolArgume
 from dfevals.evaluators.overlap import ContextIndex
 from dfevals.evaluators.support import load_model, support
 from dfevals.exceptions import DfevalsError
-from dfevals.explorers import texts
 from dfevals.explorers.explorer import Explorer
-from dfevals.explorers.marks import Mark, differing, pieces
-from dfevals.explorers.steps import judged, steps_of
-from dfevals.explorers.text_roles import answer_of
+from dfevals.explorers.reading import texts
+from dfevals.explorers.reading.marks import Mark, differing, pieces
+from dfevals.explorers.reading.steps import judged, steps_of
+from dfevals.explorers.reading.text_roles import answer_of
 from explorers.conftest import HOSTILE
 
 CONTEXT = ["Acme was founded in 1880 in Paris by Ann Roe. It makes anvils.", "Pigs live on farms."]
@@ -454,7 +454,7 @@ def test_cells_of_any_kind_are_shown_and_none_breaks_the_tab() -> None:
 
 
 def test_a_context_too_long_to_be_read_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    from dfevals.explorers import marks
+    from dfevals.explorers.reading import marks
 
     monkeypatch.setattr(marks, "MOST_WORK", 100)
     found = shown(grounded().evals().explore(view="text"))

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 from pandas.api import types
 
-from dfevals.analyses.aligned import align, chosen, contenders
+from dfevals.analyses.comparing.aligned import align, chosen, contenders
 from dfevals.analyses.summary import OVERALL
 from dfevals.bound import Bound
 from dfevals.cohorts import Cohorts

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from dfevals import render
-from dfevals.analyses.reliability import (
+from dfevals.analyses.scored.reliability import (
     BARS,
     ERROR_BINS,
     NO_BAND,

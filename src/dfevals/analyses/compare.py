@@ -11,18 +11,18 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from dfevals.analyses.aligned import Aligned, Contender, ViewRows, align, chosen, contenders
-from dfevals.analyses.comparison_result import REST, ComparisonResult, Discordance
+from dfevals.analyses.comparing.aligned import Aligned, Contender, ViewRows, align, chosen, contenders
+from dfevals.analyses.comparing.comparison_result import REST, ComparisonResult, Discordance
+from dfevals.analyses.comparing.leaderboard import leaderboard_of_folds, leaderboard_of_rows
+from dfevals.analyses.comparing.learners import FOLD_TESTS, by_folds
+from dfevals.analyses.comparing.mix import mix_frame
+from dfevals.analyses.comparing.paired import TESTS, Tested, TestOptions, paired
+from dfevals.analyses.comparing.per_fold import find_folds, fold_values
+from dfevals.analyses.comparing.traffic import rows_per_cohort, traffic_note
+from dfevals.analyses.comparing.unpaired import UNPAIRED_TESTS, unpaired
+from dfevals.analyses.comparing.verdicts import Compared, check_margins, decide, margin_of, simpson
 from dfevals.analyses.estimate import Complement, Options, Part
-from dfevals.analyses.leaderboard import leaderboard_of_folds, leaderboard_of_rows
-from dfevals.analyses.learners import FOLD_TESTS, by_folds
-from dfevals.analyses.mix import mix_frame
-from dfevals.analyses.paired import TESTS, Tested, TestOptions, paired
-from dfevals.analyses.per_fold import find_folds, fold_values
 from dfevals.analyses.summary import OVERALL, needs, provided, views_of
-from dfevals.analyses.traffic import rows_per_cohort, traffic_note
-from dfevals.analyses.unpaired import UNPAIRED_TESTS, unpaired
-from dfevals.analyses.verdicts import Compared, check_margins, decide, margin_of, simpson
 from dfevals.bound import Bound
 from dfevals.cohorts import Cohorts
 from dfevals.engines import collect

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from dfevals.analyses.ranked import Piece, Ranked, cohort_names, ranked, tidy
-from dfevals.analyses.score_steps import LIMIT, Steps, steps
+from dfevals.analyses.scored.ranked import Piece, Ranked, cohort_names, ranked, tidy
+from dfevals.analyses.scored.score_steps import LIMIT, Steps, steps
 from dfevals.bound import Bound
 from dfevals.cohorts import Cohorts
 from dfevals.exceptions import MetricError, check_choice
@@ -353,7 +353,7 @@ class _Curve:
 
     def _partial(self) -> dict[str, Floats]:
         """Standardised area up to a false positive rate (McClish 1989), with a percentile bootstrap interval."""
-        from dfevals.analyses.partial_auc import partial_auc
+        from dfevals.analyses.scored.partial_auc import partial_auc
 
         assert self.ask.max_fpr is not None
         return partial_auc(

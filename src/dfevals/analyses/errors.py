@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from dfevals.analyses.confusion import ConfusionResult, confusion
-from dfevals.analyses.ranked import Piece, cohort_names, tidy
+from dfevals.analyses.scored.ranked import Piece, cohort_names, tidy
 from dfevals.analyses.summary import measure
 from dfevals.bound import Bound
 from dfevals.cohorts import Cohorts

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from dfevals import render
-from dfevals.analyses.per_fold import Folds, find_folds, fold_values
+from dfevals.analyses.comparing.per_fold import Folds, find_folds, fold_values
 from dfevals.analyses.summary import OVERALL, provided
 from dfevals.bound import Bound
 from dfevals.cohorts import Cohorts

@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from dfevals.analyses.gain_bounds import gain_bounds
-from dfevals.analyses.profit import Money, profit
-from dfevals.analyses.ranked import Piece, Ranked, cohort_names, ranked, tidy
-from dfevals.analyses.score_steps import depth_sums
+from dfevals.analyses.deciding.profit import Money, profit
+from dfevals.analyses.scored.gain_bounds import gain_bounds
+from dfevals.analyses.scored.ranked import Piece, Ranked, cohort_names, ranked, tidy
+from dfevals.analyses.scored.score_steps import depth_sums
 from dfevals.bound import Bound
 from dfevals.cohorts import Cohorts
 from dfevals.exceptions import MetricError

@@ -17,7 +17,7 @@ from dfevals.metrics.planning import plan
 from dfevals.metrics.registry import Request
 
 if TYPE_CHECKING:
-    from dfevals.analyses.gate_report import GateResult
+    from dfevals.analyses.gating.gate_report import GateResult
     from dfevals.evaluation import Evaluation
 
 __all__ = ["ANSWERS", "Gate", "judge"]
@@ -161,7 +161,7 @@ def judge(
     **options: Any,
 ) -> GateResult:
     """Judge all rules; see `Evaluation.gate`."""
-    from dfevals.analyses.gate_report import GateResult
+    from dfevals.analyses.gating.gate_report import GateResult
 
     rules = [rules] if isinstance(rules, Gate) else list(rules)
     if not rules:

@@ -9,10 +9,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from dfevals import render
-from dfevals.analyses.aligned import Aligned, ViewRows, align, chosen, contenders
+from dfevals.analyses.comparing.aligned import Aligned, ViewRows, align, chosen, contenders
+from dfevals.analyses.comparing.influence import kind_of
+from dfevals.analyses.comparing.paired import FEW_ROWS, TestOptions, paired, paired_rate
 from dfevals.analyses.estimate import Options, Part, estimate
-from dfevals.analyses.influence import kind_of
-from dfevals.analyses.paired import FEW_ROWS, TestOptions, paired, paired_rate
 from dfevals.analyses.summary import OVERALL, needs, provided, views_of
 from dfevals.bound import Bound
 from dfevals.cohorts import Cohorts

@@ -89,7 +89,7 @@ class RecalibrationResult(Result):
         **options
             For `dfevals.plots.calibration.draw`.
         """
-        from dfevals.analyses.reliability import before_and_after
+        from dfevals.analyses.scored.reliability import before_and_after
         from dfevals.plots.calibration import draw
 
         names = list(self._run.models)

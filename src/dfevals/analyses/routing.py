@@ -12,9 +12,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from dfevals import render
-from dfevals.analyses.aligned import Aligned, ViewRows, align, chosen, contenders
-from dfevals.analyses.influence import kind_of, moment_values
-from dfevals.analyses.paired import FEW_ROWS, paired_rate
+from dfevals.analyses.comparing.aligned import Aligned, ViewRows, align, chosen, contenders
+from dfevals.analyses.comparing.influence import kind_of, moment_values
+from dfevals.analyses.comparing.paired import FEW_ROWS, paired_rate
 from dfevals.bound import Bound
 from dfevals.cohorts import Cohorts
 from dfevals.exceptions import CohortError, DataError, MetricError, RoleError

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from dfevals.analyses.comparing.paired import Tested, TestOptions
+from dfevals.analyses.comparing.unpaired import unpaired
 from dfevals.analyses.estimate import Complement, Estimates, Options, Part, estimate, row_values
-from dfevals.analyses.paired import Tested, TestOptions
-from dfevals.analyses.unpaired import unpaired
 from dfevals.bound import Bound
 from dfevals.cohorts import Cohorts
 from dfevals.engines import collect as run_pass

@@ -10,15 +10,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from dfevals.analyses.amounts import AmountSums
-from dfevals.analyses.best_threshold import FOLDS
-from dfevals.analyses.costs import Costs
-from dfevals.analyses.decision_curve import decision_curve
-from dfevals.analyses.objectives import Objective, cell_metric
-from dfevals.analyses.policies import Policies
-from dfevals.analyses.ranked import Piece, Ranked, cohort_names, ranked, tidy
-from dfevals.analyses.score_steps import depth_sums, steps
-from dfevals.analyses.threshold_table import threshold_table
+from dfevals.analyses.deciding.amounts import AmountSums
+from dfevals.analyses.deciding.best_threshold import FOLDS
+from dfevals.analyses.deciding.costs import Costs
+from dfevals.analyses.deciding.decision_curve import decision_curve
+from dfevals.analyses.deciding.objectives import Objective, cell_metric
+from dfevals.analyses.deciding.policies import Policies
+from dfevals.analyses.deciding.threshold_table import threshold_table
+from dfevals.analyses.scored.ranked import Piece, Ranked, cohort_names, ranked, tidy
+from dfevals.analyses.scored.score_steps import depth_sums, steps
 from dfevals.bound import Bound
 from dfevals.cohorts import Cohorts
 from dfevals.exceptions import MetricError, check_choice

@@ -13,8 +13,8 @@ import numpy.typing as npt
 from dfevals.analyses.summary import provided
 from dfevals.explorers.bands import bands
 from dfevals.explorers.counts import count
+from dfevals.explorers.reading.texts import row_on_view
 from dfevals.explorers.state import State
-from dfevals.explorers.texts import row_on_view
 from dfevals.explorers.verdicts import is_affordable, verdicts
 from dfevals.explorers.view import OUTCOMES, View
 from dfevals.metrics.planning import plan

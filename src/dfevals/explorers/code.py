@@ -11,9 +11,9 @@ import pandas as pd
 
 from dfevals.cohorts.intervals import quoted
 from dfevals.explorers.dimensions import to_code
+from dfevals.explorers.reading.texts import rows_on_view
 from dfevals.explorers.rows import search_columns
 from dfevals.explorers.state import State
-from dfevals.explorers.texts import rows_on_view
 from dfevals.explorers.view import OUTCOMES, View
 from dfevals.labels import label_key
 from dfevals.plots.labels import visible

@@ -12,10 +12,11 @@ import traitlets
 
 from dfevals import render
 from dfevals.exceptions import DfevalsError
-from dfevals.explorers import answers, code, rows, texts, twin
+from dfevals.explorers import answers, code, rows, twin
 from dfevals.explorers.changes import has_changed
 from dfevals.explorers.dimensions import choices, to_plain
 from dfevals.explorers.modules import joined, style
+from dfevals.explorers.reading import texts
 from dfevals.explorers.state import LEVELS, State, checked
 from dfevals.explorers.view import View
 from dfevals.explorers.worker import Cancelled, Worker

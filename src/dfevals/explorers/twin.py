@@ -10,7 +10,7 @@ from dfevals import render
 from dfevals.explorers import answers
 from dfevals.explorers.counts import count
 from dfevals.explorers.dimensions import from_plain
-from dfevals.explorers.text_twin import TEXT_STYLE, text_html
+from dfevals.explorers.reading.text_twin import TEXT_STYLE, text_html
 from dfevals.plots.labels import count as count_text
 from dfevals.plots.labels import visible
 

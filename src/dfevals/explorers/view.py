@@ -17,8 +17,8 @@ from dfevals.engines.block import Block, validity
 from dfevals.evaluation import Evaluation
 from dfevals.exceptions import check_choice, did_you_mean
 from dfevals.explorers.dimensions import choices, from_plain, to_plain
+from dfevals.explorers.reading.text_roles import has_texts
 from dfevals.explorers.state import State, StateError
-from dfevals.explorers.text_roles import has_texts
 from dfevals.plots.labels import visible
 from dfevals.roles import Model
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dfevals.analyses.paired import Tested, TestOptions
-from dfevals.analyses.per_fold import Folds
+from dfevals.analyses.comparing.paired import Tested, TestOptions
+from dfevals.analyses.comparing.per_fold import Folds
 from dfevals.exceptions import DataError, MetricError, check_choice
 from dfevals.inference.folds import corrected_resampled_ttest, five_by_two_cv_ftest, five_by_two_cv_ttest
 from dfevals.inference.levels import t_quantile

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dfevals import render
-from dfevals.explorers.texts import row_on_view
+from dfevals.explorers.reading.texts import row_on_view
 from dfevals.plots.labels import count
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from dfevals.analyses.score_steps import Steps
+from dfevals.analyses.scored.score_steps import Steps
 from dfevals.inference.bootstrap import percentiles
 from dfevals.metrics.estimands import divide
 from dfevals.tally import ScoreTally

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dfevals.analyses.ranked import Ranked
-from dfevals.analyses.score_steps import Sums, rows_below, sums_below
+from dfevals.analyses.scored.ranked import Ranked
+from dfevals.analyses.scored.score_steps import Sums, rows_below, sums_below
 from dfevals.analyses.summary import views_of
 from dfevals.bound import Bound
 from dfevals.cohorts import Cohorts

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dfevals.analyses.comparing.paired import FEW_ROWS, Tested, TestOptions
 from dfevals.analyses.estimate import Estimates, Options, Part, estimate
-from dfevals.analyses.paired import FEW_ROWS, Tested, TestOptions
 from dfevals.exceptions import MetricError, did_you_mean
 from dfevals.inference.intervals import delong_variance
 from dfevals.inference.levels import normal_quantile, t_quantile

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dfevals.analyses.amounts import AmountSums, amounts_of, check_amounts
-from dfevals.analyses.ranked import Ranked
+from dfevals.analyses.deciding.amounts import AmountSums, amounts_of, check_amounts
+from dfevals.analyses.scored.ranked import Ranked
 from dfevals.bound import Bound
 from dfevals.cohorts import Cohorts
 from dfevals.exceptions import MetricError, did_you_mean

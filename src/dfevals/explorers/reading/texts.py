@@ -13,13 +13,13 @@ import numpy.typing as npt
 from dfevals.evaluators.tool_calls import MalformedCall
 from dfevals.evaluators.values import is_missing, passages
 from dfevals.exceptions import DataError, did_you_mean
-from dfevals.explorers.marks import Mark, Supported, differing, pieces, sentence_support
-from dfevals.explorers.partners import partner_of
-from dfevals.explorers.row_verdicts import verdicts_of
+from dfevals.explorers.reading.marks import Mark, Supported, differing, pieces, sentence_support
+from dfevals.explorers.reading.partners import partner_of
+from dfevals.explorers.reading.row_verdicts import verdicts_of
+from dfevals.explorers.reading.steps import Step, judged, steps_of
+from dfevals.explorers.reading.text_roles import Reader, TextColumn, answer_of, readers, text_columns
 from dfevals.explorers.rows import LONG, PATIENCE, positions, printable, searched, written
 from dfevals.explorers.state import State, StateError
-from dfevals.explorers.steps import Step, judged, steps_of
-from dfevals.explorers.text_roles import Reader, TextColumn, answer_of, readers, text_columns
 from dfevals.explorers.view import View
 from dfevals.plots.labels import visible
 

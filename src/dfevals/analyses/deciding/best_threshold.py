@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from dfevals.analyses.amounts import AmountSums, above
-from dfevals.analyses.objectives import Counts, Objective
-from dfevals.analyses.score_steps import Steps
+from dfevals.analyses.deciding.amounts import AmountSums, above
+from dfevals.analyses.deciding.objectives import Counts, Objective
+from dfevals.analyses.scored.score_steps import Steps
 from dfevals.inference.bootstrap import percentiles
 
 __all__ = ["FOLDS", "Candidates", "Choice", "best", "choose"]

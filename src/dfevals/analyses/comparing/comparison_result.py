@@ -12,8 +12,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from dfevals import render
-from dfevals.analyses.aligned import Aligned
-from dfevals.analyses.leaderboard import Leaderboard, critical_difference
+from dfevals.analyses.comparing.aligned import Aligned
+from dfevals.analyses.comparing.leaderboard import Leaderboard, critical_difference
 from dfevals.analyses.summary import OVERALL
 from dfevals.cohorts import Cohorts
 from dfevals.exceptions import CohortError, DfevalsError, RoleError, check_choice, did_you_mean

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dfevals.analyses.amounts import above, amounts_of, check_amounts
-from dfevals.analyses.ranked import Piece, Ranked
-from dfevals.analyses.score_steps import Steps, steps
+from dfevals.analyses.deciding.amounts import above, amounts_of, check_amounts
+from dfevals.analyses.scored.ranked import Piece, Ranked
+from dfevals.analyses.scored.score_steps import Steps, steps
 from dfevals.bound import Bound
 from dfevals.cohorts import Cohorts
 from dfevals.exceptions import MetricError

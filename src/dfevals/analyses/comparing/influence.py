@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dfevals.analyses.aligned import ViewRows
+from dfevals.analyses.comparing.aligned import ViewRows
 from dfevals.inference.delta import FourCells, average_gradient, four_gradients, matrix_gradient
 from dfevals.metrics.estimands import Mean, Rank, SmoothMoments, Through
 from dfevals.metrics.planning import needs_of, pairs_of

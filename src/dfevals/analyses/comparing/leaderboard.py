@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from dfevals.analyses.aligned import Aligned, ViewRows
-from dfevals.analyses.influence import influence, kind_of
-from dfevals.analyses.paired import TestOptions, influence_variance, paired_rate
-from dfevals.analyses.per_fold import Folds
+from dfevals.analyses.comparing.aligned import Aligned, ViewRows
+from dfevals.analyses.comparing.influence import influence, kind_of
+from dfevals.analyses.comparing.paired import TestOptions, influence_variance, paired_rate
+from dfevals.analyses.comparing.per_fold import Folds
 from dfevals.analyses.summary import views_of
 from dfevals.cohorts import Cohorts
 from dfevals.inference.blocks import friedman, nemenyi

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from dfevals.analyses.costs import Costs
+from dfevals.analyses.deciding.costs import Costs
 from dfevals.exceptions import MetricError, did_you_mean
 from dfevals.metrics.registry import Request, find, names
 from dfevals.needs import Cells

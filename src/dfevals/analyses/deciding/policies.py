@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dfevals.analyses.amounts import AmountSums
-from dfevals.analyses.best_threshold import FOLDS, Candidates, Choice, best, choose
-from dfevals.analyses.objectives import Counts, Objective
-from dfevals.analyses.ranked import Piece, Ranked
-from dfevals.analyses.score_steps import steps
+from dfevals.analyses.deciding.amounts import AmountSums
+from dfevals.analyses.deciding.best_threshold import FOLDS, Candidates, Choice, best, choose
+from dfevals.analyses.deciding.objectives import Counts, Objective
+from dfevals.analyses.scored.ranked import Piece, Ranked
+from dfevals.analyses.scored.score_steps import steps
 from dfevals.inference.bootstrap import percentiles
 
 __all__ = ["Policies"]

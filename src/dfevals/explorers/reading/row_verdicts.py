@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from dfevals.evaluators.values import is_missing
+from dfevals.explorers.reading.text_roles import Reader, answer_of, readers
 from dfevals.explorers.rows import printable, written
-from dfevals.explorers.text_roles import Reader, answer_of, readers
 from dfevals.explorers.view import View
 from dfevals.plots.labels import visible
 from dfevals.roles import Outcome

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dfevals.analyses.paired import Tested
+from dfevals.analyses.comparing.paired import Tested
 from dfevals.exceptions import DataError, did_you_mean
 from dfevals.inference.multiple import correct
 from dfevals.metrics.registry import Request

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dfevals.analyses.costs import Costs
-from dfevals.analyses.objectives import Counts, cell_value
-from dfevals.analyses.score_steps import rows_below, sums_below
+from dfevals.analyses.deciding.costs import Costs
+from dfevals.analyses.deciding.objectives import Counts, cell_value
+from dfevals.analyses.scored.score_steps import rows_below, sums_below
 from dfevals.metrics.registry import Request
 from dfevals.tally import ScoreTally
 

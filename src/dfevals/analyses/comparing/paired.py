@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dfevals.analyses.aligned import ViewRows
-from dfevals.analyses.influence import (
+from dfevals.analyses.comparing.aligned import ViewRows
+from dfevals.analyses.comparing.influence import (
     Influence,
     cell_kind,
     clustered_sums,

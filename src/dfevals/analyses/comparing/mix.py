@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from dfevals.analyses.comparing.verdicts import Compared
 from dfevals.analyses.summary import OVERALL
-from dfevals.analyses.verdicts import Compared
 from dfevals.cohorts import Cohorts
 
 __all__ = ["kitagawa", "mix_frame"]

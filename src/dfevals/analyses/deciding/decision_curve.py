@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from dfevals.analyses.ranked import Piece, Ranked
-from dfevals.analyses.score_steps import rows_below, sums_below
+from dfevals.analyses.scored.ranked import Piece, Ranked
+from dfevals.analyses.scored.score_steps import rows_below, sums_below
 from dfevals.inference.levels import normal_quantile
 from dfevals.metrics.estimands import divide
 

@@ -1,0 +1,1 @@
+"""What stands behind release gates: the gate file and the report."""

@@ -1,0 +1,1 @@
+"""What is read from sorted scores: steps of curves, bounds of gains, partial areas, reliability."""
