@@ -347,6 +347,25 @@ class TestUnpaired:
         assert by.loc["log_loss", "p_value"] == pytest.approx(ttest_ind(*loss, equal_var=False).pvalue)
         assert by.loc["f1", "value_a"] == pytest.approx(f1_score(new["y"], new["a"] >= 0.5))
 
+    @pytest.mark.parametrize("positives", [1, 30])
+    def test_areas_without_variance_are_joined_from_their_intervals(self, positives: int) -> None:
+        rng = np.random.default_rng(2)
+        y = np.r_[np.ones(positives), np.zeros(30), rng.integers(0, 2, 200)]
+        side = np.r_[np.repeat("clean", positives + 30), np.repeat("noisy", 200)]
+        score = y + rng.normal(0, np.where(side == "clean", 1e-3, 1.0))
+        frame = pd.DataFrame({"y": y.astype(int), "s": score, "side": side})
+        evaluation = frame.evals(y_true="y", y_score="s")
+        found = evaluation.compare(by="side", against="complement", metrics=["roc_auc"]).frame.iloc[0]
+        own = evaluation.metrics("roc_auc", by="side").frame.set_index("side")
+        clean, noisy = own.loc["clean"], own.loc["noisy"]
+        below = np.hypot(clean["value"] - clean["ci_low"], noisy["ci_high"] - noisy["value"])
+        above = np.hypot(clean["ci_high"] - clean["value"], noisy["value"] - noisy["ci_low"])
+        assert found["ci_low"] == pytest.approx(found["difference"] - below)
+        assert found["ci_high"] == pytest.approx(found["difference"] + above)
+        assert (found["p_value"] < 0.05) == (found["ci_low"] > 0)
+        assert "MOVER" in found["note"]
+        assert (found["verdict"] == "too few") == (positives == 1)
+
     def test_unpaired_size(self) -> None:
         frame = simulated(100, 2000, seed=6).assign(v=lambda d: np.where(np.arange(len(d)) % 2, "x", "y"))
         ev = frame.evals(y_true="y", y_score={"a": "a"}, release="v")

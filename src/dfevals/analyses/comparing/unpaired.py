@@ -2,7 +2,8 @@
 
 Rates: Newcombe's hybrid score interval and the test that inverts it (simulated size as the score test's or less, and the
 two never disagree); means: Welch's t; areas under the ROC curve: unpaired
-DeLong; everything else: the two intervals joined (MOVER: Zou and Donner 2008) and the test that inverts them.
+DeLong; everything else, and areas of which one has no variance: the two intervals joined (MOVER: Zou and Donner 2008)
+and the test that inverts them.
 """
 
 from __future__ import annotations
@@ -159,7 +160,7 @@ def _delong(ranks: list[Any], first: Estimates, second: Estimates, level: float)
         statistic = np.where(se > 0, gap / se, np.nan)
         half = t_quantile(level, df) * se
     least = np.min([np.minimum(s.n_pos, s.n_neg) for _, s in parts], axis=0)
-    return Tested(
+    found = Tested(
         first.value,
         second.value,
         np.maximum(gap - half, -1),
@@ -171,8 +172,19 @@ def _delong(ranks: list[Any], first: Estimates, second: Estimates, level: float)
         se,
         df,
         least < FEW_ROWS,
-        [((se == 0) & ~np.isnan(gap), "no variation in either sample")],
     )
+    at_end = np.minimum.reduce([np.minimum(e.value, 1 - e.value) for e in (first, second)]) <= 1e-12
+    silent = (at_end | ~(np.minimum(*variances) > 0)) & ~np.isnan(gap)  # perfect order, or one row of a class
+    return _replaced(found, _joined(first, second, level), silent) if silent.any() else found
+
+
+def _replaced(found: Tested, other: Tested, where: npt.NDArray[np.bool_]) -> Tested:
+    """The other test in some cohorts, which a note says."""
+    names = ("low", "high", "statistic", "p_value", "se", "df", "few")
+    mixed = {name: np.where(where, getattr(other, name), getattr(found, name)) for name in names}
+    mixed["few"] |= found.few
+    note = "an area without variance, so the intervals of both are joined (MOVER)"
+    return replace(found, **mixed, masks=[*found.masks, (where, note)])
 
 
 def _joined(first: Estimates, second: Estimates, level: float) -> Tested:
