@@ -58,6 +58,10 @@ class Provenance(Mapping[str, Any]):
         source = self._source() if callable(self._source) else self._source
         return dict(source or {})
 
+    def adding(self, more: Callable[[], Mapping[str, Any]]) -> Provenance:
+        """This record and what a result adds to it, with the same rows to explore."""
+        return Provenance(lambda: {**self, **more()}, self.explore)
+
     def __getitem__(self, key: str) -> Any:
         return self._items[key]
 

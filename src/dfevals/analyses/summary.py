@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from dfevals.analyses.comparing.paired import Tested, TestOptions
-from dfevals.analyses.comparing.unpaired import unpaired
+from dfevals.analyses.comparing.unpaired import OF_AREAS, OF_RATES, unpaired
 from dfevals.analyses.estimate import Complement, Estimates, Options, Part, estimate, row_values
 from dfevals.bound import Bound
 from dfevals.cohorts import Cohorts
@@ -22,7 +22,7 @@ from dfevals.inference.levels import check_level, normal_quantile
 from dfevals.metrics.planning import needs_of, plan
 from dfevals.metrics.registry import Request, find
 from dfevals.needs import Cells, Extremes, Moments, Need, Scores
-from dfevals.results import MetricsResult
+from dfevals.results import MetricsResult, Provenance
 from dfevals.roles import Model
 from dfevals.tally import ModelTally, Tally
 
@@ -257,9 +257,9 @@ def _made(provenance: Any, dropped: dict[str, dict[str, int]], options: Options)
         made["interval"] = options.interval if options.ci is not None else None
         if options.interval == "bootstrap":
             made |= {"n_resamples": options.n_resamples, "random_state": options.random_state}
-        return {**(provenance() if callable(provenance) else provenance), **made}
+        return made
 
-    return record
+    return (provenance if isinstance(provenance, Provenance) else Provenance(provenance)).adding(record)
 
 
 @dataclass
@@ -361,10 +361,15 @@ class _Piece:
 
 
 def _tested(run: _Run, request: Request, part: Part, rest: Complement) -> Tested | None:
-    """The test of a comparison, so that one question has one answer; None for intervals of another kind."""
+    """The test of a comparison of rates or areas, which agrees with the interval that is shown; None for the rest.
+
+    Other metrics are tested by the intervals of both sides, also at the strict level: those of skewed losses hold
+    their level in small cohorts, where Welch's t does not.
+    """
     if run.options.ci is None or run.options.interval != "auto" or run.options.by_class:
         return None
-    return unpaired(request, part, rest, TestOptions(level=run.options.ci), run.labels, run.task)
+    found = unpaired(request, part, rest, TestOptions(level=run.options.ci), run.labels, run.task)
+    return found if found.test in (OF_RATES, OF_AREAS) else None
 
 
 def _strict(run: _Run) -> float:

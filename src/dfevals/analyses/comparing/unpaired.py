@@ -30,6 +30,7 @@ from dfevals.tally import CellView
 __all__ = ["UNPAIRED_TESTS", "unpaired"]
 
 Floats = npt.NDArray[np.float64]
+OF_RATES, OF_AREAS = "Newcombe interval and the test that inverts it", "DeLong, unpaired"
 UNPAIRED_TESTS = ("two-proportions", "welch", "delong", "delta")
 
 
@@ -108,7 +109,7 @@ def _rates(
         first,
         second,
         test,
-        "Newcombe interval and the test that inverts it",
+        OF_RATES,
         (high - low) / (2 * normal_quantile(level)),
         np.inf,
     )
@@ -168,7 +169,7 @@ def _delong(ranks: list[Any], first: Estimates, second: Estimates, level: float)
         statistic,
         _two_sided(statistic, df),
         first.support,
-        "DeLong, unpaired",
+        OF_AREAS,
         se,
         df,
         least < FEW_ROWS,

@@ -72,7 +72,8 @@ const SCALES = { f1: (j) => (2 * j) / (1 + j) };
 /** Metric → (cells, z) → [value, low, high]. */
 export const METRICS = Object.fromEntries(Object.entries(SHARES).map(([name, share]) => {
   const scale = SCALES[name];
-  return [name, scale ? (c, z) => wilson(...share(c), z).map(scale) : (c, z) => wilson(...share(c), z)];
+  const estimate = scale ? (c, z) => wilson(...share(c), z).map(scale) : (c, z) => wilson(...share(c), z);
+  return [name, Object.assign(estimate, { share: !scale })];
 }));
 /** Fewer than five events on either side: no interval is honest. */
 export const few = (metric, c) => { const [x, n] = SHARES[metric](c); return n > 0 && Math.min(x, n - x) < 5; };
@@ -93,11 +94,21 @@ export function differ(f, one, other, z, strict = NaN) {
   if (gap === 0) return 1;
   const near = half(a, b);
   if (!(near > 0)) return NaN;
+  if (f.share) return twoSided(touching(f, one, other, gap, (gap / near) * z));
   if (gap > near && strict > z) {
     const far = half(f(one, strict), f(other, strict));
     if (far > near) return twoSided(z + ((strict - z) * (gap - near)) / (far - near));
   }
   return twoSided((gap / near) * z);
+}
+/** The quantile at which the interval of the difference of two shares touches zero: half-widths grow nearly in proportion. */
+function touching(f, one, other, gap, z) {
+  for (let i = 0; i < 60; i++) {
+    const next = (z * gap) / half(f(one, z), f(other, z));
+    if (!(Math.abs(next - z) > 1e-9 * z)) return next;
+    z = next;
+  }
+  return z;
 }
 /** The quantile at which one of n cohorts must differ (Bonferroni); NaN for fewer than two. */
 export function strictest(level, n) {
