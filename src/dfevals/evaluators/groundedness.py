@@ -23,7 +23,7 @@ _WEAKNESSES = (
     "judged by whether the context has them."
 )
 _ACCURACY = (
-    "WiCE claims, nested cross-validation by claim: ROC AUC .811 [.766, .855] supported against the rest, .961 [.942, .977] "
+    "WiCE claims, nested cross-validation by claim: ROC AUC .811 [.765, .855] supported against the rest, .961 [.942, .977] "
     "not supported against the rest (unigram overlap .763 and .915, TF-IDF .677 and .873, BLEU .709 and .890); with the "
     "evidence as one text .814 and .958. HaluEval QA, unseen half (252 questions): 1.000 (response length .981, unigram "
     "overlap .917, BLEU .448, TF-IDF .376, ROUGE-L .163); but at the pass mark 73 % of its hallucinated answers pass, since "
@@ -56,7 +56,7 @@ class Groundedness(Evaluator):
     -----
     Measured by `scripts/fit_groundedness.py` (intervals: bootstrap over claims or questions). On WiCE (real claims of
     Wikipedia against the pages they cite; 349 claims, 1,043 rows; ten-fold cross-validation by claim, twice, with features,
-    penalties and join chosen inside each fold) the ROC AUC is .811 [.766, .855] for supported against the rest and .961
+    penalties and join chosen inside each fold) the ROC AUC is .811 [.765, .855] for supported against the rest and .961
     [.942, .977] for not supported against the rest; unigram overlap has .763 and .915, ROUGE-2 .667 and .861, BLEU .709 and
     .890, TF-IDF .677 and .873. With the evidence joined to one text it is .814 and .958. On the half of HaluEval QA that
     the fit has not seen (252 questions, right against hallucinated answer) it is 1.000: every right answer scores above

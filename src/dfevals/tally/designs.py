@@ -51,11 +51,12 @@ def design_effects(tally: ScoreTally) -> DesignEffects:
 def _of_cohort(tally: ScoreTally, rows: slice) -> list[float]:
     assert tally.cluster is not None
     assert tally.label is not None
+    assert tally.score is not None
     label, size = tally.label[rows], rows.stop - rows.start
     weight = np.ones(size) if tally.weight is None else tally.weight[rows]
     square = weight if tally.frequency else weight * weight
     names, cluster = np.unique(tally.cluster[rows], return_inverse=True)
-    place = (cluster * GROUPS + np.arange(size) * GROUPS // size) * 2 + label
+    place = (cluster * GROUPS + _first_equal(tally.score[rows]) * GROUPS // size) * 2 + label
 
     def table(values: Floats) -> Floats:
         return np.asarray(np.bincount(place, values, len(names) * GROUPS * 2), float).reshape(-1, GROUPS, 2)
@@ -64,6 +65,12 @@ def _of_cohort(tally: ScoreTally, rows: slice) -> list[float]:
     above, squares_above = (np.cumsum(x[..., ::-1, :], axis=-2)[..., ::-1, :] for x in (sums, squares))
     found = [_of_class(above[:, :, side], squares_above[:, side]) for side in (1, 0)]
     return [*found, _of_rate(above, squares_above), _of_rate(sums, squares)]
+
+
+def _first_equal(score: Floats) -> npt.NDArray[np.int64]:
+    """Place of the first row with the same score: equal scores fall into one group, so that row order is irrelevant."""
+    new = np.append(True, score[1:] != score[:-1])
+    return np.maximum.accumulate(np.where(new, np.arange(len(score)), 0))
 
 
 def _of_class(above: Floats, square: Floats) -> float:
