@@ -251,6 +251,10 @@ FAMILIES = (
                 "route", "Routing", "Which model for which cohort, against a default.",
                 'ev.route(by="contact", default="logistic").plot()',
             ),
+            Picture(
+                "power", "Planning", "The smallest difference that each cohort's rows find.",
+                'ev.power("gbm", "logistic", by="contact", metrics="accuracy").plot()',
+            ),
         ),
     ),
     Family(
@@ -262,6 +266,19 @@ FAMILIES = (
             Picture(
                 "folds", "Metric over folds", "One line per model, the mean with its corrected interval at the right.",
                 'ev.folds(metrics="roc_auc").plot()',
+            ),
+        ),
+    ),
+    Family(
+        "Release gates",
+        "gates",
+        'df = dfevals.datasets.load("credit")\n'
+        'ev = df.evals(y_true="class", y_score={"gbm": "p_gbm", "logistic": "p_logistic"}, pos_label="bad")\n'
+        'rules = [dfevals.Gate("roc_auc", ">=", 0.7), dfevals.Gate("accuracy", vs="baseline", margin=0.05)]',
+        (
+            Picture(
+                "gate", "Gate", "Each rule and cohort against its limit, coloured by the answer.",
+                'ev.gate(rules, baseline="logistic", by="housing").plot()',
             ),
         ),
     ),
