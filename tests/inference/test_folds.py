@@ -170,7 +170,11 @@ def test_friedman_labels_what_it_cannot_answer():
     tied = inference.friedman(np.ones((5, 3)))
     assert (tied.p_value, tied.f_p_value, tied.note) == (1.0, 1.0, "all models are tied")
     few = inference.friedman([[1, 2, 3], [1, np.nan, 2]])
-    assert (np.isnan(few.p_value), few.note, few.n) == (True, "fewer than two complete blocks", 1)
+    assert (np.isnan(few.p_value), few.note, few.n) == (
+        True,
+        "fewer than two complete blocks; 1 block with missing values left out",
+        1,
+    )
     perfect = inference.friedman([[1, 2, 3]] * 6)
     assert (perfect.f_statistic, perfect.f_p_value) == (np.inf, 0.0)
     assert np.isnan(inference.nemenyi([[1, 2]]).critical_difference)

@@ -58,3 +58,47 @@ def test_all_names_exist_and_importing_them_loads_no_scipy():
     code = "import sys, dfevals.inference; print([m for m in sys.modules if m.split('.')[0] in ('scipy', 'sklearn')])"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
+
+
+Y = [0, 0, 1, 1, 0, 1]
+FIRST = [0.1, 0.4, 0.5, 0.9, 0.3, float("nan")]
+SECOND = [0.2, 0.1, 0.7, 0.6, 0.5, 0.4]
+THREE = np.stack([FIRST, SECOND, SECOND[::-1]], axis=1)
+
+
+@pytest.mark.parametrize(
+    ("test", "what"),
+    [
+        (lambda x: inference.paired_ttest(x, SECOND), "pair"),
+        (lambda x: inference.tost(x, SECOND, 0.5), "pair"),
+        (lambda x: inference.wilcoxon(x, SECOND), "pair"),
+        (lambda x: inference.sign_flip_permutation(x, SECOND), "pair"),
+        (lambda x: inference.welch_ttest(x, SECOND), "value"),
+        (lambda x: inference.roc_auc_interval(Y, x), "row"),
+        (lambda x: inference.delong(Y, x, SECOND), "row"),
+        (lambda x: inference.delong_unpaired(Y, SECOND, Y, x), "row"),
+        (lambda x: inference.corrected_resampled_ttest(x, 90, 10), "fold"),
+        (lambda x: inference.bayesian_correlated_ttest(x, 90, 10), "fold"),
+        (lambda x: inference.friedman(np.column_stack([x, THREE[:, 1:]])), "block"),
+        (lambda x: inference.nemenyi(np.column_stack([x, THREE[:, 1:]])), "block"),
+        (lambda x: inference.anova_repeated(np.column_stack([x, THREE[:, 1:]])), "block"),
+        (lambda x: inference.cochrans_q(np.column_stack([np.where(np.isnan(x), x, np.round(x)), Y, Y[::-1]])), "row"),
+    ],
+)
+def test_what_is_left_out_is_said_beside_other_notes(test, what):
+    found, complete = test(FIRST), test([*FIRST[:-1], 0.8])
+    said = f"1 {what} with missing values left out"
+    assert str(found.note).endswith(said)
+    assert "left out" not in str(complete.note)
+
+
+def test_what_is_left_out_is_said_in_the_group_that_it_concerns():
+    groups = [0, 0, 0, 1, 1, 1]
+    found = inference.delong_by_group(groups, [0, 1, 1, 0, 0, 1], FIRST, SECOND)
+    assert "left out" not in found.note[0]
+    assert found.note[1].endswith("; 1 row with missing values left out")
+    pairs = inference.paired_ttest(np.tile(FIRST, (2, 1)), [SECOND, [float("nan")] * 2 + SECOND[2:]])
+    assert [str(note) for note in pairs.note] == [
+        "1 pair with missing values left out",
+        "3 pairs with missing values left out",
+    ]

@@ -16,7 +16,15 @@ from dfevals.inference.placements import (
     complete_rows,
     complete_rows_with_groups,
 )
-from dfevals.inference.records import Estimate, FloatOrArray, HypothesisTest, as_counts, as_given, label_where
+from dfevals.inference.records import (
+    Estimate,
+    FloatOrArray,
+    HypothesisTest,
+    as_counts,
+    as_given,
+    label_where,
+    saying_left_out,
+)
 
 __all__ = [
     "AUCTest",
@@ -88,9 +96,10 @@ def delong(y_true: ArrayLike, score_a: ArrayLike, score_b: ArrayLike, level: flo
     labels, (first, second) = complete_rows(y_true, score_a, score_b)
     one_group = np.zeros(labels.size, dtype=np.int8)
     many = delong_by_group(one_group, labels, first, second, n_groups=1, level=level)
-    return AUCTest(
+    test = AUCTest(
         **{name: as_given(getattr(many, name)[0]) for name in _PER_GROUP}, level=many.level, method=many.method
     )
+    return saying_left_out(test, np.size(score_a) - labels.size, "row")
 
 
 _PER_GROUP = ("estimate", "ci_low", "ci_high", "statistic", "p_value", "auc_a", "auc_b", "n", "note")
@@ -131,8 +140,8 @@ def delong_by_group(
     ----------
     Sun & Xu (2014), "Fast implementation of DeLong's algorithm", IEEE Signal Processing Letters 21.
     """
-    codes = np.asarray(groups)
-    labels, scores, codes = complete_rows_with_groups(codes, y_true, score_a, score_b)
+    given = np.asarray(groups)
+    labels, scores, codes = complete_rows_with_groups(given, y_true, score_a, score_b)
     total = int(codes.max(initial=-1)) + 1 if n_groups is None else n_groups
     z = normal_quantile(level)
     layout = GroupedRows.of(codes, labels, total)
@@ -144,7 +153,7 @@ def delong_by_group(
     with np.errstate(divide="ignore", invalid="ignore"):
         statistic = np.where(se > 0, difference / se, np.where(difference == 0, 0.0, np.nan))
     statistic = np.where(np.isnan(se), np.nan, statistic)
-    return AUCTest(
+    test = AUCTest(
         estimate=difference,
         ci_low=np.where(se > 0, np.maximum(difference - z * se, -1), np.nan),
         ci_high=np.where(se > 0, np.minimum(difference + z * se, 1), np.nan),
@@ -163,6 +172,9 @@ def delong_by_group(
             few=(np.minimum(layout.n_pos, layout.n_neg) < FEW_ROWS, FEW_NOTE),
         ),
     )
+    if labels.size == given.size:
+        return test
+    return saying_left_out(test, np.bincount(given[given >= 0], minlength=total)[:total] - layout.rows, "row")
 
 
 def delong_unpaired(
@@ -197,7 +209,8 @@ def delong_unpaired(
     a, b = SampleAUC.of(y_a, score_a), SampleAUC.of(y_b, score_b)
     test = delong_unpaired_from_variances(a.auc, a.variance, a.n, b.auc, b.variance, b.n, level)
     few = min(a.n_pos, a.n_neg, b.n_pos, b.n_neg) < FEW_ROWS
-    return replace(test, note=a.note or b.note or test.note or (FEW_NOTE if few else ""))
+    test = replace(test, note=a.note or b.note or test.note or (FEW_NOTE if few else ""))
+    return saying_left_out(test, a.left_out + b.left_out, "row")
 
 
 def delong_unpaired_from_variances(
@@ -301,7 +314,8 @@ def roc_auc_interval(y_true: ArrayLike, y_score: ArrayLike, method: str = "auto"
     note = sample.note if np.isnan(low) else ""
     if np.isnan(low) and not note:
         note = f"AUC of {sample.auc:g}: DeLong's variance is 0, use method='newcombe' or 'auto'"
-    return Estimate(estimate=sample.auc, ci_low=low, ci_high=high, level=level, method=name, n=sample.n, note=note)
+    found = Estimate(estimate=sample.auc, ci_low=low, ci_high=high, level=level, method=name, n=sample.n, note=note)
+    return saying_left_out(found, sample.left_out, "row")
 
 
 def _one_interval(sample: SampleAUC, method: str, level: float) -> tuple[float, float, str]:

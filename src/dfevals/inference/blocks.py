@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from dfevals.exceptions import DataError, check_choice
 from dfevals.inference.levels import check_level
-from dfevals.inference.records import FloatOrArray, HypothesisTest, as_given, label_where
+from dfevals.inference.records import FloatOrArray, HypothesisTest, as_given, label_where, saying_left_out
 
 __all__ = ["FriedmanTest", "NemenyiTest", "RepeatedAnova", "anova_repeated", "friedman", "nemenyi"]
 
@@ -60,9 +60,13 @@ def anova_repeated(x: ArrayLike) -> RepeatedAnova:
     ----------
     Fisher (1925), "Statistical methods for research workers"; Greenhouse & Geisser (1959), Psychometrika 24.
     """
+    values, left_out = _blocks(x)
+    return saying_left_out(_anova(values), left_out, "block")
+
+
+def _anova(values: Floats) -> RepeatedAnova:
     from scipy.special import fdtrc
 
-    values = _blocks(x)
     n, k = values.shape
     df = (float(k - 1), float((n - 1) * (k - 1)))
     method = "repeated-measures ANOVA"
@@ -163,7 +167,7 @@ def friedman(x: ArrayLike, tie_correction: bool = True, better: str = "higher") 
     tied = ties == n * (k**3 - k)
     few = n < 2
     unclear = np.where(few, np.nan, 1.0)
-    return FriedmanTest(
+    test = FriedmanTest(
         estimate=as_given(ranks.max(axis=-1) - ranks.min(axis=-1)),
         statistic=as_given(np.where(tied | few, np.nan, statistic)),
         p_value=as_given(np.where(tied | few, unclear, chdtrc(k - 1, statistic))),
@@ -176,6 +180,7 @@ def friedman(x: ArrayLike, tie_correction: bool = True, better: str = "higher") 
         f_p_value=as_given(np.where(tied | few, unclear, f_p_value)),
         f_df=f_df,
     )
+    return saying_left_out(test, np.shape(x)[-2] - n, "block")
 
 
 def _mean_ranks(x: ArrayLike, better: str) -> tuple[Floats, NDArray[np.intp], Floats]:
@@ -248,10 +253,14 @@ def nemenyi(x: ArrayLike, alpha: float = 0.05, better: str = "higher") -> Nemeny
     ----------
     Nemenyi (1963), "Distribution-free multiple comparisons"; Demšar (2006), JMLR 7.
     """
+    check_level(alpha, "alpha")
+    values, left_out = _blocks(x)
+    return saying_left_out(_nemenyi(values, alpha, better), left_out, "block")
+
+
+def _nemenyi(values: Floats, alpha: float, better: str) -> NemenyiTest:
     from scipy.stats import studentized_range
 
-    check_level(alpha, "alpha")
-    values = _blocks(x)
     n, k = values.shape
     method = "Nemenyi"
     if n < 2:
@@ -290,10 +299,10 @@ def _groups(ranks: Floats, critical: float) -> list[tuple[int, ...]]:
     return [run for run in runs if len(run) > 1]
 
 
-def _blocks(x: ArrayLike) -> Floats:
-    """The complete rows of a two-dimensional array of blocks × models."""
+def _blocks(x: ArrayLike) -> tuple[Floats, int]:
+    """The complete rows of a two-dimensional array of blocks × models, and how many others there are."""
     values = np.asarray(x, dtype=np.float64)
     if values.ndim != 2 or values.shape[1] < 2:
         raise DataError(f"x must have shape (blocks, k) with k ≥ 2 models; found {values.shape}.")
     complete: Floats = values[~np.isnan(values).any(axis=1)]
-    return complete
+    return complete, len(values) - len(complete)

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from dfevals.exceptions import DataError, check_choice
 from dfevals.inference.levels import check_level, normal_quantile
 from dfevals.inference.proportions import wilson
-from dfevals.inference.records import Estimate, HypothesisTest, as_counts, as_given, label_where
+from dfevals.inference.records import Estimate, HypothesisTest, as_counts, as_given, label_where, saying_left_out
 
 __all__ = ["cochrans_q", "mcnemar", "paired_difference"]
 
@@ -244,7 +244,7 @@ def cochrans_q(x: ArrayLike) -> HypothesisTest:
         gap = (per_model.max(axis=-1) - per_model.min(axis=-1)) / rows
     same, empty = spread == 0, rows == 0
     p_value = np.where(empty, np.nan, np.where(same, 1.0, chdtrc(k - 1, statistic)))
-    return HypothesisTest(
+    test = HypothesisTest(
         estimate=as_given(gap),
         statistic=as_given(statistic),
         p_value=as_given(p_value),
@@ -253,3 +253,4 @@ def cochrans_q(x: ArrayLike) -> HypothesisTest:
         n=as_given(rows),
         note=label_where(rows.shape, empty=(empty, "no complete rows"), same=(same, "no row tells the models apart")),
     )
+    return saying_left_out(test, (~complete).sum(axis=-1), "row")

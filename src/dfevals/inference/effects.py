@@ -163,5 +163,5 @@ def cliffs_delta(a: ArrayLike, b: ArrayLike, level: float = 0.95) -> Estimate:
         level=level,
         method=f"Cliff's delta, {area.method}",
         n=area.n,
-        note="a sample has no values" if area.note == "one class" else area.note,
+        note=area.note.replace("one class", "a sample has no values"),
     )

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from dfevals.exceptions import DataError
 from dfevals.inference.levels import check_level, t_quantile
 from dfevals.inference.paired import t_test
-from dfevals.inference.records import FloatOrArray, HypothesisTest, as_given, label_where
+from dfevals.inference.records import FloatOrArray, HypothesisTest, as_given, label_where, saying_left_out
 
 __all__ = [
     "BayesianTest",
@@ -65,7 +65,8 @@ def corrected_resampled_ttest(
     """
     mean, se, n = _corrected(differences, n_train, n_test)
     method = "corrected resampled t (Nadeau–Bengio)"
-    return t_test(mean, se, n - 1, n=as_given(n), level=level, method=method, few=FEW_FOLDS)
+    test = t_test(mean, se, n - 1, n=as_given(n), level=level, method=method, few=FEW_FOLDS)
+    return saying_left_out(test, np.shape(np.atleast_1d(differences))[-1] - n, "fold")
 
 
 def _corrected(
@@ -261,7 +262,7 @@ def bayesian_correlated_ttest(
         half = np.where(scale > 0, t_quantile(level, df) * scale, np.nan)
     zero = (scale == 0) & (mean == 0)
     p_a, p_b = np.where(zero, 0.0, p_a), np.where(zero, 0.0, p_b)
-    return BayesianTest(
+    test = BayesianTest(
         estimate=as_given(mean),
         ci_low=as_given(mean - half),
         ci_high=as_given(mean + half),
@@ -281,3 +282,4 @@ def bayesian_correlated_ttest(
         scale=as_given(scale),
         rope=float(rope),
     )
+    return saying_left_out(test, np.shape(np.atleast_1d(differences))[-1] - n, "fold")

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from dfevals.exceptions import DataError
 from dfevals.inference.levels import check_level, t_quantile
-from dfevals.inference.records import FloatOrArray, HypothesisTest, as_counts, as_given, label_where
+from dfevals.inference.records import FloatOrArray, HypothesisTest, as_counts, as_given, label_where, saying_left_out
 
 __all__ = [
     "differences_of",
@@ -73,7 +73,8 @@ def paired_ttest(a: ArrayLike, b: ArrayLike, level: float = 0.95) -> HypothesisT
         variance = squares / (n - 1)
     scale = np.abs(gaps).max(axis=-1, initial=0.0)
     variance = np.where(squares <= n * (1e-12 * scale) ** 2, 0.0, variance)
-    return paired_ttest_from_moments(mean, variance, n, level)
+    test = paired_ttest_from_moments(mean, variance, n, level)
+    return saying_left_out(test, (~complete).sum(axis=-1), "pair")
 
 
 def paired_ttest_from_moments(
@@ -166,7 +167,9 @@ def welch_ttest(a: ArrayLike, b: ArrayLike, level: float = 0.95) -> HypothesisTe
     Welch (1947), "The generalization of 'Student's' problem when several different population variances are involved",
     Biometrika 34.
     """
-    return welch_ttest_from_moments(*_moments(a), *_moments(b), level)
+    test = welch_ttest_from_moments(*_moments(a), *_moments(b), level)
+    missing = [np.isnan(np.atleast_1d(np.asarray(x, dtype=np.float64))).sum(axis=-1) for x in (a, b)]
+    return saying_left_out(test, missing[0] + missing[1], "value")
 
 
 def _moments(values: ArrayLike) -> tuple[Floats, Floats, Floats]:
@@ -261,7 +264,7 @@ def tost(
         above, below = (test.estimate - low) / se, (high - test.estimate) / se
     smaller = np.fmin(above, below)
     p_value = stdtr(test.df, -smaller)
-    constant = np.isin(test.note, ("constant differences", "all differences are 0"))
+    constant = np.isnan(se) & ~np.isnan(test.df)
     inside = (low < np.asarray(test.estimate)) & (np.asarray(test.estimate) < high)
     return HypothesisTest(
         estimate=test.estimate,

@@ -121,6 +121,7 @@ class SampleAUC:
     n_pos: int
     n_neg: int
     note: str
+    left_out: int  # rows with a missing value
 
     @classmethod
     def of(cls, y_true: ArrayLike, score: ArrayLike) -> SampleAUC:
@@ -131,7 +132,12 @@ class SampleAUC:
         auc = layout.mean_of_positives(placed)[0]
         of_positives, of_negatives = layout.variance_terms(placed)
         return cls(
-            float(auc), float(of_positives[0] + of_negatives[0]), int(layout.n_pos[0]), int(layout.n_neg[0]), note
+            float(auc),
+            float(of_positives[0] + of_negatives[0]),
+            int(layout.n_pos[0]),
+            int(layout.n_neg[0]),
+            note,
+            np.size(score) - labels.size,
         )
 
     @property

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from dfevals.exceptions import DataError
 from dfevals.inference.levels import check_level, normal_quantile
 from dfevals.inference.paired import differences_of
-from dfevals.inference.records import HypothesisTest
+from dfevals.inference.records import HypothesisTest, saying_left_out
 from dfevals.inference.seeds import generator
 
 __all__ = ["sign_flip_permutation", "wilcoxon"]
@@ -46,13 +46,16 @@ def wilcoxon(a: ArrayLike, b: ArrayLike, level: float = 0.95) -> HypothesisTest:
     Wilcoxon (1945), "Individual comparisons by ranking methods", Biometrics Bulletin 1; Hollander, Wolfe & Chicken
     (2014), "Nonparametric statistical methods", 3rd ed., section 3.
     """
-    from scipy.stats import wilcoxon as signed_rank
-
     check_level(level)
     gaps, complete = differences_of(a, b)
     if gaps.ndim != 1:
         raise DataError(f"a and b must be one-dimensional; found shape {gaps.shape}.")
-    gaps = gaps[complete]
+    return saying_left_out(_signed_rank(gaps[complete], level), int((~complete).sum()), "pair")
+
+
+def _signed_rank(gaps: Floats, level: float) -> HypothesisTest:
+    from scipy.stats import wilcoxon as signed_rank
+
     method = "Wilcoxon signed rank"
     if gaps.size == 0:
         return HypothesisTest(method=method, level=level, n=0, note="no complete pairs")
@@ -177,7 +180,13 @@ def sign_flip_permutation(
     gaps, complete = differences_of(a, b)
     if gaps.ndim != 1:
         raise DataError(f"a and b must be one-dimensional; found shape {gaps.shape}.")
-    gaps = gaps[complete]
+    test = _sign_flips(gaps[complete], n_resamples, random_state, level)
+    return saying_left_out(test, int((~complete).sum()), "pair")
+
+
+def _sign_flips(
+    gaps: Floats, n_resamples: int, random_state: int | np.random.Generator | None, level: float
+) -> HypothesisTest:
     n, method = gaps.size, "sign-flip permutation"
     if n == 0:
         return HypothesisTest(method=method, level=level, n=0, note="no complete pairs")

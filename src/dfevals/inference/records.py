@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import Any, TypeAlias
+from dataclasses import dataclass, fields, replace
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Estimate", "FloatOrArray", "HypothesisTest", "as_given", "label_where"]
+__all__ = ["Estimate", "FloatOrArray", "HypothesisTest", "as_given", "label_where", "saying_left_out"]
 
 FloatOrArray: TypeAlias = Any
 """A float where the inputs were scalars, an array of the broadcast shape where they were arrays."""
@@ -114,6 +114,41 @@ class HypothesisTest(Estimate):
     statistic: FloatOrArray = float("nan")
     p_value: FloatOrArray = float("nan")
     df: FloatOrArray = float("nan")
+
+
+Record = TypeVar("Record", bound=Estimate)
+
+
+def saying_left_out(found: Record, left_out: ArrayLike, what: str) -> Record:
+    """Add to a record's note how many pairs, rows or blocks with missing values were left out.
+
+    Parameters
+    ----------
+    found : Estimate
+        The record of what is complete.
+    left_out : int or array of int
+        How many were left out, in the shape of the record's numbers.
+    what : str
+        One of them: "pair", "row", "block".
+
+    Examples
+    --------
+    >>> saying_left_out(Estimate(n=5, note="too few pairs"), 1, "pair").note
+    'too few pairs; 1 pair with missing values left out'
+    """
+    count = np.asarray(left_out)
+    if not count.any():
+        return found
+    notes = np.broadcast_to(found.note, count.shape)
+    said = [_with(str(note), int(gone), what) for note, gone in zip(notes.flat, count.flat, strict=True)]
+    return replace(found, note=as_given(np.array(said).reshape(count.shape)))
+
+
+def _with(note: str, gone: int, what: str) -> str:
+    if not gone:
+        return note
+    dropped = f"{gone:,} {what}{'' if gone == 1 else 's'} with missing values left out"
+    return f"{note}; {dropped}" if note else dropped
 
 
 def _shown(value: Any) -> str:

@@ -125,11 +125,11 @@ def _ranks(request: Request, names: tuple[str, ...], overall: Floats, table: Flo
 
 
 def _omnibus(request: Request, table: Floats, what: str) -> list[tuple[Any, ...]]:
-    complete = table[~np.isnan(table).any(axis=1)]
-    if len(complete) < 2:
+    test = friedman(table, better=request.better)
+    if test.n < 2:
         return []
-    test = friedman(complete, better=request.better)
-    note = test.note or ("folds share training rows: p is a guide, not a size" if what == "folds" else "")
+    caution = "folds share training rows: p is a guide, not a size" if what == "folds" else ""
+    note = "; ".join(filter(None, (test.note, caution)))
     df = f"{test.f_df[0]:g}, {test.f_df[1]:g}"
     return [
         (request.label, f"Friedman over {what}", test.statistic, f"{test.df:g}", test.p_value, int(test.n), note),

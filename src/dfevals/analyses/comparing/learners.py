@@ -78,9 +78,8 @@ def _tested(
     notes = np.broadcast_to(np.atleast_1d(np.asarray(found.note)), shape)
     with np.errstate(divide="ignore", invalid="ignore"):
         se = (high - low) / (2 * t_quantile(level, df))
-    missing = (count < folds.n) & (count > 0)
     masks = [(notes == text, str(text)) for text in np.unique(notes) if text]
-    masks += [(missing, "not defined in some folds, which are left out"), (count == 0, "not defined in any fold")]
+    masks.append((count == 0, "not defined in any fold"))
     return Tested(
         value_a, value_b, low, high, statistic, p, n.sum(axis=1), found.method, se, df, count < FEW_FOLDS, masks,
         np.where(count > 0, np.nansum(gaps, axis=1) / np.maximum(count, 1), np.nan),
