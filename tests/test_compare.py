@@ -366,6 +366,29 @@ class TestUnpaired:
         assert "MOVER" in found["note"]
         assert (found["verdict"] == "too few") == (positives == 1)
 
+    @pytest.mark.parametrize("metric", ["accuracy", "f1", "brier", "rmse_of_scores"])
+    @pytest.mark.parametrize("nested", [True, False])
+    def test_clusters_of_the_rest_count_as_those_of_a_cohort(self, metric: str, nested: bool) -> None:
+        rng = np.random.default_rng(8)
+        unit = rng.integers(0, 60, 600)
+        y = rng.integers(0, 2, 600)
+        score = np.clip(0.3 + 0.3 * y + 0.2 * rng.normal(size=60)[unit] + 0.1 * rng.normal(size=600), 0, 1)
+        side = np.array(["a", "b", "c"])[(unit if nested else rng.integers(0, 60, 600)) % 3]
+        frame = pd.DataFrame({"y": y, "s": score, "unit": unit, "side": side, "half": rng.integers(0, 2, 600)})
+        evaluation = frame.evals(y_true="y", y_score="s", cluster="unit")
+        if metric == "rmse_of_scores":
+            evaluation, metric = frame.evals(y_true="y", y_pred="s", task="regression", cluster="unit"), "rmse"
+        by = ["side", "half"]
+        found = evaluation.compare(by=by, against="complement", metrics=[metric]).frame
+        own = evaluation.metrics(metric, by=by).frame.query("not is_overall")
+        assert len(found) == len(own) == 6
+        for (_, row), (_, mine) in zip(found.sort_values(by).iterrows(), own.sort_values(by).iterrows(), strict=True):
+            rest = evaluation.where(f"not (side == '{row['side']}' and half == {row['half']})")
+            theirs = rest.metrics(metric).frame.iloc[0]
+            assert row["value_b"] == pytest.approx(theirs["value"])
+            below = np.hypot(mine["value"] - mine["ci_low"], theirs["ci_high"] - theirs["value"])
+            assert row["ci_low"] == pytest.approx(row["difference"] - below)
+
     def test_unpaired_size(self) -> None:
         frame = simulated(100, 2000, seed=6).assign(v=lambda d: np.where(np.arange(len(d)) % 2, "x", "y"))
         ev = frame.evals(y_true="y", y_score={"a": "a"}, release="v")

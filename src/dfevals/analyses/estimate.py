@@ -27,6 +27,7 @@ from dfevals.metrics.planning import needs_of, pairs_of
 from dfevals.metrics.registry import Request
 from dfevals.needs import Cells, Extremes, Moments, Need, Scores
 from dfevals.tally import CellTally, CellView, ExtremeTally, ModelTally, MomentTally, RowTally, ScoreTally
+from dfevals.tally.clusters import ClusterSums
 
 __all__ = ["Estimates", "Options", "Part", "estimate"]
 
@@ -127,14 +128,23 @@ class Complement(Part):
         inside, total = self.part.get(need), self.whole.get(need)
         if isinstance(inside, CellTally):
             square = None if total.square is None else np.maximum(total.square - inside.square, 0)
-            self._parts[need] = CellTally(np.maximum(total.weight - inside.weight, 0), square)
+            self._parts[need] = CellTally(np.maximum(total.weight - inside.weight, 0), square, self._clusters(need))
         elif isinstance(inside, MomentTally):
-            self._parts[need] = _broadcast(total, self.n_cohorts).minus(inside)
+            outside = _broadcast(total, self.n_cohorts).minus(inside)
+            self._parts[need] = replace(outside, clusters=self._clusters(need), origin=total.origin)
         elif isinstance(inside, ScoreTally | RowTally):
             self._parts[need] = _outside(inside, self.part.tally.parts[need], self.part)
         else:
             raise MetricError("No complement for extremes.")
         return self._parts[need]
+
+    def _clusters(self, need: Need) -> ClusterSums | None:
+        """Sums per cluster over the rows outside each cohort."""
+        atoms: Any = self.part.tally.parts[need]
+        if atoms.clusters is None:
+            return None
+        place = np.arange(atoms.n_cohorts) if self.cohort_of is None else self.cohort_of
+        return atoms.clusters.outside(place, self.n_cohorts)
 
     def rows(self, values: Floats) -> Floats:
         """Sums of per-atom numbers outside each cohort."""

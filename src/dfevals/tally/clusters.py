@@ -11,6 +11,7 @@ import numpy.typing as npt
 __all__ = ["ClusterSums"]
 
 Ints = npt.NDArray[np.int64]
+DENSE = 8  # pairs of cluster and cohort per entry up to which a table of all pairs is quicker than sorting
 
 
 @dataclass
@@ -53,6 +54,21 @@ class ClusterSums:
             self.labels, self.cluster[keep], cohort[keep], self.kind[keep], self.values[:, keep]
         )._summed()
 
+    def outside(self, cohort_of: Ints, n_cohorts: int) -> ClusterSums:
+        """For every new cohort the entries of all cohorts that do not go to it; costs all entries per cohort."""
+        width = int(self.kind.max(initial=0)) + 1
+        unique, place = np.unique(self.cluster * width + self.kind, return_inverse=True)
+        none: Ints = np.zeros(0, np.int64)
+        to, parts = cohort_of[self.cohort], [(none, none, self.values[:, :0])]
+        for new in range(n_cohorts):
+            keep = np.flatnonzero(to != new)
+            found = np.flatnonzero(np.bincount(place[keep], minlength=len(unique)))
+            sums = [np.bincount(place[keep], row[keep], len(unique))[found] for row in self.values]
+            parts.append((found, np.full(len(found), new), np.stack(sums)))
+        joint, cohort, values = (np.concatenate(columns, axis=-1) for columns in zip(*parts, strict=True))
+        cluster, kind = np.divmod(unique[joint], width)
+        return ClusterSums(self.labels, cluster, cohort, kind, values)
+
     def merge(self, other: ClusterSums, kind_of: Ints | None = None, kind_of_other: Ints | None = None) -> ClusterSums:
         """Entries of both; clusters are matched by label, cohorts must be matched before."""
         labels, index = np.unique(np.concatenate([self.labels, other.labels]), return_inverse=True)
@@ -72,8 +88,8 @@ class ClusterSums:
 
     def count(self, n_cohorts: int) -> npt.NDArray[np.int64]:
         """Clusters in each cohort."""
-        pairs = np.unique(self.cluster * n_cohorts + self.cohort)
-        return np.bincount(pairs % n_cohorts, minlength=n_cohorts)
+        pair, _ = self._pairs(n_cohorts)
+        return np.bincount(pair % n_cohorts, minlength=n_cohorts)
 
     def variance(self, gradient: npt.NDArray[np.float64], n_cohorts: int) -> npt.NDArray[np.float64]:
         """Liang–Zeger variance of Σ gradient · values per cohort, with the factor G / (G − 1).
@@ -88,8 +104,17 @@ class ClusterSums:
             NaN where a cohort has fewer than two clusters.
         """
         part = (gradient[self.kind, :, self.cohort].T * self.values).sum(axis=0)
-        pair, inverse = np.unique(self.cluster * n_cohorts + self.cohort, return_inverse=True)
+        pair, inverse = self._pairs(n_cohorts)
         per_cluster = np.bincount(inverse, part, len(pair))
         total = np.bincount(pair % n_cohorts, per_cluster**2, n_cohorts)
         clusters = np.bincount(pair % n_cohorts, minlength=n_cohorts).astype(float)
         return np.where(clusters > 1, total * clusters / np.maximum(clusters - 1, 1), np.nan)
+
+    def _pairs(self, n_cohorts: int) -> tuple[Ints, Ints]:
+        """The pairs of cluster and cohort that occur, as cluster · n_cohorts + cohort, and the one of each entry."""
+        pair = self.cluster * n_cohorts + self.cohort
+        if len(self.labels) * n_cohorts > DENSE * len(pair):
+            unique, inverse = np.unique(pair, return_inverse=True)
+            return unique, inverse
+        seen = np.bincount(pair, minlength=len(self.labels) * n_cohorts) > 0  # no sorting
+        return np.flatnonzero(seen), (np.cumsum(seen) - 1)[pair]

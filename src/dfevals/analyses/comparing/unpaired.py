@@ -154,7 +154,7 @@ def _delong(ranks: list[Any], first: Estimates, second: Estimates, level: float)
     with np.errstate(divide="ignore", invalid="ignore"):
         variances = [np.where(np.minimum(v[1], v[2]) > 1, v[0], np.nan) for v, _ in parts]
         total = variances[0] + variances[1]
-        rows = [s.n_pos + s.n_neg - 1 for _, s in parts]
+        rows = [(s.n_pos + s.n_neg if s.n_clusters is None else s.n_clusters) - 1 for _, s in parts]
         df = total**2 / (variances[0] ** 2 / rows[0] + variances[1] ** 2 / rows[1])
         se = np.sqrt(total)
         gap = first.value - second.value
