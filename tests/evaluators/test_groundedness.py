@@ -91,6 +91,27 @@ def test_hallucination_score_is_the_complement() -> None:
     assert hallucinated.passed is grounded.passed
 
 
+def test_hallucination_score_marks_the_sentences_that_groundedness_marks() -> None:
+    roles = {
+        "response": "Acme was founded in 1880 by Ann Roe. It may make wooden anvils. Pigs can fly over the moon.",
+        "context": "Acme was founded in 1880 in Paris by Ann Roe. It makes anvils.",
+    }
+    counts = set()
+    for mark in (0.1, 0.5, 0.75, 0.9):
+        grounded = ev.Groundedness(pass_at=mark).evaluate(**roles)
+        hallucinated = ev.HallucinationScore(pass_at=1 - mark).evaluate(**roles)
+        assert (hallucinated.spans, hallucinated.reason) == (grounded.spans, grounded.reason)
+        assert hallucinated.passed == grounded.passed
+        counts.add(len(grounded.spans or ()))
+    assert len(counts) > 1
+
+
+def test_context_recall_with_the_mark_zero_marks_nothing() -> None:
+    found = ev.ContextRecall(pass_at=0.0).evaluate(reference="Pigs can fly.", context="Acme makes anvils.")
+    assert found.passed
+    assert "unsupported" not in found.reason
+
+
 @pytest.mark.parametrize("context", ["", "  ", [], ["", " "], None, 3, float("nan"), [None]])
 def test_a_context_that_is_none_is_an_error(context: object) -> None:
     assert ev.Groundedness().evaluate(response="Paris.", context=context).error

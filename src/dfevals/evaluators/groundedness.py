@@ -15,7 +15,14 @@ from dfevals.evaluators.support import SentenceSupport, load_model, support
 from dfevals.evaluators.values import passages, text, texts
 from dfevals.exceptions import DataError
 
-__all__ = ["ContextRecall", "Groundedness", "HallucinationScore", "embedding_similarity", "response_score"]
+__all__ = [
+    "ContextRecall",
+    "Groundedness",
+    "HallucinationScore",
+    "embedding_similarity",
+    "response_score",
+    "support_mark",
+]
 
 _WEAKNESSES = (
     "English; knows words, not meanings: a paraphrase without common words looks unsupported, a false statement made of "
@@ -129,16 +136,26 @@ class Groundedness(Evaluator):
             return [replace(s, score=(s.score + value) / 2) for s, value in zip(found, near, strict=True)]
         return found
 
+    def _weak(self, found: Sequence[SentenceSupport]) -> list[SentenceSupport]:
+        mark = support_mark(self.better, self.pass_at)
+        return [one for one in found if one.score < mark]
+
     def _evaluate(self, response: object, context: object) -> Evaluated:
         value = text("response", response)
         found = self._sentences(value, self._index(context))
         if not found:
             raise DataError("the response has no words: there is nothing to check.")
         score = response_score(found)
-        mark = _PASS_AT if self.pass_at is None else self.pass_at
-        weak = [one for one in found if one.score < mark]
+        weak = self._weak(found)
         details = {"sentences": [(one.span, round(one.score, 4)) for one in found]}
         return Evaluated(score, None, _reason(found, weak), spans=tuple(one.span for one in weak), details=details)
+
+
+def support_mark(better: str | None, pass_at: float | None) -> float:
+    """Support below which a sentence counts as unsupported, from the pass mark of a score and its direction."""
+    if pass_at is None:
+        return _PASS_AT
+    return 1 - pass_at if better == "lower" else pass_at
 
 
 def response_score(found: Sequence[SentenceSupport]) -> float:
@@ -197,6 +214,8 @@ class HallucinationScore(Groundedness):
         family="grounding",
     )
 
+    version: ClassVar[int] = 2
+
     def _evaluate(self, response: object, context: object) -> Evaluated:
         found = super()._evaluate(response, context)
         return replace(found, score=1.0 - found.score)
@@ -224,14 +243,15 @@ class ContextRecall(Groundedness):
         family="grounding",
     )
 
+    version: ClassVar[int] = 2
+
     def _evaluate(self, reference: object, context: object) -> Evaluated:
         index = self._index(context)
         best: Evaluated | None = None
         for answer in texts("reference", reference):
             found = self._sentences(answer, index)
             if found:
-                weak = [one for one in found if one.score < (self.pass_at or _PASS_AT)]
-                current = Evaluated(response_score(found), None, _reason(found, weak))
+                current = Evaluated(response_score(found), None, _reason(found, self._weak(found)))
                 best = current if best is None or current.score > best.score else best
         if best is None:
             raise DataError("the reference has no words: there is nothing to look for.")

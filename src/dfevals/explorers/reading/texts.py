@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dfevals.evaluators.groundedness import support_mark
 from dfevals.evaluators.tool_calls import MalformedCall
 from dfevals.evaluators.values import is_missing, passages
 from dfevals.exceptions import DataError, did_you_mean
@@ -302,9 +303,7 @@ def _grounding(view: View, column: str) -> Reader | None:
 def _mark(view: View, name: str) -> float:
     """Support below which a sentence counts as unsupported: the pass mark of the outcome."""
     outcome = next((o for o in view.bound.roles.outcomes if o.column == name), None)
-    if outcome is None or outcome.pass_at is None:
-        return 0.5
-    return 1 - outcome.pass_at if outcome.better == "lower" else outcome.pass_at
+    return support_mark(None, None) if outcome is None else support_mark(outcome.better, outcome.pass_at)
 
 
 def _kept_marks(view: View, answer: _Answer, but: Sequence[str] = ()) -> tuple[Mark, ...]:
