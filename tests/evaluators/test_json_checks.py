@@ -176,5 +176,13 @@ def test_a_catastrophic_pattern_takes_bounded_time_and_the_next_row_lives() -> N
     assert check.evaluate(response='"aab"').passed is False
 
 
+def test_a_catastrophic_pattern_with_an_escaped_keyword_takes_bounded_time() -> None:
+    schema = r'{"\u0070attern": "^(a+)+$"}'
+    start = time.monotonic()
+    found = SchemaCompliance(timeout=0.3).evaluate(response=json.dumps("a" * 40 + "!"), schema=schema)
+    assert time.monotonic() - start < 5
+    assert "not decided within 0.3 s" in str(found.error)
+
+
 def test_a_response_that_is_already_parsed() -> None:
     assert SchemaCompliance(schema=SCHEMA).evaluate(response={"id": 1}).passed

@@ -16,7 +16,7 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
-__all__ = ["find_pattern", "regex_cost", "schema_cost", "validate"]
+__all__ = ["find_pattern", "regex_cost", "schema_degree", "steps", "validate"]
 
 _EXPONENTIAL = math.inf
 _LOCAL_PART = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
@@ -75,13 +75,17 @@ def regex_cost(pattern: str, length: int, flags: int = 0) -> float:
     >>> regex_cost("a+b", 10)
     100.0
     """
-    degree = _degree(pattern, flags)
+    return steps(_degree(pattern, flags), length)
+
+
+def steps(degree: float, length: int) -> float:
+    """Steps of a search whose time grows as a polynomial of so high a degree."""
     return math.inf if math.isinf(degree) else float(max(length, 1) ** degree)
 
 
-def schema_cost(schema: Any, length: int) -> float:
-    """Greatest cost of a pattern of the schema on a text of so many characters; 0 without patterns."""
-    return max((regex_cost(pattern, length) for pattern in _patterns(schema)), default=0.0)
+def schema_degree(schema: Any) -> float:
+    """Degree of the polynomial that bounds the time of any pattern of the schema; 0 without patterns."""
+    return max(map(_degree, _patterns(schema)), default=0.0)
 
 
 def _patterns(schema: Any) -> Iterator[str]:

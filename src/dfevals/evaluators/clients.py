@@ -87,7 +87,7 @@ class OpenAICompatible:
         self.base_url, self.key_env, self.timeout = base_url.rstrip("/"), key_env, timeout
         self._parts = parts
         self._path = parts.path.rstrip("/") + "/chat/completions"
-        self._idle: list[http.client.HTTPConnection] = []
+        self._idle: list[_Connection] = []
         weakref.finalize(self, _close_all, self._idle)
 
     def __repr__(self) -> str:
@@ -139,6 +139,7 @@ class OpenAICompatible:
                     connection.connect()
                     connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 connection.request("POST", self._path, body, headers)
+                connection.sock.sendall(connection.written())
                 if _QUICK is not None:  # servers that send head and body apart would wait 40 ms for our acknowledgement
                     connection.sock.setsockopt(socket.IPPROTO_TCP, _QUICK, 1)
                 response = connection.getresponse()
@@ -157,12 +158,12 @@ class OpenAICompatible:
                 else:
                     connection.close()
 
-    def _connection(self) -> tuple[http.client.HTTPConnection, bool]:
+    def _connection(self) -> tuple[_Connection, bool]:
         """A connection, and whether it was used before."""
         try:
             return self._idle.pop(), True
         except IndexError:
-            kind = http.client.HTTPSConnection if self._parts.scheme == "https" else http.client.HTTPConnection
+            kind: type[_Connection] = _SecureConnection if self._parts.scheme == "https" else _Connection
             return kind(str(self._parts.hostname), self._parts.port, timeout=self.timeout), False
 
     def _clean(self, payload: bytes) -> str:
@@ -172,7 +173,26 @@ class OpenAICompatible:
         return shown.replace(key, "***") if key else shown
 
 
-def _close_all(idle: list[http.client.HTTPConnection]) -> None:
+class _Connection(http.client.HTTPConnection):
+    """Keeps what is written until it is asked for: head and body sent apart would wake the server twice."""
+
+    _waiting: bytes = b""
+
+    def send(self, data: Any) -> None:
+        """Keep a part of the request."""
+        self._waiting += bytes(data)
+
+    def written(self) -> bytes:
+        """The request; a second call has nothing."""
+        whole, self._waiting = self._waiting, b""
+        return whole
+
+
+class _SecureConnection(_Connection, http.client.HTTPSConnection):
+    """The same over TLS."""
+
+
+def _close_all(idle: list[_Connection]) -> None:
     while idle:
         idle.pop().close()
 

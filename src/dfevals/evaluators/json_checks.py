@@ -179,11 +179,13 @@ class SchemaCompliance(Evaluator):
             common["schema"] = schema
         super().__init__(settings=settings, **common)
         self.draft, self.formats, self.fenced, self.timeout = draft, formats, fenced, timeout
-        self._has_patterns: dict[str, bool] = {}
+        self._degrees: dict[str, float] = {}
 
     def _evaluate(self, response: object, schema: object) -> Evaluated:
         schema_text = self._constant if schema is self.constants.get("schema") else None
-        schema_text = schema_text if schema_text is not None else _schema_text(schema)
+        if schema_text is None:
+            read_before = isinstance(schema, str) and schema in self._degrees
+            schema_text = str(schema) if read_before else _schema_text(schema)
         length = 1000
         if isinstance(response, Mapping | list):
             instance: Any = plain(response)
@@ -210,17 +212,22 @@ class SchemaCompliance(Evaluator):
         return checking.validate(schema_text, instance, self.draft, self.formats)
 
     def _costly(self, schema_text: str, length: int) -> bool:
-        known = self._has_patterns.get(schema_text)
-        if known is None:
-            if len(self._has_patterns) > 1000:
-                self._has_patterns.clear()
-            known = self._has_patterns[schema_text] = '"pattern' in schema_text
-        if not known:
-            return False
-        try:
-            return checking.schema_cost(json.loads(schema_text), length) > _CHEAP
-        except (re.error, RecursionError):
-            return False  # the schema itself is wrong, which the validator says
+        degree = self._degrees.get(schema_text)
+        if degree is None:
+            if len(self._degrees) > 1000:
+                self._degrees.clear()
+            degree = self._degrees[schema_text] = _degree(schema_text)
+        return degree > 0 and checking.steps(degree, length) > _CHEAP
+
+
+def _degree(schema_text: str) -> float:
+    """Degree of the costliest pattern of a schema; 0 without patterns."""
+    if '"pattern' not in schema_text and "\\u" not in schema_text:
+        return 0.0
+    try:
+        return checking.schema_degree(json.loads(schema_text))
+    except (re.error, RecursionError):
+        return 0.0  # the schema itself is wrong, which the validator says
 
 
 def _schema_from(value: str) -> object:
