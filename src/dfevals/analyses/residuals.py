@@ -290,7 +290,7 @@ def _shapes(run: _Run, model: Model, size: int) -> dict[str, Floats]:
     for places, tally in run.grouped(model):
         for i, place in enumerate(places):
             actual, predicted, weight = _columns(tally, i)
-            if not len(actual):
+            if not len(actual) or (weight is not None and not weight.any()):
                 continue
             error = predicted - actual
             mean = np.average(error, weights=weight)
@@ -363,6 +363,8 @@ def _decile_rows(actual: Floats, predicted: Floats, weight: Floats | None, edges
 
 
 def _cloud(name: str, actual: Floats, predicted: Floats, weight: Floats | None) -> Cloud:
+    if weight is not None and not weight.any():
+        actual, predicted, weight = actual[:0], predicted[:0], None
     error = predicted - actual
     normal, sample = normal_quantiles(error, weight)
     centre = float(np.average(error, weights=weight)) if len(error) else np.nan

@@ -313,6 +313,13 @@ def _decile(ax: Axes, deciles: pd.DataFrame, cohort_columns: Sequence[str], limi
 
 def _map(frame: pd.DataFrame, ax: Axes | None, cohort_columns: Sequence[str], title: str, dark: bool | None) -> Axes:
     """Mean error over two cohort columns; the middle of the colours is 0."""
+    if frame["is_overall"].all():
+        with style.theme(dark):
+            ax = panels.single(ax, heatmap.size(1, 1))
+            lines.empty(ax, "no rows")
+            ax.set_title(title or "Mean error")
+            style.describe(ax, "Mean error over two cohort columns: no rows.")
+            return ax
     flag = np.where(frame["verdict"] == "too few", "too few", "")
     cells = frame.assign(value=frame["mean_error"], flag=flag, metric="mean_error")
     inner = cells.loc[~cells["is_overall"].to_numpy(dtype=bool) & (flag != "too few"), "value"].abs()

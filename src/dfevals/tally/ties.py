@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -68,7 +68,22 @@ class TieTable:
         pos_sq, neg_sq = squares or (pos, neg)
         if tally.frequency:
             rows = _segments(pos + neg, offsets)
-        return cls(offsets, score, pos, neg, pos_sq, neg_sq, rows, clusters)
+        table = cls(offsets, score, pos, neg, pos_sq, neg_sq, rows, clusters)
+        return table if weight is None else table._weighty()
+
+    def _weighty(self) -> TieTable:
+        """Without the blocks whose rows all weigh nothing: they have no rate."""
+        kept = self.pos + self.neg > 0
+        if kept.all():
+            return self
+        before = np.concatenate([[0], np.cumsum(kept)])
+        names = ("score", "pos", "neg", "pos_sq", "neg_sq")
+        arrays: dict[str, Any] = {name: getattr(self, name)[kept] for name in names}
+        clusters = self.clusters
+        if clusters is not None:  # rows of no weight go to any block, where they add nothing
+            block = np.clip(before[clusters.block + 1] - 1, 0, None)
+            clusters = replace(clusters, block=block) if kept.any() else None
+        return replace(self, offsets=before[self.offsets], clusters=clusters, **arrays)
 
     @property
     def n_cohorts(self) -> int:

@@ -184,6 +184,8 @@ def _places_of_weight(tally: ScoreTally, left: Floats) -> tuple[Ints, Ints]:
 
 
 def _score(tally: ScoreTally, at: Ints) -> Floats:
+    """Score of the rows at some places; a last cohort without rows points past the last row, and its answer is unused."""
+    at = np.minimum(at, len(tally._labels()) - 1)
     if tally.keys is not None:
         return (tally.keys[at] >> 1).view(np.float64)
     assert tally.score is not None
