@@ -73,8 +73,8 @@ export function makeStore(model, frame = requestAnimationFrame) {
     let looks = 0;
     const idle = () => {
       const w = waiting.get(id);
-      if (!w || w.began || body.ask === "alive") return;
-      looks = kernel()?.status === "idle" ? looks + 1 : 0;
+      if (!w || w.began || body.ask === "alive" || !kernel()) return; // where the host does not tell of its kernel, patience decides
+      looks = kernel().status === "idle" ? looks + 1 : 0;
       if (looks > 1) lost(); else timers.push(setTimeout(idle, IDLE));
     };
     const timers = [setTimeout(idle, IDLE), setTimeout(() => { const w = waiting.get(id); if (w && !w.began) w.done({ error: "The kernel does not answer. Is it busy? Run the cell again if it was restarted." }); }, PATIENCE), setTimeout(() => tell(true), SLOW)];
