@@ -110,6 +110,17 @@ def until(page: Any, expression: str, wanted: str, name: str = "ex") -> None:
     raise AssertionError(f"{expression} is {found!r}, not {wanted!r}")
 
 
+def agreed(page: Any, number: str) -> float:
+    """The threshold once the number on the page is that of the kernel and stays so: both follow the keys, each in its time."""
+    kept = seen = float("nan")
+    for _ in range(100):
+        before, kept, seen = seen, state(page)["threshold"], float(page.input_value(number))
+        if abs(kept - seen) < 1e-5 and seen == before:
+            return float(kept)
+        page.wait_for_timeout(100)
+    raise AssertionError(f"the page shows {seen}, the kernel holds {kept}")
+
+
 def total(page: Any, root: str = X) -> int:
     """Number of selected rows that the rows pane tells."""
     text = page.inner_text(f"{root} .dfe-where")
@@ -166,8 +177,7 @@ def test_the_story_in_lab(page: Any) -> None:
     for _ in range(12):
         page.keyboard.press("ArrowLeft")
     number = f"{X} input[aria-label='threshold as a number']"
-    until(page, f"abs(STATE['threshold'] - {page.input_value(number)}) < 1e-5", "True")
-    keyed, steps = state(page)["threshold"], 0
+    keyed, steps = agreed(page, number), 0
     while page.input_value(number) != "0.5":  # one step, but for a machine so slow that the presses are no run
         page.keyboard.press("Control+z")
         page.evaluate("new Promise(ok => requestAnimationFrame(() => requestAnimationFrame(ok)))")
