@@ -73,7 +73,7 @@ const SCALES = { f1: (j) => (2 * j) / (1 + j) };
 export const METRICS = Object.fromEntries(Object.entries(SHARES).map(([name, share]) => {
   const scale = SCALES[name];
   const estimate = scale ? (c, z) => wilson(...share(c), z).map(scale) : (c, z) => wilson(...share(c), z);
-  return [name, Object.assign(estimate, { share: !scale })];
+  return [name, Object.assign(estimate, { share: !scale, counts: share })];
 }));
 /** Fewer than five events on either side: no interval is honest. */
 export const few = (metric, c) => { const [x, n] = SHARES[metric](c); return n > 0 && Math.min(x, n - x) < 5; };
@@ -101,12 +101,23 @@ export function differ(f, one, other, z, strict = NaN) {
   }
   return twoSided((gap / near) * z);
 }
-/** The quantile at which the interval of the difference of two shares touches zero: half-widths grow nearly in proportion. */
+/** Distance from a share p of n to its Wilson bound below. */
+const below = (p, n, z) => ((z * z * (p - 0.5)) / n + z * Math.sqrt((p * (1 - p)) / n + (z * z) / (4 * n * n))) / (1 + (z * z) / n);
+/**
+ * The quantile at which the interval of the difference of two shares touches zero: half-widths grow nearly as a power of it,
+ * so secants on logarithms meet the gap in a few steps.
+ */
 function touching(f, one, other, gap, z) {
+  let [x, n] = f.counts(one), [y, m] = f.counts(other);
+  if (x / n < y / m) [x, n, y, m] = [y, m, x, n];
+  const p = x / n, q = 1 - y / m; // what lies below the greater and above the lesser
+  let slope = 1, at = Math.log(z), before = NaN, miss = NaN;
   for (let i = 0; i < 60; i++) {
-    const next = (z * gap) / half(f(one, z), f(other, z));
-    if (!(Math.abs(next - z) > 1e-9 * z)) return next;
-    z = next;
+    z = Math.exp(at);
+    const now = Math.log(Math.hypot(below(p, n, z), below(q, m, z)) / gap);
+    if (i > 0 && now !== miss) slope = Math.max(0.05, (now - miss) / (at - before));
+    if (!(Math.abs(now) > 1e-10 * slope)) break;
+    [before, miss, at] = [at, now, at - now / slope];
   }
   return z;
 }
@@ -125,7 +136,7 @@ export function twoSided(z) {
   if (Number.isNaN(x)) return NaN;
   if (x < 2) {
     let term = x, sum = x;
-    for (let n = 1; n < 80; n++) { term *= (-x * x) / n; sum += term / (2 * n + 1); }
+    for (let n = 1; n < 80 && Math.abs(term) > 1e-18; n++) { term *= (-x * x) / n; sum += term / (2 * n + 1); }
     return 1 - (2 / Math.sqrt(Math.PI)) * sum;
   }
   let f = 0;
