@@ -46,6 +46,20 @@ def moves(page: Any, key: str = "ArrowRight", n: int = 50) -> list[float]:
     return list(page.evaluate("window.times"))
 
 
+def floor(page: Any, n: int = 50) -> list[float]:
+    """Milliseconds from a key press that changes one text to its paint: what the host and the machine take by themselves."""
+    page.evaluate(
+        """() => { const x = document.querySelector('.dfe-x'), text = x.querySelector('.dfe-hint, .dfe-note') ?? x; window.times = [];
+        x.addEventListener('keydown', (e) => { if (e.key !== 'F9') return; const t0 = performance.now();
+        requestAnimationFrame(() => { text.append('.'); const c = new MessageChannel(); c.port1.onmessage = () => window.times.push(performance.now() - t0); c.port2.postMessage(0); }); }); }"""
+    )
+    page.focus(".dfe-x .dfe-slider")
+    for _ in range(n):
+        page.keyboard.press("F9")
+        page.wait_for_timeout(60)
+    return list(page.evaluate("window.times"))
+
+
 def changes(page: Any, selector: str, values: list[str], watched: str, n: int) -> list[float]:
     """Milliseconds from each choice in a menu to the paint of another text in `watched`."""
     page.evaluate(PROBE)
@@ -109,7 +123,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name, hosts.server(Path(name)) as base, sync_playwright() as tool:
         browser = tool.chromium.launch(executable_path=hosts.chromium(), args=hosts.FLAGS)
         for host, opened in (("JupyterLab", hosts.open_lab), ("Notebook 7", hosts.open_notebook)):
-            page = hosts.watch(browser.new_page(viewport={"width": 1500, "height": 1500}))
+            page = hosts.watch(browser.new_page(viewport={"width": 1500, "height": 1100}))
             hosts.notebook(
                 Path(name) / "notebooks" / f"{host[0]}.ipynb",
                 SETUP,
@@ -125,6 +139,7 @@ def main() -> None:
             shown = page.evaluate("performance.timeOrigin + performance.now()") / 1000
             print(f"{host}: displayed within {shown - started:.1f} s; largest message {max(page.sizes):,} bytes")
             page.wait_for_timeout(1500)
+            told(f"{host}: one text (the floor)", floor(page))
             told(f"{host}: threshold by key", moves(page))
             told(f"{host}: threshold by dragging", drag(page))
             told(f"{host}: page of rows", pages(page))
