@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -515,6 +516,9 @@ def _z(gap: Floats, half: Floats, normal: float, strict: float) -> Floats:
 
 
 def _two_sided(z: Floats) -> Floats:
+    """Two-sided p of normal quantiles. A table of usual size does without SciPy: importing it takes longer than the table."""
+    if z.size <= 1000:
+        return np.array([math.erfc(one) for one in (z / math.sqrt(2)).ravel()]).reshape(z.shape)
     from scipy.special import ndtr
 
     return np.asarray(2 * ndtr(-z))
