@@ -31,7 +31,12 @@ def groups(rows: int) -> dict[str, object]:
         "cohorts": lambda: cohort_metrics.run(rows),
         "memory": lambda: cohort_metrics.memory(10 * rows),
     }
-    for name, module in (("comparing", "comparing"), ("curves", "curves"), ("calibration", "calibration_curves")):
+    for name, module in (
+        ("comparing", "comparing"),
+        ("curves", "curves"),
+        ("calibration", "calibration_curves"),
+        ("evaluators", "evaluators"),
+    ):
         if (Path(__file__).parent / f"{module}.py").exists():
             found[name] = lambda module=module: __import__(module).run(rows)
     return found
