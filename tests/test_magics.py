@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,7 @@ from traitlets.config import Config
 
 import dfevals
 from dfevals.evaluation import Evaluation
+from dfevals.explorers.explorer import Explorer
 from dfevals.magics import COMMANDS
 from dfevals.results import MetricsResult
 
@@ -164,6 +167,40 @@ def test_a_question_is_offered_only_if_evaluations_answer_it() -> None:
     assert all(hasattr(Evaluation, name) for name in COMMANDS)
 
 
+def documented() -> list[tuple[str, str]]:
+    """Lines of the guide's table and the calls that they stand for."""
+    page = (Path(__file__).parents[1] / "docs" / "guides" / "magics.md").read_text()
+    rows = re.findall(r"^\| `%evals (.+?)` \| `(.+?)` \|$", page, re.MULTILINE)
+    assert len(rows) > 15
+    return rows
+
+
+@pytest.mark.parametrize(("line", "call"), documented())
+def test_documented_lines_are_their_calls(shell: InteractiveShell, line: str, call: str) -> None:
+    from matplotlib import pyplot as plt
+
+    frame, rng = shell.user_ns["df"], np.random.default_rng(0)
+    frame = frame.assign(
+        race=rng.choice(["x", "y"], len(frame)),
+        human=rng.integers(0, 2, len(frame)),
+        judge=rng.integers(0, 2, len(frame)),
+        fold=np.arange(len(frame)) % 5,
+    )
+    ev = frame.evals(y_true="label", y_score={"gbm": "p", "logistic": "q"}, fold="fold")
+    shell.user_ns["ev"] = ev
+    found = run(shell, line)
+    wanted = eval(call, {"dfevals": dfevals, "Gate": dfevals.Gate, "ev": ev})  # noqa: S307 (our own page)
+    plt.close("all")
+    if "--plot" in line:
+        assert found is None
+    elif isinstance(wanted, pd.DataFrame):
+        pd.testing.assert_frame_equal(found, wanted)
+    elif isinstance(wanted, Explorer):
+        assert isinstance(found, Explorer)
+    else:
+        pd.testing.assert_frame_equal(found.frame, wanted.frame)
+
+
 # Cohorts
 
 
@@ -226,6 +263,8 @@ def test_help(shell: InteractiveShell, capsys: pytest.CaptureFixture[str]) -> No
         ("metrics shell_text", None, "is a str"),
         ("metrics df --y-true lable --y-score p", None, "Did you mean 'label'"),
         ("metrics ev --colour red", None, "--colour"),
+        ("thresholds ev --cost fp=one", None, "write it like fp=1 fn=5"),
+        ("agreement ev --level often", None, "invalid choice"),
         ("metrics ev recal", None, "Did you mean 'recall'"),
         ("metrics ev recall --metrics f1", None, "say the same"),
         ("compare ev a c", None, "no model 'c'"),
@@ -296,6 +335,7 @@ def offered(shell: InteractiveShell, line: str) -> set[str]:
         ("%evals metrics ev recall ro", {"roc_auc"}, {"recall"}),
         ("%evals compare ev ", {"a", "b", "--by"}, {"recall"}),
         ("%evals compare ev a ", {"b"}, {"recall"}),
+        ("%evals agreement ev ", {"a", "sex", "--level"}, {"recall"}),
         ("%%evals ev --metrics bri", {"brier"}, {"recall"}),
     ],
 )

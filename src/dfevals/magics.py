@@ -37,9 +37,9 @@ class Command:
 
     @property
     def places(self) -> tuple[str, ...]:
-        """Options that words after the rows stand for: the two models of a comparison, the metrics, or how many rows."""
+        """Options that words after the rows stand for: the two models, the metrics, the raters, or how many rows."""
         first = [name for name in inspect.signature(getattr(Evaluation, self.name)).parameters if name != "self"]
-        for names in (("a", "b"), ("metrics",), ("n",)):
+        for names in (("a", "b"), ("metrics",), ("raters",), ("n",)):
             if tuple(first[: len(names)]) == names:
                 return names
         return ()
@@ -59,12 +59,25 @@ _QUESTIONS = (
     Command("thresholds", "What every threshold does, and the best one"),
     Command("errors", "Which classes are taken for which"),
     Command("residuals", "Errors of a regression"),
+    Command("folds", "Metrics per fold, and how much they vary"),
+    Command("recalibrate", "Recalibrated scores, and what they change"),
+    Command("route", "The best model per cohort"),
+    Command("power", "What difference the rows can find"),
+    Command("agreement", "How far raters agree"),
     Command("slices", "Search for cohorts that fail"),
     Command("fairness", "Differences between groups"),
     Command("gate", "Answer of a release gate"),
     Command("explore", "The explorer"),
 )
 COMMANDS = {command.name: command for command in _QUESTIONS if hasattr(Evaluation, command.name)}
+
+
+def _number_or_column(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
 
 _WORDS: dict[str, Any] = {"nargs": "+", "metavar": "NAME"}
 _ROLES: dict[str, dict[str, Any]] = {
@@ -106,9 +119,36 @@ _OPTIONS: dict[str, dict[str, Any]] = {
         "help": "'recall >= 0.8', or 'fail_rate no worse than baseline by more than 0.01'; quote each",
     },
     "level": {"type": float, "help": "level of intervals and bands; of a rule, that at which they hold together"},
+    "raters": {**_WORDS, "help": "columns or models; the outcomes when absent"},
+    "band": {"metavar": "NAME", "help": "kind of the band, or none"},
+    "max_fpr": {"type": float, "metavar": "RATE", "help": "area up to this false positive rate"},
+    "quantiles": {"type": int, "metavar": "K", "help": "number of bins of equal size"},
+    "value": {"type": _number_or_column, "help": "what a response brings: a number, or a column of amounts"},
+    "cost": {"type": float, "help": "what a contact costs"},
+    "fixed_cost": {"type": float, "help": "what the campaign costs"},
+    "objective": {"metavar": "GOAL", "help": "what the best threshold is best for: f1, youden, 'precision>=0.9' …"},
+    "thresholds": {"type": int, "metavar": "K", "help": "about how many thresholds"},
+    "test": {"metavar": "NAME", "help": "the test, such as mcnemar; chosen by the data when absent"},
+    "correction": {"metavar": "NAME", "help": "of the p-values: holm, fdr_bh …, or none"},
+    "margin": {"type": float, "help": "differences within it count as equivalent"},
+    "unit": {"metavar": "COLUMN", "help": "pairs the rows of the two models"},
+    "against": {"metavar": "ROWS", "help": "complement: one model, each cohort against the other rows"},
+    "difference": {"type": float, "help": "the difference to be found"},
+    "power": {"type": float, "help": "chance of finding it, such as 0.8"},
+    "alpha": {"type": float, "help": "size of the test, such as 0.05"},
+    "correct_for_cohorts": {"action": "store_true", "help": "divide alpha among the cohorts"},
+    "metric": {"metavar": "NAME", "help": "what the models are ranked by"},
+    "default": {"metavar": "NAME", "help": "model of the cohorts without evidence"},
+    "n_splits": {"type": int, "help": "splits for an honest estimate of the gain"},
+    "method": {"metavar": "NAME", "help": "sigmoid, isotonic, temperature, beta or venn-abers"},
+    "cv": {"type": int, "metavar": "K", "help": "number of folds"},
+}
+_OF_COMMAND: dict[tuple[str, str], dict[str, Any]] = {
+    ("thresholds", "cost"): {"nargs": "+", "help": "fp=1 fn=5, or a column of amounts"},
+    ("agreement", "level"): {"choices": ["nominal", "ordinal", "interval", "ratio"], "help": "kind of the ratings"},
 }
 _ALSO = {"rules": ("--rule",)}
-_COLUMN_OPTIONS = {"by", "y_true", "y_score", "y_pred", "sample_weight", "cluster", "fold", "time"}
+_COLUMN_OPTIONS = {"by", "y_true", "y_score", "y_pred", "sample_weight", "cluster", "fold", "time", "unit"}
 _DEFINITIONS: dict[str, Callable[..., Any]] = {
     "bins": cohorts.bins,
     "quantiles": cohorts.quantiles,
@@ -133,8 +173,9 @@ def _parser(command: Command) -> _Parser:
         names = " and ".join(_flag(name) for name in command.places)
         parser.add_argument("words", nargs="*", metavar="NAME", help=f"the same as {names}")
     mine = parser.add_argument_group("options")
-    for name, settings in _OPTIONS.items():
+    for name, general in _OPTIONS.items():
         if name in command.parameters:
+            settings = _OF_COMMAND.get((command.name, name), general)
             mine.add_argument(_flag(name), *_ALSO.get(name, ()), default=argparse.SUPPRESS, **settings)
     if command.prints:
         mine.add_argument("--where", metavar="EXPRESSION", help="only these rows, such as 'age < 30'")
@@ -203,8 +244,8 @@ def _placed(command: Command, given: dict[str, Any]) -> dict[str, Any]:
     for name in names:
         if name in given:
             raise UsageError(f"{prog}: {' '.join(words)} and {_flag(name)} say the same; give one of them.")
-    if names == ("metrics",):
-        return {**given, "metrics": words}
+    if names in (("metrics",), ("raters",)):
+        return {**given, names[0]: words}
     if len(words) > len(names):
         raise UsageError(
             f"{prog}: {' '.join(words[len(names) :])} is too much after {' and '.join(_flag(name) for name in names)}; "
@@ -228,7 +269,10 @@ def _answer(command: Command, given: dict[str, Any], known: Mapping[str, Any], c
         given["by"] = _named_cohorts(cell)
     if "rules" in given:
         given["rules"] = [Gate.parse(rule) for rule in given["rules"]]
-    positional = [given.pop(key) for key in ("a", "b") if key in given]
+    if isinstance(given.get("cost"), list):
+        given["cost"] = _cost(given["cost"])
+    given |= {key: None for key in ("band", "correction") if given.get(key) == "none"}
+    positional = [given.pop(key) for key in ("a", "b") if key in given] + list(given.pop("raters", []))
     result = getattr(evaluation, command.name)(*positional, **given)
     if plot:
         result.plot()
@@ -284,6 +328,17 @@ def _models(words: Sequence[str], frame: pd.DataFrame) -> Any:
         model, equals, column = word.partition("=")
         models.update({model: column} if equals and word not in frame.columns else {word: word})
     return words[0] if list(models.items()) == [(words[0], words[0])] else models
+
+
+def _cost(words: Sequence[str]) -> dict[str, float] | str:
+    """Costs of the cells, `fp=1 fn=5`; or a column."""
+    if len(words) == 1 and "=" not in words[0]:
+        return words[0]
+    pairs = [word.partition("=") for word in words]
+    try:
+        return {cell: float(amount) for cell, _, amount in pairs}
+    except ValueError:
+        raise UsageError(f"%evals: --cost {' '.join(words)} cannot be read; write it like fp=1 fn=5.") from None
 
 
 def _label(text: str, column: Any) -> Any:
@@ -373,9 +428,11 @@ def complete(shell: Any, event: Any) -> list[str]:
 
 def _values_of(option: str, source: Any) -> list[str]:
     frame = source.frame if isinstance(source, Evaluation) else source
-    if option == "metrics":
+    if option in ("metrics", "metric"):
         return metrics.names()
-    if option in ("models", "model", "a", "b", "baseline"):
+    if option == "raters" and isinstance(frame, pd.DataFrame):
+        return [*_model_names(source), *(shlex.quote(str(column)) for column in frame.columns)]
+    if option in ("models", "model", "a", "b", "baseline", "default"):
         return _model_names(source)
     if option in _COLUMN_OPTIONS and isinstance(frame, pd.DataFrame):
         return [shlex.quote(str(column)) for column in frame.columns]
