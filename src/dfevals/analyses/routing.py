@@ -24,6 +24,7 @@ from dfevals.inference.seeds import generator
 from dfevals.metrics.estimands import Mean
 from dfevals.metrics.planning import plan
 from dfevals.metrics.registry import Request
+from dfevals.plots.labels import estimate
 from dfevals.render.plain_tables import plain_table
 from dfevals.results import Result
 from dfevals.tally import MomentTally
@@ -475,13 +476,16 @@ def _result(
     plan_ = {"metric": request.label, "default": names[rule.default], "by": list(cohorts.names), "routes": routes}
     plan_["gain"] = {k: v for k, v in plain.items() if v is not None}
     summary = pd.DataFrame([{"metric": request.label, "default": names[rule.default], **gain, "n": int(n.sum())}])
-    base, words = names[rule.default], "raises" if request.better == "higher" else "lowers"
+    base = names[rule.default]
+    change = [gain["gain"], gain["ci_low"], gain["ci_high"]]
+    if request.better == "lower":
+        change = [-change[0], -change[2], -change[1]]
     notes = [
         f"{len(routes)} of {cohorts.n_cohorts} cohorts go to another model than {base}, the default."
         if routes
         else f"No cohort has evidence for another model than {base}.",
-        f"Compared with {base} everywhere, routing {words} {request.label} by {gain['gain']:.4g} "
-        f"[{gain['ci_low']:.4g}, {gain['ci_high']:.4g}], judged in {n_splits} parts by rules learned on the other parts.",
+        f"Compared with {base} everywhere, routing changes {request.label} by {estimate(*change)}, judged in {n_splits} "
+        "parts by rules learned on the other parts.",
         *cohorts.notes,
         *rows.notes,
     ]

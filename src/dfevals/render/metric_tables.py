@@ -209,7 +209,7 @@ class _Shown:
             ],
             titles=self._titles(place),
             group=group,
-            show_interval=abreast <= _INTERVALS_ABREAST,
+            show_interval=abreast <= _INTERVALS_ABREAST or not comparable,  # every estimate has a whisker or its bounds
         )
 
     def _titles(self, place: tuple[slice | int, ...]) -> list[str]:
