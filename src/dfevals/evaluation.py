@@ -192,7 +192,7 @@ class Evaluation:
             n_resamples=n_resamples,
             random_state=random_state,
             relative_to=relative_to,
-            provenance=self._provenance(by),
+            provenance=self._provenance(by, min_n),
         )
 
     def collect(
@@ -225,7 +225,7 @@ class Evaluation:
         """
         from dfevals.analyses.folds import folds
 
-        cohorts, provenance = self._cohorts_of(by, min_n), self._provenance(by)
+        cohorts, provenance = self._cohorts_of(by, min_n), self._provenance(by, min_n)
         return folds(self._bound, cohorts, metrics, models=self._some(models), level=ci, provenance=provenance)
 
     def confusion(self, by: Any = None, *, models: Any = None, min_n: int | None = None) -> ConfusionResult:
@@ -238,7 +238,7 @@ class Evaluation:
         """
         from dfevals.analyses.confusion import confusion
 
-        return confusion(self._bound, self._cohorts_of(by, min_n), self._some(models), self._provenance(by))
+        return confusion(self._bound, self._cohorts_of(by, min_n), self._some(models), self._provenance(by, min_n))
 
     def errors(self, by: Any = None, *, models: Any = None, ci: float = 0.95, min_n: int | None = None) -> ErrorsResult:
         """Which classes are taken for which, most frequent first, and how well each class is found.
@@ -251,7 +251,7 @@ class Evaluation:
         """
         from dfevals.analyses.errors import errors
 
-        cohorts, provenance = self._cohorts_of(by, min_n), self._provenance(by)
+        cohorts, provenance = self._cohorts_of(by, min_n), self._provenance(by, min_n)
         return errors(self._bound, cohorts, self._some(models), level=ci, provenance=provenance)
 
     def roc(
@@ -289,7 +289,7 @@ class Evaluation:
         from dfevals.analyses.curves import curves
 
         options: Any = {"max_fpr": max_fpr, "n_resamples": n_resamples, "random_state": random_state}
-        options |= {"level": ci, "band": band, "provenance": self._provenance(by)}
+        options |= {"level": ci, "band": band, "provenance": self._provenance(by, min_n)}
         return curves(self._bound, self._cohorts_of(by, min_n), self._some(models), "roc", **options)
 
     def pr(
@@ -310,7 +310,7 @@ class Evaluation:
         """
         from dfevals.analyses.curves import curves
 
-        options: Any = {"level": ci, "band": band, "provenance": self._provenance(by)}
+        options: Any = {"level": ci, "band": band, "provenance": self._provenance(by, min_n)}
         return curves(self._bound, self._cohorts_of(by, min_n), self._some(models), "pr", **options)
 
     def det(
@@ -331,7 +331,7 @@ class Evaluation:
         """
         from dfevals.analyses.curves import curves
 
-        options: Any = {"level": ci, "band": band, "provenance": self._provenance(by)}
+        options: Any = {"level": ci, "band": band, "provenance": self._provenance(by, min_n)}
         return curves(self._bound, self._cohorts_of(by, min_n), self._some(models), "det", **options)
 
     def cap(
@@ -352,7 +352,7 @@ class Evaluation:
         """
         from dfevals.analyses.curves import curves
 
-        options: Any = {"level": ci, "band": band, "provenance": self._provenance(by)}
+        options: Any = {"level": ci, "band": band, "provenance": self._provenance(by, min_n)}
         return curves(self._bound, self._cohorts_of(by, min_n), self._some(models), "cap", **options)
 
     def gains(
@@ -395,7 +395,7 @@ class Evaluation:
         from dfevals.analyses.gains import gains
 
         options: Any = {"quantiles": quantiles, "value": value, "cost": cost, "fixed_cost": fixed_cost, "level": ci}
-        options |= {"n_resamples": n_resamples, "random_state": random_state, "provenance": self._provenance(by)}
+        options |= {"n_resamples": n_resamples, "random_state": random_state, "provenance": self._provenance(by, min_n)}
         return gains(self._bound, self._cohorts_of(by, min_n), self._some(models), **options)
 
     def thresholds(
@@ -443,7 +443,7 @@ class Evaluation:
         from dfevals.analyses.thresholds import thresholds as analyse
 
         options: Any = {"cost": cost, "objective": objective, "thresholds": thresholds, "level": ci, **more}
-        options |= {"n_resamples": n_resamples, "random_state": random_state, "provenance": self._provenance(by)}
+        options |= {"n_resamples": n_resamples, "random_state": random_state, "provenance": self._provenance(by, min_n)}
         return analyse(self._bound, self._cohorts_of(by, min_n), self._some(models), **options)
 
     def calibration(
@@ -505,7 +505,7 @@ class Evaluation:
         from dfevals.analyses.calibration import calibration
 
         options: dict[str, Any] = {"bins": bins, "band": band, "level": level, "kind": kind, "n_resamples": n_resamples}
-        options |= {"strategy": strategy, "random_state": random_state, "provenance": self._provenance(by)}
+        options |= {"strategy": strategy, "random_state": random_state, "provenance": self._provenance(by, min_n)}
         return calibration(self._bound, self._cohorts_of(by, min_n), self._some(models), **options)
 
     def recalibrate(
@@ -569,7 +569,7 @@ class Evaluation:
         """
         from dfevals.analyses.residuals import residuals
 
-        options: dict[str, Any] = {"level": level, "provenance": self._provenance(by)}
+        options: dict[str, Any] = {"level": level, "provenance": self._provenance(by, min_n)}
         return residuals(self._bound, self._cohorts_of(by, min_n), self._some(models), **options)
 
     def explore(self, **state: Any) -> Explorer:
@@ -631,7 +631,7 @@ class Evaluation:
         """
         from dfevals.analyses.compare import compare
 
-        cohorts, provenance = self._cohorts_of(by, min_n), self._provenance(by)
+        cohorts, provenance = self._cohorts_of(by, min_n), self._provenance(by, min_n)
         options = {
             "test": test,
             "correction": correction,
@@ -713,7 +713,7 @@ class Evaluation:
 
         cohorts, options = self._cohorts_of(by, min_n), {"default": default, "models": models, "correction": correction}
         options |= {"level": ci, "n_splits": n_splits, "random_state": random_state}
-        return route(self._bound, cohorts, metric, provenance=self._provenance(by), **options)
+        return route(self._bound, cohorts, metric, provenance=self._provenance(by, min_n), **options)
 
     def power(
         self,
@@ -750,7 +750,7 @@ class Evaluation:
         from dfevals.analyses.power import power as plan
 
         options: Any = {"difference": difference, "target_power": power, "alpha": alpha}
-        options |= {"correct_for_cohorts": correct_for_cohorts, "provenance": self._provenance(by)}
+        options |= {"correct_for_cohorts": correct_for_cohorts, "provenance": self._provenance(by, min_n)}
         return plan(self._bound, self._cohorts_of(by, min_n), a, b, metrics, **options)
 
     def agreement(
@@ -775,7 +775,7 @@ class Evaluation:
         """
         from dfevals.analyses.agreement import agreement
 
-        cohorts, provenance = self._cohorts_of(by, min_n), self._provenance(by)
+        cohorts, provenance = self._cohorts_of(by, min_n), self._provenance(by, min_n)
         return agreement(self._bound, cohorts, raters, kind=level, level=ci, provenance=provenance)
 
     # How it looks
@@ -832,13 +832,13 @@ class Evaluation:
             )
         return mask
 
-    def _provenance(self, by: Any) -> Provenance:
+    def _provenance(self, by: Any, min_n: int | None = None) -> Provenance:
         from dfevals.analyses.provenance import provenance
 
         def explore(shown: Mapping[str, Any], state: Mapping[str, Any]) -> Explorer:
             from dfevals.explorers import focus
 
-            return focus(self, {"by": by, **shown}, state)
+            return focus(self, {"by": by, "min_n": min_n, **shown}, state)
 
         return Provenance(lambda: provenance(self._bound, self._declared, by), explore)
 

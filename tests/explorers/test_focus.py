@@ -49,6 +49,18 @@ def test_metrics(binary: Evaluation) -> None:
     assert shown(binary.metrics("recall", ci=0.86), "level") == (0.9,)
 
 
+def test_small_cohorts_stay_hidden(binary: Evaluation) -> None:
+    for question in ("metrics", "roc", "gains", "calibration", "confusion", "errors", "folds", "thresholds"):
+        result = getattr(binary, question)(by="group", min_n=200)
+        assert result.explore().state["table"]["min_n"] == 200, question
+    explorer = result.explore(table={"sort": "p"})
+    assert (explorer.state["table"]["min_n"], explorer.state["table"]["sort"]) == (200, "p")
+    sizes = explorer._answer("counts", {})[0]["sizes"]
+    assert 0 < sum(size < 200 for size in sizes) < len(sizes) - 1
+    assert shown(result, "table", table={"min_n": 0})[0]["min_n"] == 0
+    assert shown(binary.metrics("recall", by="group"), "table")[0]["min_n"] == 0
+
+
 def test_the_explorer_shows_the_numbers_of_the_result(binary: Evaluation) -> None:
     result = binary.metrics("recall", by="group")
     explorer = result.explore()

@@ -56,4 +56,6 @@ def focus(evaluation: Evaluation, shown: Mapping[str, Any], state: Mapping[str, 
     from dfevals.explorers.shown import fitting
     from dfevals.explorers.view import View
 
-    return Explorer(evaluation, {**fitting(View(evaluation), shown), **state})
+    start = fitting(View(evaluation), shown)
+    both = [key for key in ("cost", "table") if key in start and isinstance(state.get(key), Mapping)]
+    return Explorer(evaluation, {**start, **state, **{key: {**start[key], **state[key]} for key in both}})

@@ -18,9 +18,11 @@ def fitting(view: View, shown: Mapping[str, Any]) -> State:
     ----------
     view : View
     shown : mapping
-        `by`, and what a result knows of `view`, `model`, `against`, `metric`, `level`, `threshold` and `cost`.
+        `by`, and what a result knows of `view`, `model`, `against`, `metric`, `level`, `threshold`, `cost` and `min_n`.
     """
     found = {"by": shown["by"]} | {key: shown[key] for key in ("metric", "cost") if shown.get(key) is not None}
+    if shown.get("min_n") is not None:
+        found["table"] = {"min_n": shown["min_n"]}
     names = [model.name for model in view.bound.models]
     for key in ("model", "against"):
         if shown.get(key) in names:
