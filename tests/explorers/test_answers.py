@@ -360,6 +360,23 @@ def test_panes_count_what_there_is(
         assert told[0][:2] == [metric, pytest.approx(wanted)]
 
 
+def test_folds_follow_the_selected_cohort(binary: Evaluation) -> None:
+    selection = {"cohort": ["east"], "cell": {"kind": "fold", "value": "2"}}
+    explorer = binary.explore(by="group", metric="recall", view="folds", threshold=0.4, selection=selection)
+    told = explorer._answer("folds", {})[0]
+    east = binary.frame[binary.frame["group"] == "east"]
+    roles = {"y_true": "label", "y_score": {"good": "p_good"}, "pos_label": "yes", "fold": "fold", "threshold": 0.4}
+    wanted = dfevals.evaluate(east, **roles).folds(metrics="recall").frame
+    assert told["folds"] == wanted["fold"].astype(str).to_list()
+    np.testing.assert_allclose(told["value"][:-1], wanted["value"])
+    assert told["n"] == [*wanted["n"], wanted["n"].sum()]
+    assert told["value"][-1] == pytest.approx(dfevals.evaluate(east, **roles).metrics("recall").frame["value"].item())
+    again = eval(explorer.codes["view"], {"df": binary.frame, "dfevals": dfevals}).frame
+    np.testing.assert_allclose([*again["value"][1:], again["value"][0]], told["value"])
+    everyone = explorer._answer("folds", {"state": {"selection": {"cohort": None}}})[0]
+    assert everyone["n"][-1] > 10 * told["n"][-1]
+
+
 def test_tags_and_ratings_come_back_as_columns(binary: Evaluation) -> None:
     explorer = binary.explore(tags={"4": "mislabelled", "1": "odd"}, ratings={"2": 5})
     frame = explorer.frame

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dfevals.analyses.summary import provided
+from dfevals.evaluation import Evaluation
 from dfevals.explorers.bands import bands
 from dfevals.explorers.counts import count
 from dfevals.explorers.reading.texts import row_on_view
@@ -245,11 +246,30 @@ def outcomes(view: View, state: State) -> dict[str, Any]:
 
 
 def folds(view: View, state: State) -> dict[str, Any]:
-    """The metric per fold."""
+    """The metric per fold of the selected cohort or all rows: value, interval and rows of every fold, all folds together last."""
+    keys = ("model", "threshold", "level", "metric", "by")
+    key = ("folds", repr(state["selection"]["cohort"]), *(repr(state[k]) for k in keys))
+    return view.keep(key, lambda: _folds(view, state))
+
+
+def _folds(view: View, state: State) -> dict[str, Any]:
     fold = view.bound.roles.fold
-    by = state | {"by": [fold], "selection": {"cohort": None, "compare": None, "cell": None}}
-    found = estimates(view, by)
-    return {"folds": [path[0] for path in view.paths(view.cohorts([fold]))], **found}
+    result = _selected(view, state).metrics([state["metric"]], by=fold, ci=state["level"])
+    frame = result.frame
+    order = np.r_[1 : len(frame), 0]  # all folds together last
+    labels = frame[result.cohort_columns[0]].to_numpy()[order[:-1]]
+    found: dict[str, Any] = {"folds": [visible(label) for label in labels]}
+    found |= {name: _plain(frame[name].to_numpy()[order]) for name in ("value", "ci_low", "ci_high")}
+    found["n"] = [int(n) for n in frame["n"].to_numpy()[order]]
+    return found | {"note": [str(note) for note in frame["note"].to_numpy()[order]]}
+
+
+def _selected(view: View, state: State) -> Evaluation:
+    """The evaluation of the selected cohort's rows, else of all rows."""
+    evaluation = view.at(state)
+    if state["selection"]["cohort"] is None:
+        return evaluation
+    return evaluation.where(view.mask(state | {"selection": state["selection"] | {"cell": None}}))
 
 
 def ranking(view: View, state: State) -> dict[str, Any]:
@@ -260,10 +280,7 @@ def ranking(view: View, state: State) -> dict[str, Any]:
     names = [name for name in SUMMARIES.get(state["view"], ()) if name in known]
     if not names:
         return {"metrics": []}
-    evaluation = view.at(state)
-    if state["selection"]["cohort"] is not None:
-        evaluation = evaluation.where(view.mask(state | {"selection": state["selection"] | {"cell": None}}))
-    frame = evaluation.metrics(names, ci=state["level"]).frame
+    frame = _selected(view, state).metrics(names, ci=state["level"]).frame
     parts = (_plain(frame[name].to_numpy()) for name in ("value", "ci_low", "ci_high"))
     return {"metrics": [list(row) for row in zip(names, *parts, strict=True)]}
 

@@ -98,7 +98,9 @@ def view_code(view: View, state: State) -> str:
         parts = (repr(state["model"]), repr(state["against"]), by, f"metrics={state['metric']!r}", level)
         return f"{evaluation}.compare({', '.join(p for p in parts if p)})"
     if name == "folds":
-        return f"{evaluation}.metrics({state['metric']!r}, by={view.bound.roles.fold!r}, models={state['model']!r})"
+        level = f", ci={state['level']}" if state["level"] != 0.95 else ""
+        question = f"metrics({state['metric']!r}, by={view.bound.roles.fold!r}, models={state['model']!r}{level})"
+        return f"{evaluation}{_where(*_of_cohort(view, state))}.{question}"
     method = _QUESTIONS.get(name)
     if method is None or not hasattr(view.evaluation, method):
         return table_code(view, state)
@@ -108,21 +110,10 @@ def view_code(view: View, state: State) -> str:
 
 def rows_code(view: View, state: State) -> str:
     """The selected rows, as a DataFrame with the index of the source; the frame's name where all rows are selected."""
-    conditions: list[str] = []
-    masks: list[str] = []
-    selection = state["selection"]
-    if selection["cohort"] is not None:
-        cohorts = view.cohorts(state["by"])
-        place = view.place(cohorts, selection["cohort"])
-        assert place is not None
-        written = cohorts.expressions[place]
-        if written:
-            conditions.append(_grouped(written))
-        else:
-            masks.append(f"dfevals.cohorts.resolve({to_code(state['by'])}, {state['name']}).rows({place})")
+    conditions, masks = _of_cohort(view, state)
     conditions += _valid(view, state["model"])
-    if selection["cell"] is not None:
-        found = _cell(view, state, selection["cell"])
+    if state["selection"]["cell"] is not None:
+        found = _cell(view, state, state["selection"]["cell"])
         if found is None:
             return _by_place(view, state)
         conditions += found
@@ -131,10 +122,26 @@ def rows_code(view: View, state: State) -> str:
     if not conditions and not masks:
         return str(state["name"])
     code = evaluation_code(view, state | {"threshold": _own(view)} if not masks else state)
-    code += "".join(f".where({mask})" for mask in masks)
-    if conditions:
-        code += f".where({' and '.join(dict.fromkeys(conditions))!r})"
-    return f"{code}.frame"
+    return f"{code}{_where(conditions, masks)}.frame"
+
+
+def _of_cohort(view: View, state: State) -> tuple[list[str], list[str]]:
+    """Conditions of the selected cohort, and masks where no condition says it."""
+    path = state["selection"]["cohort"]
+    if path is None:
+        return [], []
+    cohorts = view.cohorts(state["by"])
+    place = view.place(cohorts, path)
+    assert place is not None
+    written = cohorts.expressions[place]
+    if written:
+        return [_grouped(written)], []
+    return [], [f"dfevals.cohorts.resolve({to_code(state['by'])}, {state['name']}).rows({place})"]
+
+
+def _where(conditions: list[str], masks: list[str]) -> str:
+    found = "".join(f".where({mask})" for mask in masks)
+    return f"{found}.where({' and '.join(dict.fromkeys(conditions))!r})" if conditions else found
 
 
 def _grouped(text: str) -> str:

@@ -80,21 +80,25 @@ export function residuals(store, el, signal) {
 export function folds(store, el, signal) {
   const box = h("div"), note = h("p", { class: "dfe-note" });
   el.append(box, note);
-  answered(store, signal, "folds", (s) => [s.model, s.metric, s.threshold, s.level], (a, error, s) => {
+  answered(store, signal, "folds", (s) => [s.model, s.metric, s.threshold, s.level, s.by, s.selection.cohort], (a, error, s) => {
     box.replaceChildren();
     if (error) { write(note, error); return; }
     const n = a.folds.length, ends = [...a.value, ...a.ci_low, ...a.ci_high].filter((v) => v !== null);
-    if (!ends.length) { write(note, `${s.metric} is undefined in every fold.`); return; }
+    const whose = name(store.label(store.place(s.selection.cohort)));
+    if (!ends.length) { note.replaceChildren(whose, `: ${s.metric} is undefined in every fold.`); return; }
     const lo = Math.min(...ends), hi = Math.max(...ends), pad = (hi - lo) * 0.05 || 0.05;
     const c = chart(box, { label: `${s.metric} per fold`, x: [lo - pad, hi + pad], y: [n + 0.5, 0.5], xlabel: s.metric, ylabel: "fold", height: Math.max(160, 60 + 20 * n), yticks: a.folds.map((_, i) => i + 1), yformat: (v) => a.folds[v - 1] });
     const all = a.value[n];
     if (all !== null) c.body.append(h("line", { class: "dfe-diag", x1: c.px(all), x2: c.px(all), y1: c.py(n + 0.5), y2: c.py(0.5) }));
+    const lacking = a.folds.filter((_, i) => a.value[i] === null);
     a.folds.forEach((f, i) => {
+      const y = c.py(i + 1);
+      c.body.append(h("text", { class: "dfe-tick", x: c.px(hi + pad) - 2, y: y - 5, "text-anchor": "end" }, `n ${count(a.n[i])}`));
       if (a.value[i] === null) return;
-      const y = c.py(i + 1), cell = { kind: "fold", value: f }, on = JSON.stringify(s.selection.cell) === JSON.stringify(cell), press = () => toggle(store, cell), text = `fold ${f}: ${estimate([a.value[i], a.ci_low[i] ?? NaN, a.ci_high[i] ?? NaN])}`;
+      const cell = { kind: "fold", value: f }, on = JSON.stringify(s.selection.cell) === JSON.stringify(cell), press = () => toggle(store, cell), text = `fold ${f}: ${estimate([a.value[i], a.ci_low[i] ?? NaN, a.ci_high[i] ?? NaN])}, ${count(a.n[i])} rows${a.note[i] ? `, ${a.note[i]}` : ""}`;
       if (a.ci_low[i] !== null) c.body.append(h("line", { class: "dfe-line dfe-l1", x1: c.px(a.ci_low[i]), x2: c.px(a.ci_high[i]), y1: y, y2: y }));
       c.body.append(h("circle", { class: `dfe-dot dfe-l1${on ? " dfe-picked" : ""}`, cx: c.px(a.value[i]), cy: y, r: 6, tabindex: 0, role: "button", "aria-pressed": on, "aria-label": text, onclick: press, onkeydown: (e) => { if (e.key === "Enter" || e.key === " ") { e.preventDefault(); press(); } } }, h("title", {}, text)));
     });
-    write(note, `The line is all rows together${all === null ? "" : `: ${estimate([all, a.ci_low[n] ?? NaN, a.ci_high[n] ?? NaN])}`}. Each interval is of the rows of one fold. Press a fold to read its rows.`);
+    note.replaceChildren(whose, `, ${count(a.n[n])} rows. The dashed line is all folds together${all === null ? "" : `: ${estimate([all, a.ci_low[n] ?? NaN, a.ci_high[n] ?? NaN])}`}; each interval is of the rows of one fold, n per fold at the right.${lacking.length ? ` Undefined in fold ${lacking.join(", ")}.` : ""} Press a fold to read its rows.`);
   }, el);
 }
