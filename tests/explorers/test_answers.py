@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import ks_2samp
 
 import dfevals
 from dfevals.evaluation import Evaluation
@@ -133,6 +134,41 @@ def test_the_page_computes_what_the_evaluation_computes(binary: Evaluation, tmp_
         assert few == told
         seen |= set(told)
     assert seen == {True, False}
+
+
+def test_gain_lift_and_ks_of_the_page_are_those_of_the_evaluation(tmp_path: Path) -> None:
+    frame = binary_frame().dropna()
+    frame["p"] = frame["p_good"].round(2)  # so that every score is a key
+    ev = dfevals.evaluate(frame, y_true="label", y_score="p", pos_label="yes")
+    about, [buffer] = ev.explore(by="group")._answer("counts", {})
+    script = tmp_path / "gains.mjs"
+    script.write_text(
+        f"""import {{ decode, gains, ks }} from {json.dumps((FRONT / "arithmetic.mjs").as_uri())};
+        import {{ depth, gap, lift }} from {json.dumps((FRONT / "gains.mjs").as_uri())};
+        const bytes = Uint8Array.from({json.dumps(list(buffer))}), t = decode(new DataView(bytes.buffer), {json.dumps(about)});
+        const of = (c, k) => [t.edges[k], depth(t, c, k), gains(t, c)[t.keys - k][1], lift(t, c, k), gap(t, c, k)];
+        console.log(JSON.stringify([...Array(t.cohorts + 1).keys()].map((c) => ({{ ks: ks(t, c), keys: t.edges.map((_, k) => of(c, k)) }}))));"""
+    )
+    found = json.loads(subprocess.run(["node", script], check=True, capture_output=True, text=True).stdout)
+    names = [*(path[0] for path in about["paths"]), None]
+    assert len(found) == len(names) == 4
+    curve = ev.gains(by="group").curve
+    for name, page in zip(names, found, strict=True):
+        rows = frame if name is None else frame[frame["group"] == name]
+        positive = rows["label"] == "yes"
+        apart = ks_2samp(rows["p"][positive], rows["p"][~positive])
+        assert page["ks"][0] == pytest.approx(apart.statistic)
+        # of the two samples' distributions SciPy names the greatest score below the gap
+        assert rows["p"][rows["p"] < page["keys"][page["ks"][1]][0]].max() == apart.statistic_location
+        mine = curve[curve["is_overall"]] if name is None else curve[curve["group"] == name]
+        keys = np.array([values for _, *values in page["keys"][::-1]], float)  # depth, gain, lift, gap
+        for column, values in (("gain", keys[:, 1]), ("ks", keys[:, 3])):  # between keys rows of equal scores are split
+            np.testing.assert_allclose(np.interp(mine["depth"], keys[:, 0], values), mine[column], atol=1e-12)
+        taken = np.array([rows["p"] >= edge for edge, *_ in page["keys"]])[::-1]
+        some = taken.any(axis=1)
+        rate = (taken & positive.to_numpy()).sum(axis=1)[some] / taken.sum(axis=1)[some]
+        np.testing.assert_allclose(keys[some, 2], rate / positive.mean(), atol=1e-12)
+        assert np.isnan(keys[~some, 2]).all()
 
 
 def test_pages_of_rows_are_complete_and_sorted(binary: Evaluation) -> None:

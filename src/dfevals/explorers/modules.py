@@ -25,6 +25,7 @@ ORDER = (
     "scores.mjs",
     "confusion.mjs",
     "curves.mjs",
+    "gains.mjs",
     "estimates.mjs",
     "outcomes.mjs",
     "rows.mjs",

@@ -1,39 +1,57 @@
-import { Z, calibration as bins, gains as gain, ks, pr as recalls, roc as rates } from "./arithmetic.mjs";
+import { Z, calibration as bins, pr as recalls, roc as rates } from "./arithmetic.mjs";
 import { chart, groups, legend } from "./charts.mjs";
-import { h, name, set, write } from "./elements.mjs";
+import { h, name, set } from "./elements.mjs";
 import { answered, toggle } from "./confusion.mjs";
-import { count, estimate, number, percent } from "./format.mjs";
+import { count, estimate, number } from "./format.mjs";
 
-// Curves from the counts: ROC, precision and recall, calibration, gains. The dot is the threshold.
+// Curves from the counts: ROC, precision and recall, calibration. The dot is the threshold.
 
 const unit = [0, 1];
 const NAMES = { roc_auc: "ROC AUC", average_precision: "average precision", ks: "KS", ece: "ECE", brier: "Brier" };
 
-function curve(options, points, at, wanted, diagonal) {
+/**
+ * A chart with a line per cohort on view and a dot at the threshold, made anew only when the cohorts or the counts change.
+ * `points(t, c)` gives the line, `at(t, c, k)` the dot, `mark(t, c)` a point to be ringed; `y` may be worked out of the lines.
+ */
+function lines(store, box, { points, at, mark, diagonal, y, ...options }) {
+  let drawn = [], shown, data;
+  return {
+    bands: (found) => { for (const l of drawn) l.band(found?.[l.key]); },
+    draw: () => {
+      const t = store.data.tally, now = groups(store), text = JSON.stringify(now);
+      if (text !== shown || data !== store.data) {
+        [shown, data] = [text, store.data];
+        const curves = now.map(([, c]) => points(t, c)), c = (box.replaceChildren(), chart(box, { ...options, y: typeof y === "function" ? y(curves.flat().map((p) => p[1]).filter(Number.isFinite)) : y }));
+        if (diagonal) c.line("dfe-diag", diagonal);
+        drawn = now.map(([cls, of, , key], i) => ({ key, of, band: c.band(cls), line: c.line(`dfe-line ${cls}`, curves[i]), cls }));
+        for (const l of drawn) {
+          if (mark) { const [u, v] = mark(t, l.of); c.line(`dfe-drop ${l.cls}`, [[u, 0], [u, v]]); c.dot(`dfe-ring ${l.cls}`)(u, v); }
+          l.dot = c.dot(`dfe-dot ${l.cls}`);
+        }
+      }
+      for (const l of drawn) l.dot(...at(t, l.of, store.key()));
+    },
+  };
+}
+/** A pane of charts of the same cohorts: [heading, chart], with their legend, the kernel's bands for the first, and what the curve amounts to. */
+export function curves(charts, wanted, words = null) {
   return (store, el, signal) => {
-    const keys = h("div"), box = h("div"), facts = h("p", { class: "dfe-note" }), none = h("p", { class: "dfe-note" }, "A curve needs a score that is cut at a threshold.");
-    el.append(keys, box, facts, none);
-    const c = chart(box, options);
-    if (diagonal) c.line("dfe-diag", diagonal);
-    const lines = ["dfe-l0", "dfe-l1", "dfe-l2"].map((cls) => ({ band: c.band(cls), line: c.line(`dfe-line ${cls}`, []), dot: c.dot(`dfe-dot ${cls}`), drawn: null }));
-    let said;
+    const keys = h("div"), box = h("div", charts.length > 1 ? { class: "dfe-charts" } : {}), facts = h("p", { class: "dfe-note" }), said = h("p", { class: "dfe-note" }), none = h("p", { class: "dfe-note" }, "A curve needs a score that is cut at a threshold.");
+    const made = charts.map(([heading, about]) => { const own = h("div"); box.append(h("div", {}, heading && h("h4", {}, heading), own)); return lines(store, own, about); });
+    el.append(keys, box, none);
+    (charts.length > 1 ? box : el).append(h("div", { class: "dfe-words" }, said, facts)); // beside the charts where they leave room
+    let known;
     store.subscribe((s) => {
-      const t = store.data?.tally, ok = t && s.threshold !== null;
-      box.hidden = keys.hidden = !ok;
+      const ok = store.data?.tally && s.threshold !== null;
+      box.hidden = keys.hidden = said.hidden = !ok;
       none.hidden = !!ok;
       if (!ok) return;
-      const shown = groups(store), k = store.key(), text = JSON.stringify(shown);
-      if (text !== said) { said = text; keys.replaceChildren(legend(shown.map(([cls, , label]) => [cls, label]))); }
-      lines.forEach((l, i) => {
-        const group = shown[i];
-        if (!group) { l.line.show(false); l.dot(NaN, NaN); l.band(null); return; }
-        const key = `${group[1]}`;
-        if (l.drawn !== key || l.data !== store.data) { l.drawn = key; l.data = store.data; l.line.set(points(t, group[1])); l.line.show(true); }
-        l.line.show(true);
-        l.dot(...at(t, group[1], k));
-      });
+      const shown = groups(store), text = JSON.stringify(shown);
+      if (text !== known) { known = text; keys.replaceChildren(legend(shown.map(([cls, , label]) => [cls, label]))); }
+      for (const x of made) x.draw();
+      said.replaceChildren(...(words ? words(store, s) : []));
     }, signal);
-    answered(store, signal, "bands", (s) => [s.model, s.level, s.selection.cohort, s.selection.compare, s.by, s.view], (a, error) => groups(store).forEach(([, , , key], i) => lines[i].band(error ? null : a.bands[key])), el);
+    answered(store, signal, "bands", (s) => [s.model, s.level, s.selection.cohort, s.selection.compare, s.by, s.view], (a, error) => made[0].bands(error ? null : a.bands), el);
     summary(store, signal, wanted, facts, el);
   };
 }
@@ -44,21 +62,8 @@ function summary(store, signal, wanted, facts, el) {
   }, el);
 }
 
-export const roc = curve({ label: "ROC curve", x: unit, y: unit, xlabel: "false positive rate", ylabel: "recall" }, rates, (t, c, k) => rates2(t, c, k), ["roc_auc"], [[0, 0], [1, 1]]);
-const rates2 = (t, c, k) => [t.above(c, 0, k) / t.above(c, 0, 0), t.above(c, 1, k) / t.above(c, 1, 0)];
-export const pr = curve({ label: "precision and recall", x: unit, y: unit, xlabel: "recall", ylabel: "precision" }, recalls, (t, c, k) => { const tp = t.above(c, 1, k); return [tp / t.above(c, 1, 0), tp / (tp + t.above(c, 0, k))]; }, ["average_precision"]);
-
-export function gains(store, el, signal) {
-  const table = h("p", { class: "dfe-note" });
-  curve({ label: "cumulative gain", x: unit, y: unit, xlabel: "share of rows, highest score first", ylabel: "share of positives found" }, gain, (t, c, k) => { const n = t.above(c, 0, 0) + t.above(c, 1, 0); return [(t.above(c, 0, k) + t.above(c, 1, k)) / n, t.above(c, 1, k) / t.above(c, 1, 0)]; }, ["ks"], [[0, 0], [1, 1]])(store, el, signal);
-  el.append(table);
-  store.subscribe((s) => {
-    const t = store.data?.tally;
-    if (!t || s.threshold === null) { write(table, ""); return; }
-    const c = store.place(s.selection.cohort), k = store.key(), n = t.above(c, 0, 0) + t.above(c, 1, 0), rows = t.above(c, 0, k) + t.above(c, 1, k), found = t.above(c, 1, k) / t.above(c, 1, 0), [gap, where] = ks(t, c);
-    write(table, `At the threshold: ${percent(rows / n)} of the rows hold ${percent(found)} of the positives, lift ${number(found / (rows / n), 2)}. Greatest gap of the classes ${number(gap, 3)} at ${number(t.edges[where], 3)}.`);
-  }, signal);
-}
+export const roc = curves([["", { label: "ROC curve", x: unit, y: unit, xlabel: "false positive rate", ylabel: "recall", points: rates, at: (t, c, k) => [t.above(c, 0, k) / t.above(c, 0, 0), t.above(c, 1, k) / t.above(c, 1, 0)], diagonal: [[0, 0], [1, 1]] }]], ["roc_auc"]);
+export const pr = curves([["", { label: "precision and recall", x: unit, y: unit, xlabel: "recall", ylabel: "precision", points: recalls, at: (t, c, k) => { const tp = t.above(c, 1, k); return [tp / t.above(c, 1, 0), tp / (tp + t.above(c, 0, k))]; } }]], ["average_precision"]);
 
 export function calibration(store, el, signal) {
   const keys = h("div"), box = h("div"), facts = h("p", { class: "dfe-note" }), hint = h("p", { class: "dfe-note" }, "Observed share of positives by score, with intervals. Press a point to read its rows.");

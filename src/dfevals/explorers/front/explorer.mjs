@@ -1,8 +1,9 @@
 import { cohorts } from "./cohorts.mjs";
 import { confusion, pairs } from "./confusion.mjs";
-import { calibration, gains, pr, roc } from "./curves.mjs";
+import { calibration, pr, roc } from "./curves.mjs";
 import { QUIET, h, rove } from "./elements.mjs";
 import { compare, folds, residuals } from "./estimates.mjs";
+import { gains } from "./gains.mjs";
 import { header } from "./header.mjs";
 import { outcomes, rate } from "./outcomes.mjs";
 import { rows } from "./rows.mjs";
