@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -440,6 +441,14 @@ def test_the_twin_says_what_is_on_view_and_is_safe(tmp_path: Path) -> None:
     page = Path(explorer.to_html(tmp_path / "page.html")).read_text("utf-8")
     assert "<script" not in page
     assert page.startswith("<!DOCTYPE html>")
+
+
+def test_the_matrix_of_a_twin_says_whose_it_is(binary: Evaluation) -> None:
+    east = binary.frame[binary.frame["group"] == "east"].dropna(subset=["label", "p_good"])
+    wrong = ((east["p_good"] >= 0.5) != (east["label"] == "yes")).sum()
+    twin = binary.explore(by="group", selection={"cohort": ["east"]})._twin()
+    assert f"<p>east: {wrong} errors in {len(east)} rows.</p>" in twin
+    assert re.search("<p>All rows: [0-9,]+ errors in 2,997 rows.</p>", binary.explore(by="group")._twin())
 
 
 def test_a_twin_does_not_import_a_drawing_library() -> None:

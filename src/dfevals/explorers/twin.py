@@ -44,7 +44,7 @@ def twin(view: View, state: State, codes: dict[str, str]) -> str:
         except Exception as error:  # a metric of the user may fail; the rest is still shown
             parts.append(f"<p>{render.escape(f'{type(error).__name__}: {error}')}</p>")
     for label, code in codes.items():
-        parts.append(f"<p>{render.escape(label)}: <code>{render.escape(code)}</code></p>")
+        parts.append(f"<p>Code of the {render.escape(label)}: <code>{render.escape(code)}</code></p>")
     return "".join([*parts, "</div>"])
 
 
@@ -114,15 +114,17 @@ def _matrix(view: View, state: State) -> str:
         return ""
     found: dict[str, Any] = answers.matrix(view, state)
     labels = found["labels"]
+    whose = "All rows" if state["selection"]["cohort"] is None else " × ".join(state["selection"]["cohort"])
+    said = f"<p>{render.escape(whose)}: {count_text(found['errors'])} errors in {count_text(found['n'])} rows.</p>"
     if len(labels) > 12:
         pairs = "".join(
             f"<tr><th>{render.escape(p['true'])}</th><th>{render.escape(p['pred'])}</th><td>{count_text(p['count'])}</td></tr>"
             for p in found["pairs"][:12]
         )
-        return f'<table class="dfe-cm"><tr><th>true</th><th>predicted</th><th>rows</th></tr>{pairs}</table>'
+        return f'{said}<table class="dfe-cm"><tr><th>true</th><th>predicted</th><th>rows</th></tr>{pairs}</table>'
     head = "".join(f"<th>{render.escape(label)}</th>" for label in labels)
     body = "".join(
         f"<tr><th>{render.escape(label)}</th>{''.join(f'<td>{count_text(n)}</td>' for n in row)}</tr>"
         for label, row in zip(labels, found["counts"], strict=True)
     )
-    return f'<table class="dfe-cm"><tr><th>true \\ predicted</th>{head}</tr>{body}</table>'
+    return f'{said}<table class="dfe-cm"><tr><th>true \\ predicted</th>{head}</tr>{body}</table>'

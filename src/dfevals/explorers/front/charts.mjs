@@ -1,15 +1,16 @@
 import { h, set } from "./elements.mjs";
-import { number, ticks } from "./format.mjs";
+import { count, number, ticks } from "./format.mjs";
 
 // A small chart: axes, lines, dots; the size is that of the view box, so that text scales with the pane.
 
-export function chart(el, { label, x, y, xlabel, ylabel, width = 460, height = 280, xformat = number, yformat = number, yticks = null }) {
-  const left = 46, right = 12, top = 10, bottom = 38, W = width - left - right, H = height - top - bottom;
+export function chart(el, { label, x, y, xlabel, ylabel, width = 460, height = 280, xformat = number, yformat = number, yticks = null, right = 12 }) {
+  const left = 48, top = 10, bottom = 38, W = width - left - right, H = height - top - bottom;
   const px = (v) => left + ((v - x[0]) / (x[1] - x[0] || 1)) * W, py = (v) => top + H - ((v - y[0]) / (y[1] - y[0] || 1)) * H;
   const svg = h("svg", { viewBox: `0 0 ${width} ${height}`, class: "dfe-chart", role: "img", "aria-label": label });
   const say = (t, at) => h("text", { class: "dfe-tick", ...at }, t);
-  for (const v of ticks(x[0], x[1], 5)) svg.append(h("line", { class: "dfe-gridline", x1: px(v), x2: px(v), y1: top, y2: top + H }), say(xformat(v, decimals(x)), { x: px(v), y: top + H + 15, "text-anchor": "middle" }));
-  for (const v of yticks ?? ticks(y[0], y[1], 5)) svg.append(h("line", { class: "dfe-gridline", x1: left, x2: left + W, y1: py(v), y2: py(v) }), say(yformat(v, decimals(y)), { x: left - 6, y: py(v) + 4, "text-anchor": "end" }));
+  const along = ticks(x[0], x[1], 5), up = yticks ?? ticks(y[0], y[1], 5);
+  for (const v of along) svg.append(h("line", { class: "dfe-gridline", x1: px(v), x2: px(v), y1: top, y2: top + H }), say(xformat(v, decimals(along)), { x: px(v), y: top + H + 15, "text-anchor": "middle" }));
+  for (const v of up) svg.append(h("line", { class: "dfe-gridline", x1: left, x2: left + W, y1: py(v), y2: py(v) }), say(yformat(v, decimals(up)), { x: left - 6, y: py(v) + 4, "text-anchor": "end" }));
   svg.append(h("text", { class: "dfe-axis", x: left + W / 2, y: height - 4, "text-anchor": "middle" }, xlabel), h("text", { class: "dfe-axis", x: 12, y: top + H / 2, "text-anchor": "middle", transform: `rotate(-90 12 ${top + H / 2})` }, ylabel));
   const body = h("g");
   svg.append(body);
@@ -24,9 +25,12 @@ export function chart(el, { label, x, y, xlabel, ylabel, width = 460, height = 2
     clear: () => body.replaceChildren(),
   };
 }
-const decimals = ([low, high]) => Math.max(0, Math.min(6, 1 - Math.floor(Math.log10(high - low || 1))));
+/** As few decimal places as tell all ticks exactly. */
+const decimals = (values) => [0, 1, 2, 3, 4, 5, 6].find((d) => values.every((v) => Math.abs(v - v.toFixed(d)) <= 1e-9 * Math.abs(v))) ?? 6;
 /** Which of a list of things is which line. */
-export const legend = (items) => h("div", { class: "dfe-legend" }, ...items.map(([cls, text]) => h("span", {}, h("i", { class: `dfe-swatch ${cls}`, "aria-hidden": "true" }), h("bdi", {}, text))));
+export const legend = (items) => h("div", { class: "dfe-legend" }, ...items.map(([cls, text, more]) => h("span", {}, h("i", { class: `dfe-swatch ${cls}`, "aria-hidden": "true" }), h("bdi", {}, text), more && h("small", {}, ` ${more}`))));
+/** The legend of cohorts, each with its number of rows. */
+export const cohortLegend = (store, shown) => legend(shown.map(([cls, c, label]) => [cls, label, `n ${count(store.data.sizes[c])}`]));
 /** Overall, the selected and the compared cohort: [class of the line, index, label, key]. */
 export function groups(store) {
   const s = store.state.selection, out = [["dfe-l0", store.data.C, "All rows", "all"]];

@@ -22,11 +22,14 @@ function two(store, el, signal) {
     h("span"), h("span", { class: "dfe-cmh" }, "predicted ", name(yes)), h("span", { class: "dfe-cmh" }, "predicted ", name(no)),
     h("span", { class: "dfe-cmv" }, "true ", name(yes)), all[0].b, all[1].b, h("span", { class: "dfe-cmv" }, "true ", name(no)), all[2].b, all[3].b);
   rove(grid, ".dfe-cell");
-  el.append(grid, h("p", { class: "dfe-note" }, "Press a cell to read its rows below."));
+  const note = h("p", { class: "dfe-note" });
+  el.append(grid, note);
   store.subscribe((s) => {
     const { data } = store;
     if (!data?.tally) return;
     const c = data.tally.cells(store.place(s.selection.cohort), store.key()), of = { tp: c.tp + c.fn, fn: c.tp + c.fn, fp: c.fp + c.tn, tn: c.fp + c.tn };
+    const at = store.place(s.selection.cohort);
+    if (note.dataset.of !== `${at} ${data.source}`) { note.dataset.of = `${at} ${data.source}`; note.replaceChildren(name(store.label(at)), `, ${count(data.sizes[at])} rows. Press a cell to read its rows below.`); }
     for (const x of all) {
       const share = c[x.key] / of[x.key];
       write(x.n, count(c[x.key]));
@@ -76,7 +79,7 @@ function many(store, el, signal) {
       const table = h("table", { class: `dfe-matrix${short ? " dfe-small" : ""}`, role: "grid", "aria-label": "confusion matrix; press a cell to read its rows" }, h("thead", {}, h("tr", {}, h("th", {}, "true \\ predicted"), ...m.labels.map((l) => h("th", { scope: "col", class: short ? "dfe-slant" : "", title: l }, h("span", {}, name(l)))))), h("tbody", {}, ...rows));
       rove(table, ".dfe-mc");
       box.replaceChildren(table);
-      write(note, `${count(m.errors)} errors in ${count(m.n)} rows. Press a cell to read its rows.${m.hidden ? ` ${m.hidden} rarer classes are not shown.` : ""}`);
+      note.replaceChildren(name(store.label(store.place(s.selection.cohort))), `: ${count(m.errors)} errors in ${count(m.n)} rows. Press a cell to read its rows.${m.hidden ? ` ${m.hidden} rarer classes are not shown.` : ""}`);
     }
     for (const [b, cell] of buttons) b.setAttribute("aria-pressed", pressed(s, cell));
   }, el);
@@ -92,7 +95,7 @@ export function pairs(store, el, signal) {
       shown = m;
       lines = m.pairs.map((p) => { const cell = { kind: "confusion", true: p.true, pred: p.pred }, b = h("button", { type: "button", class: "dfe-link", ...QUIET, onclick: () => toggle(store, cell) }, name(p.true)); return [h("tr", {}, h("td", {}, b), h("td", {}, name(p.pred)), h("td", {}, count(p.count)), h("td", {}, percent(p.count / p.of)), h("td", {}, percent(p.count / m.errors))), b, cell]; });
       body.replaceChildren(...lines.map(([tr]) => tr));
-      write(note, m.pairs.length ? "The most frequent confusions. Press one to read its rows." : "There are no errors here.");
+      note.replaceChildren(name(store.label(store.place(s.selection.cohort))), m.pairs.length ? `: the most frequent confusions among ${count(m.errors)} errors in ${count(m.n)} rows. Press one to read its rows.` : `: no errors in ${count(m.n)} rows.`);
     }
     for (const [tr, b, cell] of lines) { const on = pressed(s, cell); b.setAttribute("aria-pressed", on); tr.classList.toggle("dfe-on", on); }
   }, el);

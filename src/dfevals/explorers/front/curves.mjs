@@ -1,5 +1,5 @@
 import { Z, calibration as bins, pr as recalls, roc as rates } from "./arithmetic.mjs";
-import { chart, groups, legend } from "./charts.mjs";
+import { chart, cohortLegend, groups } from "./charts.mjs";
 import { h, name, set } from "./elements.mjs";
 import { answered, toggle } from "./confusion.mjs";
 import { count, estimate, number } from "./format.mjs";
@@ -46,8 +46,8 @@ export function curves(charts, wanted, words = null) {
       box.hidden = keys.hidden = said.hidden = !ok;
       none.hidden = !!ok;
       if (!ok) return;
-      const shown = groups(store), text = JSON.stringify(shown);
-      if (text !== known) { known = text; keys.replaceChildren(legend(shown.map(([cls, , label]) => [cls, label]))); }
+      const shown = groups(store), text = JSON.stringify([shown, store.data.sizes]);
+      if (text !== known) { known = text; keys.replaceChildren(cohortLegend(store, shown)); }
       for (const x of made) x.draw();
       said.replaceChildren(...(words ? words(store, s) : []));
     }, signal);
@@ -81,7 +81,7 @@ export function calibration(store, el, signal) {
     c = chart(box, { label: "calibration: observed share of positives by score", x: range, y: unit, xlabel: "mean score", ylabel: "share of positives" });
     c.data = store.data;
     if (range[0] === 0 && range[1] === 1) c.line("dfe-diag", [[0, 0], [1, 1]]);
-    keys.replaceChildren(legend(shown.map(([cls, , label]) => [cls, label])));
+    keys.replaceChildren(cohortLegend(store, shown));
     shown.forEach(([cls, at], i) => {
       const found = bins(t, at, 10, Z[s.level]);
       c.line(`dfe-line ${cls}`, found.map((b) => [b.mean, b.observed[0]]));

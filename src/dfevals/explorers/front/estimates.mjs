@@ -1,4 +1,4 @@
-import { chart, groups, legend } from "./charts.mjs";
+import { chart, cohortLegend, groups } from "./charts.mjs";
 import { QUIET, h, name, rove, write } from "./elements.mjs";
 import { answered, toggle } from "./confusion.mjs";
 import { count, estimate, number, percent, pvalue } from "./format.mjs";
@@ -50,7 +50,7 @@ export function compare(store, el, signal) {
     const all = counted.counts.map((row, i) => ({ i, row, net: row[f] - row[b], e: of(i) })), sign = store.metric().better === "lower" && t ? -1 : 1;
     const kept = [all[all.length - 1], ...all.slice(0, -1).sort((x, y) => sign * (rank(x) - rank(y))).slice(0, 60)];
     gap.replaceChildren("Δ ", name(s.metric));
-    body.replaceChildren(...kept.map((x) => { const note = t?.note[at(x.i)]; return h("tr", {}, h("th", { scope: "row" }, name(store.label(x.i))), h("td", {}, count(x.row[f])), h("td", {}, count(x.row[b])), h("td", {}, estimate(x.e)), h("td", {}, pvalue(t?.p_corrected[at(x.i)] ?? NaN)), h("td", { title: note || null }, ...words(x.i).slice(0, 1))); }));
+    body.replaceChildren(...kept.map((x) => { const note = t?.note[at(x.i)]; return h("tr", {}, h("th", { scope: "row" }, name(store.label(x.i))), h("td", {}, count(x.row[f])), h("td", {}, count(x.row[b])), h("td", {}, estimate(x.e).replace(", ", ",\u00a0")), h("td", {}, pvalue(t?.p_corrected[at(x.i)] ?? NaN)), h("td", { title: note || null }, ...words(x.i).slice(0, 1))); }));
   }
 }
 
@@ -63,7 +63,7 @@ export function residuals(store, el, signal) {
     const E = [a.low, ...a.edges.slice(1, -1), a.high], shares = a.groups.map((g) => g.counts.map((v) => v / (g.n || 1))), top = Math.max(...shares.flat(), 1e-9);
     const c = chart(box, { label: "residuals", x: [a.low, a.high], y: [0, top * 1.05], xlabel: "prediction − truth", ylabel: "share of rows", yformat: percent });
     const names = Object.fromEntries(groups(store).map(([cls, , text, key]) => [key, [cls, text]]));
-    keys.replaceChildren(legend(a.groups.filter((g) => names[g.group]).map((g) => names[g.group])));
+    keys.replaceChildren(cohortLegend(store, groups(store)));
     if (a.low < 0 && a.high > 0) c.body.append(h("line", { class: "dfe-diag", x1: c.px(0), x2: c.px(0), y1: c.py(0), y2: c.py(top * 1.05) }));
     a.groups.forEach((g, i) => { if (names[g.group]) c.line(`dfe-line ${names[g.group][0]}`, g.counts.flatMap((v, b) => [[E[b], shares[i][b]], [E[b + 1], shares[i][b]]])); });
     const mine = a.groups.find((g) => g.group === "cohort") ?? a.groups[0];
@@ -87,13 +87,13 @@ export function folds(store, el, signal) {
     const whose = name(store.label(store.place(s.selection.cohort)));
     if (!ends.length) { note.replaceChildren(whose, `: ${s.metric} is undefined in every fold.`); return; }
     const lo = Math.min(...ends), hi = Math.max(...ends), pad = (hi - lo) * 0.05 || 0.05;
-    const c = chart(box, { label: `${s.metric} per fold`, x: [lo - pad, hi + pad], y: [n + 0.5, 0.5], xlabel: s.metric, ylabel: "fold", height: Math.max(160, 60 + 20 * n), yticks: a.folds.map((_, i) => i + 1), yformat: (v) => a.folds[v - 1] });
+    const c = chart(box, { label: `${s.metric} per fold`, x: [lo - pad, hi + pad], y: [n + 0.5, 0.5], xlabel: s.metric, ylabel: "fold", height: Math.max(160, 60 + 20 * n), yticks: a.folds.map((_, i) => i + 1), yformat: (v) => a.folds[v - 1], right: 74 });
     const all = a.value[n];
     if (all !== null) c.body.append(h("line", { class: "dfe-diag", x1: c.px(all), x2: c.px(all), y1: c.py(n + 0.5), y2: c.py(0.5) }));
     const lacking = a.folds.filter((_, i) => a.value[i] === null);
     a.folds.forEach((f, i) => {
       const y = c.py(i + 1);
-      c.body.append(h("text", { class: "dfe-tick", x: c.px(hi + pad) - 2, y: y - 5, "text-anchor": "end" }, `n ${count(a.n[i])}`));
+      c.body.append(h("text", { class: "dfe-tick", x: c.px(hi + pad) + 8, y: y + 4 }, `n ${count(a.n[i])}`));
       if (a.value[i] === null) return;
       const cell = { kind: "fold", value: f }, on = JSON.stringify(s.selection.cell) === JSON.stringify(cell), press = () => toggle(store, cell), text = `fold ${f}: ${estimate([a.value[i], a.ci_low[i] ?? NaN, a.ci_high[i] ?? NaN])}, ${count(a.n[i])} rows${a.note[i] ? `, ${a.note[i]}` : ""}`;
       if (a.ci_low[i] !== null) c.body.append(h("line", { class: "dfe-line dfe-l1", x1: c.px(a.ci_low[i]), x2: c.px(a.ci_high[i]), y1: y, y2: y }));

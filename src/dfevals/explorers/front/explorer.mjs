@@ -16,7 +16,7 @@ const PANES = {
   confusion: ["Confusion", confusion], pairs: ["Confused pairs", pairs], roc: ["ROC", roc], pr: ["Precision–recall", pr], calibration: ["Calibration", calibration], gains: ["Gains", gains],
   residuals: ["Residuals", residuals], compare: ["Two models", compare], folds: ["Folds", folds], outcomes: ["Outcomes", outcomes], text: ["Text", text], rate: ["Rate", rate],
 };
-const KEYS = [["Tab", "next control"], ["↑ ↓ Home End", "move in the table of cohorts"], ["Enter", "select the cohort, or the cell"], ["Shift+Enter", "compare the cohort with the selected one"], ["← →", "move the threshold, or among tabs and cells"], ["PageUp PageDown", "page through the rows"], ["j k", "next row and row before, in the tab Text"], ["Ctrl+Z, Ctrl+Shift+Z", "undo, redo"], ["Esc", "clear the selection"]];
+const KEYS = [["Tab", "next control"], ["↑ ↓ Home End", "move in the table of cohorts"], ["Enter", "select the cohort, or the cell"], ["Shift+Enter", "compare the cohort with the selected one"], ["← →", "move the threshold, or among tabs and cells"], ["PageUp PageDown", "page through the rows"], ["j k", "next row and row before, in the tab Text"], ["Ctrl+Z Ctrl+Shift+Z", "undo, redo"], ["Esc", "clear the selection"]];
 
 function tabs(store, el, signal) {
   const bar = h("div", { role: "tablist", "aria-label": "views", class: "dfe-tabs" }), panel = h("div", { role: "tabpanel", class: "dfe-panel", tabindex: -1 });
@@ -66,7 +66,7 @@ function page(store, el, signal) {
     grid.append(box);
     try { pane(store, box, signal); } catch (error) { box.append(h("p", { class: "dfe-error" }, `${error}`)); }
   }
-  el.append(h("details", { class: "dfe-help" }, h("summary", { ...QUIET }, "Keys"), h("dl", {}, ...KEYS.flatMap(([k, v]) => [h("dt", {}, h("kbd", {}, k)), h("dd", {}, v)]))));
+  el.append(h("details", { class: "dfe-help" }, h("summary", { ...QUIET }, "Keys"), h("dl", {}, ...KEYS.flatMap(([k, v]) => [h("dt", {}, ...k.split(" ").map((key) => h("kbd", {}, key))), h("dd", {}, v)]))));
 }
 
 // Called once per widget: nothing is shared between widgets.

@@ -72,7 +72,7 @@ export function rate(store, el, signal) {
   store.subscribe((s, live) => {
     if (live || !store.data) return;
     kind.value = s.rating.kind;
-    const columns = [["", "the columns shown below"], ...store.info.columns.map((c) => [c, c])];
+    const columns = [["", "columns below"], ...store.info.columns.map((c) => [c, c])];
     fill(a, columns, s.rating.a ?? "");
     fill(b, columns, s.rating.b ?? "");
     labels[1].hidden = s.rating.kind !== "better";

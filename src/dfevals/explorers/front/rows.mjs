@@ -9,7 +9,7 @@ export function rows(store, el, signal) {
   const step = (d) => store.commit({ rows: { page: Math.max(0, (page?.page ?? store.state.rows.page) + d) } });
   const prev = button("‹ Previous", () => step(-1)), nxt = button("Next ›", () => step(1)), where = h("span", { role: "status", class: "dfe-where" });
   const sort = menu("sort rows by", [], (v) => store.commit({ rows: { sort: v || null, down: true, page: 0 } })), turn = button("↓", () => store.commit({ rows: { down: !store.state.rows.down, page: 0 } }), { "aria-label": "sort direction" });
-  const search = h("input", { type: "search", placeholder: "search texts (case as typed)", "aria-label": "search texts", ...QUIET, onchange: () => look(), onkeydown: (e) => { if (e.key === "Enter") look(); } });
+  const search = h("input", { type: "search", placeholder: "search texts", title: "searches as typed, capitals and all", "aria-label": "search texts", ...QUIET, onchange: () => look(), onkeydown: (e) => { if (e.key === "Enter") look(); } });
   const look = () => { if (search.value !== store.state.rows.search) store.commit({ rows: { search: search.value, page: 0 } }); };
   const stop = button("Stop", () => { stopped = true; store.commit({ rows: { search: "", page: 0 } }); }, { hidden: true });
   const chooser = h("details", { class: "dfe-chooser" }, h("summary", { ...QUIET }, "Columns"));

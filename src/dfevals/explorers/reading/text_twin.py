@@ -19,7 +19,7 @@ MOST = 4_000  # characters of a text
 STEPS = 20
 TEXT_STYLE = (
     ".dfe-twin .dfe-side{display:grid;gap:10px 18px;grid-template-columns:repeat(auto-fit,minmax(240px,1fr));margin:8px 0}"
-    ".dfe-twin .dfe-side h4,.dfe-twin h4{margin:0 0 2px;font-size:1em}"
+    ".dfe-twin .dfe-side h4,.dfe-twin h4{margin:0 0 2px;font-size:1em;font-weight:600}"
     ".dfe-twin .dfe-said{white-space:pre-wrap;overflow-wrap:anywhere}"
     ".dfe-twin mark{background:none;color:inherit}.dfe-twin mark.dfe-unsupported{text-decoration:underline wavy #d55e00;"
     "text-underline-offset:3px}.dfe-twin mark.dfe-evidence,.dfe-twin mark.dfe-nearest{border-bottom:2px solid #0072b2}"
@@ -36,7 +36,7 @@ def text_html(view: View, state: State) -> str:
     found = row_on_view(view, state)
     if not found.get("total"):
         return "<p>No rows are selected.</p>"
-    head = f"Row {count(found['ordinal'] + 1)} of {count(found['total'])} ({found['index']})"
+    head = f"Row {count(found['ordinal'] + 1)} of {count(found['total'])} · index {found['index']}"
     parts = [_part(part["role"], part["column"], part) for part in found["parts"]]
     answers = [_part(_title(answer), answer["column"], answer) for answer in found["answers"]]
     groups = [parts, answers] if len(answers) > 1 else [[*parts, *answers]]
