@@ -320,6 +320,9 @@ def test_one_explorer_twice_and_two_side_by_side(page: Any) -> None:
     )
     assert page.locator(".dfe-x select[aria-label=metric]").nth(2).input_value() == "recall"
     until(page, "STATE['metric']", "f1")
+    hosts.put(page, "ex")  # shown again when the counts are in the page already
+    settled(page)
+    assert [text for text in page.complaints if "page error" in text] == []
 
 
 def test_dimensions_and_named_cohorts(page: Any) -> None:

@@ -25,16 +25,6 @@ export function rows(store, el, signal) {
   const open = new Map();
   const want = (s) => JSON.stringify([s.by, s.model, s.against, s.threshold, s.selection.cohort, s.selection.cell, s.rows, store.data?.source]);
 
-  store.subscribe(async (s, live) => {
-    if (live || !store.data) return;
-    controls(s);
-    const now = want(s);
-    if (now === asked) { if (page && tagsDrawn !== s.tags) tagged(s); return; }
-    asked = now;
-    stopped = false;
-    await read(now);
-  }, signal);
-
   async function read(now) {
     el.classList.add("dfe-busy");
     const m = await store.ask("rows", { ask: "rows" });
@@ -112,5 +102,16 @@ export function rows(store, el, signal) {
     columns = h("div", { class: "dfe-columns", role: "group", "aria-label": "columns to show" }, find, ...labels);
     chooser.append(columns);
   }
+
+  // Last of all: where the counts are already there it is called at once
+  store.subscribe(async (s, live) => {
+    if (live || !store.data) return;
+    controls(s);
+    const now = want(s);
+    if (now === asked) { if (page && tagsDrawn !== s.tags) tagged(s); return; }
+    asked = now;
+    stopped = false;
+    await read(now);
+  }, signal);
 }
 const words = (cell) => ({ confusion: () => `true ${cell.true}, predicted ${cell.pred}`, comparison: () => cell.value, outcome: () => `${cell.column}: ${{ pass: "passed", fail: "failed", none: "no verdict" }[cell.value]}`, residual: () => `residual ${+cell.low.toPrecision(4)} to ${+cell.high.toPrecision(4)}`, score: () => (cell.high < 1e300 ? `score ${+cell.low.toPrecision(4)} to ${+cell.high.toPrecision(4)}` : `score from ${+cell.low.toPrecision(4)}`), fold: () => `fold ${cell.value}` })[cell.kind]();
