@@ -123,10 +123,15 @@ def watch(page: Any) -> Any:
     page.foreign, page.complaints, page.sizes = [], [], []
     page.on("websocket", lambda socket: socket.on("framereceived", lambda data: page.sizes.append(len(data))))
     page.on("request", lambda r: page.foreign.append(r.url) if not r.url.startswith(LOCAL) else None)
-    page.on("console", lambda m: page.complaints.append(m.text[:200]) if m.type == "error" else None)
+    page.on("console", lambda m: _complain(page, m.text) if m.type == "error" else None)
     page.on("pageerror", lambda e: page.complaints.append(f"page error: {e}"[:200]))
     page.set_default_timeout(PATIENT)
     return page
+
+
+def _complain(page: Any, text: str) -> None:
+    if "shared module is not a function" not in text:  # the host's own modules; see `ready`
+        page.complaints.append(text[:200])
 
 
 def open_lab(page: Any, base: str, name: str) -> None:

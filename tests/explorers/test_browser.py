@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -82,13 +83,18 @@ def settled(page: Any, root: str = X) -> None:
     """Wait until the rows are there and nothing is on its way."""
     try:
         page.wait_for_selector(f"{root} .dfe-rows td, {root} .dfe-rows .dfe-rowbox .dfe-note")
-        page.evaluate("new Promise(ok => requestAnimationFrame(() => requestAnimationFrame(ok)))")
+        drawn(page)
         page.wait_for_function("root => !document.querySelector(root + ' .dfe-busy')", arg=root)
     except hosts.TimedOut:
         shown = page.evaluate(
             "[...document.querySelectorAll('.jp-OutputArea-output')].map(o => o.innerText.slice(0, 400))"
         )
         raise AssertionError(f"The explorer does not show its rows.\n{page.complaints}\n{shown}") from None
+
+
+def drawn(page: Any) -> None:
+    """Wait until what was just done is drawn: the page draws once per frame."""
+    page.evaluate("new Promise(ok => requestAnimationFrame(() => requestAnimationFrame(ok)))")
 
 
 def state(page: Any, name: str = "ex") -> dict[str, Any]:
@@ -98,8 +104,8 @@ def state(page: Any, name: str = "ex") -> dict[str, Any]:
 
 def until(page: Any, expression: str, wanted: str, name: str = "ex") -> None:
     """Wait until the kernel's state says so: the page saves it a moment after an event."""
-    found = ""
-    for _ in range(100):
+    found, end = "", time.monotonic() + hosts.PATIENT / 1000
+    while time.monotonic() < end:
         try:
             found = hosts.python(page, f"print({expression.replace('STATE', f'{name}.state')})")
         except AssertionError as error:  # such as a key of what is not yet there
@@ -113,7 +119,8 @@ def until(page: Any, expression: str, wanted: str, name: str = "ex") -> None:
 def agreed(page: Any, number: str) -> float:
     """The threshold once the number on the page is that of the kernel and stays so: both follow the keys, each in its time."""
     kept = seen = float("nan")
-    for _ in range(100):
+    end = time.monotonic() + hosts.PATIENT / 1000
+    while time.monotonic() < end:
         before, kept, seen = seen, state(page)["threshold"], float(page.input_value(number))
         if abs(kept - seen) < 1e-5 and seen == before:
             return float(kept)
@@ -180,7 +187,7 @@ def test_the_story_in_lab(page: Any) -> None:
     keyed, steps = agreed(page, number), 0
     while page.input_value(number) != "0.5":  # one step, but for a machine so slow that the presses are no run
         page.keyboard.press("Control+z")
-        page.evaluate("new Promise(ok => requestAnimationFrame(() => requestAnimationFrame(ok)))")
+        drawn(page)
         steps += 1
     until(page, "STATE['threshold']", "0.5")
     for _ in range(steps):
@@ -191,6 +198,8 @@ def test_the_story_in_lab(page: Any) -> None:
     page.mouse.down()
     for i in range(1, 21):
         page.mouse.move(box["x"] + box["width"] * (keyed + (0.3 - keyed) * i / 20), box["y"] + 50)
+    page.wait_for_function("s => Math.abs(document.querySelector(s).value - 0.3) < 0.01", arg=number)
+    drawn(page)
     shown = page.inner_text(f"{X} .dfe-k0 td >> nth=1")
     page.mouse.up()
     until(page, "abs(STATE['threshold'] - 0.3) < 0.01", "True")
@@ -258,6 +267,7 @@ def test_keyboard_alone(page: Any) -> None:
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Space")
     until(page, "STATE['selection']['cell']['pred']", "<=50K")
+    settled(page)
     page.focus(f"{X} .dfe-rowbox")
     page.keyboard.press("PageDown")
     until(page, "STATE['rows']['page']", "1")
@@ -306,7 +316,7 @@ def test_one_explorer_twice_and_two_side_by_side(page: Any) -> None:
         "ex",
         "other = ev.explore(by='race'); ipywidgets.HBox([other])",
     )
-    page.wait_for_function("document.querySelectorAll('.dfe-x').length === 3")
+    page.wait_for_function("document.querySelectorAll('.dfe-x .dfe-on .dfe-pick').length === 3")
     cohort(page, "Female").first.click()
     page.wait_for_function("document.querySelectorAll('.dfe-x .dfe-on .dfe-pick')[1]?.textContent === 'Female'")
     on = page.evaluate(
@@ -330,7 +340,9 @@ def test_dimensions_and_named_cohorts(page: Any) -> None:
     page.select_option(f"{X} select[aria-label='dimension 2']", label="age in quarters")
     settled(page)
     until(page, "STATE['by']", "['sex', {'quantiles': 'age', 'q': 4}]")
-    assert page.locator(f"{X} .dfe-cohorts tbody .dfe-pick").count() == 8
+    page.wait_for_function("document.querySelector('.dfe-x .dfe-cohorts .dfe-quiet').textContent === '8 cohorts'")
+    drawn(page)
+    assert page.locator(f"{X} .dfe-cohorts tbody .dfe-pick >> visible=true").count() == 8
     page.fill(f"{X} input[aria-label='find a cohort']", "female")
     page.wait_for_function("document.querySelector('.dfe-x .dfe-cohorts .dfe-quiet').textContent === '4 of 8 cohorts'")
     page.select_option(f"{X} select[aria-label='dimension 1']", "named")
@@ -370,7 +382,7 @@ def test_every_tab(page: Any) -> None:
             wanted = "ev.compare('gbm', 'logistic', by='education', metrics='f1').frame.query('education == \"Bachelors\"')['verdict'].item()"
             verdict = hosts.python(page, f"print({wanted})")
             page.wait_for_selector(f"{X} .dfe-verdicts >> text={verdict} is better")
-            assert page.locator(f"{X} .dfe-panel-compare tbody tr").count() == 17
+            page.wait_for_function("document.querySelectorAll('.dfe-x .dfe-panel-compare tbody tr').length === 17")
     page.keyboard.press("Escape")
     page.click(f"{X} [data-view=compare]")
     page.click(f"{X} [data-cell=fixed]")
@@ -465,6 +477,7 @@ def test_other_tasks(page: Any) -> None:
     out.locator("[data-cell=fail]").click()
     until(page, "STATE['selection']['cell']", "{'kind': 'outcome', 'column': 'toxicity', 'value': 'fail'}", name="out")
     assert hosts.python(page, "print(len(out.selection) == (chats.toxicity > .2).sum())") == "True"
+    settled(page)  # rows that arrive later would take the place of the unfolded one
     out.locator("button[aria-label='whole call']").first.click()
     out.locator("pre.dfe-whole").wait_for()
     assert '\n  "name": "refund"' in out.locator("pre.dfe-whole").inner_text()
@@ -589,11 +602,13 @@ def test_other_hosts(fresh: Any, base: tuple[str, Path], host: str) -> None:
     hosts.notebook(base[1] / f"control-{host}.ipynb", hosts.WIDGET)
     opened(page, base[0], f"control-{host}.ipynb")
     hosts.ready(page, lambda: opened(page, base[0], f"control-{host}.ipynb"))
+    page.wait_for_load_state("networkidle")
     page.wait_for_timeout(1000)
     usual_complaints, usual_foreign = set(page.complaints), set(page.foreign)
     page.complaints.clear()
     page.foreign.clear()
-    hosts.notebook(base[1] / f"other-{host}.ipynb", hosts.WIDGET, SETUP, "ex = ev.explore(by='education'); ex")
+    cells = (SETUP, "ex = ev.explore(by='education'); ex", OUTCOMES.replace('by="intent"', 'by="intent", view="text"'))
+    hosts.notebook(base[1] / f"other-{host}.ipynb", hosts.WIDGET, *cells)
     opened(page, base[0], f"other-{host}.ipynb")
     hosts.ready(page, lambda: opened(page, base[0], f"other-{host}.ipynb"))
     settled(page)
@@ -603,7 +618,7 @@ def test_other_hosts(fresh: Any, base: tuple[str, Path], host: str) -> None:
     assert 0 < rows < 20_000
     page.click(f"{X} [data-cell=fp]")
     page.wait_for_function(
-        "n => +document.querySelector('.dfe-x .dfe-where').textContent.split(' of ')[1].replace(',', '') < n", arg=rows
+        "n => +document.querySelector('.dfe-x .dfe-where').textContent.split(' of ')[1]?.replace(',', '') < n", arg=rows
     )
     page.focus(f"{X} .dfe-slider")
     before = page.inner_text(f"{X} .dfe-k0 td >> nth=1")
@@ -616,6 +631,11 @@ def test_other_hosts(fresh: Any, base: tuple[str, Path], host: str) -> None:
         page.click(f"{X} [data-view={view}]")
         settled(page)
     shot(page, f"explorer-{host}")
+    page.wait_for_selector(f"{X} .dfe-reader .dfe-facts >> text=row 1 of 600")
+    page.focus(f"{X} .dfe-reader")
+    page.keyboard.press("j")
+    page.wait_for_selector(f"{X} .dfe-reader .dfe-facts >> text=row 2 of 600")
+    page.wait_for_selector(f"{X} .dfe-reader .dfe-steps code >> text=refund")
     assert [text for text in page.complaints if text not in usual_complaints] == []
     assert [url for url in page.foreign if url not in usual_foreign] == []
 
