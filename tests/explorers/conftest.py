@@ -1,6 +1,10 @@
-"""Frames that explorers are tried on."""
+"""Frames that explorers are tried on, and the notebook in a browser that shows them: one server for all tests."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -100,3 +104,61 @@ def outcomes() -> Evaluation:
     return dfevals.evaluate(
         frame, outcomes=[dfevals.Outcome("toxicity", kind="score", better="lower", pass_at=0.3), "polite"]
     )
+
+
+@pytest.fixture(scope="session")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """Address of a Jupyter server, and its folder of notebooks."""
+    from explorers import hosts  # needs a browser's driver, which other tests do without
+
+    folder = tmp_path_factory.mktemp("jupyter")
+    with hosts.server(folder) as address:
+        yield address, folder / "notebooks"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """A headless Chromium; none beyond a file of tests, because its driver keeps an event loop running in this thread."""
+    from playwright.sync_api import sync_playwright
+
+    from explorers import hosts
+
+    with sync_playwright() as tool:
+        found = tool.chromium.launch(executable_path=hosts.chromium(), args=hosts.FLAGS)
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def fresh(browser: Any) -> Iterator[Any]:
+    """A page of its own."""
+    from explorers import hosts
+
+    context = browser.new_context(viewport={"width": 1500, "height": 1500})
+    yield hosts.watch(context.new_page())
+    context.close()
+
+
+@pytest.fixture(scope="module")
+def desk(browser: Any, base: tuple[str, Path]) -> Iterator[Any]:
+    """JupyterLab with one notebook, kept open: to load it anew for every test would take most of the time."""
+    from explorers import hosts
+
+    context = browser.new_context(viewport={"width": 1500, "height": 1500})
+    page = hosts.watch(context.new_page())
+    hosts.notebook(base[1] / "desk.ipynb", hosts.WIDGET)
+    hosts.open_lab(page, base[0], "desk.ipynb")
+    hosts.ready(page, lambda: hosts.open_lab(page, base[0], "desk.ipynb"))
+    yield page
+    context.close()
+
+
+@pytest.fixture
+def page(desk: Any) -> Any:
+    """The open notebook, as if new."""
+    from explorers import hosts
+
+    hosts.put(desk, "1 + 1")
+    desk.foreign.clear()
+    desk.complaints.clear()
+    return desk

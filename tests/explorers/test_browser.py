@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,54 +21,6 @@ ev = df.evals(y_true="income", y_score={"gbm": "p_gbm", "logistic": "p_logistic"
 """
 SHOTS = os.environ.get("DFEVALS_SCREENSHOTS")
 X = ".dfe-x"
-
-
-@pytest.fixture(scope="session")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
-    """Address of a Jupyter server, and its folder of notebooks."""
-    folder = tmp_path_factory.mktemp("jupyter")
-    with hosts.server(folder) as address:
-        yield address, folder / "notebooks"
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    """A headless Chromium."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as tool:
-        found = tool.chromium.launch(executable_path=hosts.chromium(), args=hosts.FLAGS)
-        yield found
-        found.close()
-
-
-@pytest.fixture
-def fresh(browser: Any) -> Iterator[Any]:
-    """A page of its own."""
-    context = browser.new_context(viewport={"width": 1500, "height": 1500})
-    yield hosts.watch(context.new_page())
-    context.close()
-
-
-@pytest.fixture(scope="session")
-def desk(browser: Any, base: tuple[str, Path]) -> Iterator[Any]:
-    """JupyterLab with one notebook, kept open: to load it anew for every test would take most of the time."""
-    context = browser.new_context(viewport={"width": 1500, "height": 1500})
-    page = hosts.watch(context.new_page())
-    hosts.notebook(base[1] / "desk.ipynb", hosts.WIDGET)
-    hosts.open_lab(page, base[0], "desk.ipynb")
-    hosts.ready(page, lambda: hosts.open_lab(page, base[0], "desk.ipynb"))
-    yield page
-    context.close()
-
-
-@pytest.fixture
-def page(desk: Any) -> Any:
-    """The open notebook, as if new."""
-    hosts.put(desk, "1 + 1")
-    desk.foreign.clear()
-    desk.complaints.clear()
-    return desk
 
 
 def lab(page: Any, *cells: str) -> None:
@@ -212,7 +163,7 @@ def test_the_story_in_lab(page: Any) -> None:
     page.click(f"{X} [data-cell=fn]")
     settled(page)
     until(page, "len(ex.selection)", str(total(page)))
-    shot(page, "explorer-2-cell")
+    shot(page, "cell")
     page.select_option(f"{X} select[aria-label='sort rows by']", "loss")
     settled(page)
     losses = [float(text) for text in page.locator(f"{X} .dfe-rowtable td.dfe-r:nth-child(2)").all_inner_texts()]
@@ -432,7 +383,7 @@ def test_dark_and_narrow(page: Any) -> None:
     try:
         lab(page, SETUP, f"ex = {start}; ex")
         page.wait_for_selector(".dfe-x.dfe-dark")
-        shot(page, "explorer-dark")
+        shot(page, "dark")
     finally:
         page.evaluate(theme, "JupyterLab Light")
     page.wait_for_selector(".dfe-x:not(.dfe-dark)")
@@ -470,7 +421,7 @@ def test_other_tasks(page: Any) -> None:
         "n => document.querySelector('.dfe-x .dfe-where').textContent.endsWith(' of ' + n)", arg=wanted
     )
     if SHOTS:
-        multi.screenshot(path=Path(SHOTS) / "explorer-multiclass.png")
+        multi.screenshot(path=Path(SHOTS) / "multiclass.png")
     multi.locator("[data-view=pairs]").click()
     multi.locator(".dfe-pairs .dfe-link").first.click()
     until(page, "len(STATE['selection']['cell'])", "3", name="multi")
@@ -482,7 +433,7 @@ def test_other_tasks(page: Any) -> None:
     out.locator("pre.dfe-whole").wait_for()
     assert '\n  "name": "refund"' in out.locator("pre.dfe-whole").inner_text()
     if SHOTS:
-        out.screenshot(path=Path(SHOTS) / "explorer-outcomes.png")
+        out.screenshot(path=Path(SHOTS) / "outcomes.png")
     out.locator("[data-view=rate]").click()
     out.locator("select[aria-label='kind of rating']").select_option("better")
     out.locator("select[aria-label='column A']").select_option("response")

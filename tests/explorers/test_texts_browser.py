@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from explorers import hosts
-from explorers.test_browser import X, base, browser, desk, lab, page, settled, shot, total, until  # noqa: F401
+from explorers.test_browser import X, lab, settled, shot, total, until
 
 pytestmark = pytest.mark.browser
 T = f"{X} .dfe-reader"
@@ -33,24 +33,24 @@ ex = tau.evals().explore(by="trial", view="text", text={"at": 4}); ex
 """
 
 
-def read(page: Any) -> None:  # noqa: F811
+def read(page: Any) -> None:
     """Wait until the row that the state names is there."""
     settled(page)
     page.wait_for_function("root => document.querySelector(root + ' .dfe-facts').textContent.includes('index')", arg=T)
 
 
-def index(page: Any) -> str:  # noqa: F811
+def index(page: Any) -> str:
     """The index of the row on view."""
     return str(page.inner_text(f"{T} .dfe-facts bdi"))
 
 
-def nothing_sticks_out(page: Any) -> bool:  # noqa: F811
+def nothing_sticks_out(page: Any) -> bool:
     """Whether every pane is as wide as its content."""
     wide = "[...document.querySelectorAll('.dfe-x, .dfe-x .dfe-pane, .dfe-side')].filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.className)"
     return bool(page.evaluate(wide) == [])
 
 
-def test_rows_are_read_by_keys_and_by_mouse(page: Any) -> None:  # noqa: F811
+def test_rows_are_read_by_keys_and_by_mouse(page: Any) -> None:
     lab(page, GROUNDED)
     read(page)
     cells = page.locator(".jp-Notebook .jp-Cell").count()
@@ -62,7 +62,8 @@ def test_rows_are_read_by_keys_and_by_mouse(page: Any) -> None:  # noqa: F811
     assert page.locator(".jp-Notebook .jp-Cell").count() == cells
     assert index(page) == "2"
     assert "row 3 of 80: grounded_right of A passed" in page.inner_text(f"{T} [role=status]")
-    page.keyboard.press("Control+z")
+    for _ in range(6):  # one step, but for a machine so slow that the presses are no run; there is nothing before them
+        page.keyboard.press("Control+z")
     until(page, "STATE['text']['at']", "None")
     page.click(f"{T} >> text=Next row ›")
     until(page, "STATE['text']['at']", "1")
@@ -76,7 +77,7 @@ def test_rows_are_read_by_keys_and_by_mouse(page: Any) -> None:  # noqa: F811
     assert page.locator(f"{T} mark.dfe-m-evidence").count() == 1
     assert "hardly a word in common" in page.inner_text(T)
     assert nothing_sticks_out(page)
-    shot(page, "tab-text", f"{X} .dfe-views")
+    shot(page, "text", f"{X} .dfe-views")
     # the order and the selection of the rows pane, and a row that is pressed there
     page.click(f"{X} [data-view=outcomes]")
     page.select_option(f"{X} select[aria-label=outcome]", "grounded_hallucinated")
@@ -104,7 +105,7 @@ def test_rows_are_read_by_keys_and_by_mouse(page: Any) -> None:  # noqa: F811
     assert page.foreign == []
 
 
-def test_an_agent_and_two_models_dark_and_narrow(page: Any) -> None:  # noqa: F811
+def test_an_agent_and_two_models_dark_and_narrow(page: Any) -> None:
     lab(page, AGENT)
     read(page)
     assert page.locator(f"{T} .dfe-steps > li").count() > 10
@@ -151,7 +152,7 @@ ex = frame.evals(outcomes=[dfevals.Outcome("groundedness", kind="score", pass_at
 """
 
 
-def test_hostile_texts_stay_texts(page: Any) -> None:  # noqa: F811
+def test_hostile_texts_stay_texts(page: Any) -> None:
     lab(page, HOSTILE)
     read(page)
     page.click(f"{T} .dfe-chooser summary")
