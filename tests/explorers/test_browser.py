@@ -219,6 +219,18 @@ def test_keyboard_alone(page: Any) -> None:
     page.keyboard.press("Space")
     until(page, "STATE['selection']['cell']['pred']", "<=50K")
     settled(page)
+    # a part of a chart keeps the focus when it is pressed
+    for view, part in (("folds", "circle"), ("calibration", "circle")):
+        page.click(f"{X} [data-view={view}]")
+        settled(page)
+        page.focus(f"{X} .dfe-panel-{view} {part}[role=button] >> nth=2")
+        page.keyboard.press("Enter")
+        settled(page)
+        pressed = f"document.activeElement.matches('.dfe-panel-{view} {part}[aria-pressed=true]')"
+        page.wait_for_function(pressed)
+        page.keyboard.press("Enter")
+        page.wait_for_function(pressed.replace("true", "false"))
+    settled(page)
     page.focus(f"{X} .dfe-rowbox")
     page.keyboard.press("PageDown")
     until(page, "STATE['rows']['page']", "1")

@@ -27,6 +27,13 @@ export function chart(el, { label, x, y, xlabel, ylabel, width = 460, height = 2
 }
 /** As few decimal places as tell all ticks exactly. */
 const decimals = (values) => [0, 1, 2, 3, 4, 5, 6].find((d) => values.every((v) => Math.abs(v - v.toFixed(d)) <= 1e-9 * Math.abs(v))) ?? 6;
+/** Empty a box and fill it again with the focus on the same of its parts: what is pressed by a key stays under it. */
+export function redraw(box, draw) {
+  const parts = () => [...box.querySelectorAll("[tabindex]")], at = parts().indexOf(document.activeElement);
+  box.replaceChildren();
+  draw();
+  if (at >= 0) parts()[at]?.focus();
+}
 /** Which of a list of things is which line. */
 export const legend = (items) => h("div", { class: "dfe-legend" }, ...items.map(([cls, text, more]) => h("span", {}, h("i", { class: `dfe-swatch ${cls}`, "aria-hidden": "true" }), h("bdi", {}, text), more && h("small", {}, ` ${more}`))));
 /** The legend of cohorts, each with its number of rows. */

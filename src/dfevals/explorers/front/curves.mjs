@@ -1,5 +1,5 @@
 import { Z, calibration as bins, pr as recalls, roc as rates } from "./arithmetic.mjs";
-import { chart, cohortLegend, groups } from "./charts.mjs";
+import { chart, cohortLegend, groups, redraw } from "./charts.mjs";
 import { h, name, set } from "./elements.mjs";
 import { answered, toggle } from "./confusion.mjs";
 import { count, estimate, number } from "./format.mjs";
@@ -76,24 +76,25 @@ export function calibration(store, el, signal) {
     const shown = groups(store), text = JSON.stringify([shown, s.level, store.data.source, s.selection.cell]);
     if (live || (text === drawn && c?.data === store.data)) return;
     drawn = text;
-    box.replaceChildren();
-    const range = [Math.min(0, E()[0]), Math.max(1, E()[E().length - 1])];
-    c = chart(box, { label: "calibration: observed share of positives by score", x: range, y: unit, xlabel: "mean score", ylabel: "share of positives" });
-    c.data = store.data;
-    if (range[0] === 0 && range[1] === 1) c.line("dfe-diag", [[0, 0], [1, 1]]);
-    keys.replaceChildren(cohortLegend(store, shown));
-    shown.forEach(([cls, at], i) => {
-      const found = bins(t, at, 10, Z[s.level]);
-      c.line(`dfe-line ${cls}`, found.map((b) => [b.mean, b.observed[0]]));
-      for (const b of found) {
-        const x = c.px(b.mean);
-        c.body.append(h("line", { class: `dfe-line ${cls}`, x1: x, x2: x, y1: c.py(b.observed[1]), y2: c.py(b.observed[2]) }));
-        const high = Number.isFinite(b.high) ? b.high : 1e300, cell = { kind: "score", low: b.low, high };
-        const here = i === (s.selection.cohort ? 1 : 0), on = JSON.stringify(s.selection.cell) === JSON.stringify(cell) && here, press = () => toggle(store, cell);
-        const dot = h("circle", { class: `dfe-dot ${cls}${on ? " dfe-picked" : ""}`, cx: x, cy: c.py(b.observed[0]), r: here ? 6 : 3.5 }, h("title", {}, `score ${number(b.low, 3)} to ${b.high < 1e300 ? number(b.high, 3) : "the greatest"}: ${estimate(b.observed)} positive, ${count(b.n)} rows`));
-        if (here) { set(dot, { tabindex: 0, role: "button", "aria-pressed": on, "aria-label": `score from ${number(b.low, 3)}: ${estimate(b.observed)} positive, ${count(b.n)} rows` }); dot.addEventListener("click", press); dot.addEventListener("keydown", (e) => { if (e.key === "Enter" || e.key === " ") { e.preventDefault(); press(); } }); }
-        c.body.append(dot);
-      }
+    redraw(box, () => {
+      const range = [Math.min(0, E()[0]), Math.max(1, E()[E().length - 1])];
+      c = chart(box, { label: "calibration: observed share of positives by score", x: range, y: unit, xlabel: "mean score", ylabel: "share of positives" });
+      c.data = store.data;
+      if (range[0] === 0 && range[1] === 1) c.line("dfe-diag", [[0, 0], [1, 1]]);
+      keys.replaceChildren(cohortLegend(store, shown));
+      shown.forEach(([cls, at], i) => {
+        const found = bins(t, at, 10, Z[s.level]);
+        c.line(`dfe-line ${cls}`, found.map((b) => [b.mean, b.observed[0]]));
+        for (const b of found) {
+          const x = c.px(b.mean);
+          c.body.append(h("line", { class: `dfe-line ${cls}`, x1: x, x2: x, y1: c.py(b.observed[1]), y2: c.py(b.observed[2]) }));
+          const high = Number.isFinite(b.high) ? b.high : 1e300, cell = { kind: "score", low: b.low, high };
+          const here = i === (s.selection.cohort ? 1 : 0), on = JSON.stringify(s.selection.cell) === JSON.stringify(cell) && here, press = () => toggle(store, cell);
+          const dot = h("circle", { class: `dfe-dot ${cls}${on ? " dfe-picked" : ""}`, cx: x, cy: c.py(b.observed[0]), r: here ? 6 : 3.5 }, h("title", {}, `score ${number(b.low, 3)} to ${b.high < 1e300 ? number(b.high, 3) : "the greatest"}: ${estimate(b.observed)} positive, ${count(b.n)} rows`));
+          if (here) { set(dot, { tabindex: 0, role: "button", "aria-pressed": on, "aria-label": `score from ${number(b.low, 3)}: ${estimate(b.observed)} positive, ${count(b.n)} rows` }); dot.addEventListener("click", press); dot.addEventListener("keydown", (e) => { if (e.key === "Enter" || e.key === " ") { e.preventDefault(); press(); } }); }
+          c.body.append(dot);
+        }
+      });
     });
   }, signal);
   summary(store, signal, ["ece", "brier"], facts, el);

@@ -4,9 +4,10 @@ const SVG = new Set(["svg", "line", "circle", "path", "rect", "g", "text", "titl
 export function h(tag, attributes = {}, ...kids) {
   const el = SVG.has(tag) ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
-    if (value == null || value === false) continue;
+    const told = name.startsWith("aria-"); // these say true and false in words
+    if (value == null || (value === false && !told)) continue;
     if (name.startsWith("on")) el.addEventListener(name.slice(2), value);
-    else el.setAttribute(name, value === true ? "" : value);
+    else el.setAttribute(name, value === true && !told ? "" : value);
   }
   el.append(...kids.filter((k) => k != null));
   return el;

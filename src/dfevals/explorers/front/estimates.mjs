@@ -1,4 +1,4 @@
-import { chart, cohortLegend, groups } from "./charts.mjs";
+import { chart, cohortLegend, groups, redraw } from "./charts.mjs";
 import { QUIET, h, name, rove, write } from "./elements.mjs";
 import { answered, toggle } from "./confusion.mjs";
 import { count, estimate, number, percent, pvalue } from "./format.mjs";
@@ -57,8 +57,7 @@ export function compare(store, el, signal) {
 export function residuals(store, el, signal) {
   const keys = h("div"), box = h("div"), note = h("p", { class: "dfe-note" }, "Prediction less truth. Press a bar to read its rows; bars at the ends hold all beyond.");
   el.append(keys, box, note);
-  answered(store, signal, "residuals", (s) => [s.model, s.by, s.selection.cohort, s.selection.compare], (a, error, s) => {
-    box.replaceChildren();
+  answered(store, signal, "residuals", (s) => [s.model, s.by, s.selection.cohort, s.selection.compare], (a, error, s) => redraw(box, () => {
     if (error || !a.edges.length) { box.append(h("p", { class: "dfe-note" }, error ?? "There are no rows.")); return; }
     const E = [a.low, ...a.edges.slice(1, -1), a.high], shares = a.groups.map((g) => g.counts.map((v) => v / (g.n || 1))), top = Math.max(...shares.flat(), 1e-9);
     const c = chart(box, { label: "residuals", x: [a.low, a.high], y: [0, top * 1.05], xlabel: "prediction − truth", ylabel: "share of rows", yformat: percent });
@@ -74,14 +73,13 @@ export function residuals(store, el, signal) {
     });
     rove(bars, ".dfe-hit");
     c.body.append(bars);
-  }, el);
+  }), el);
 }
 
 export function folds(store, el, signal) {
   const box = h("div"), note = h("p", { class: "dfe-note" });
   el.append(box, note);
-  answered(store, signal, "folds", (s) => [s.model, s.metric, s.threshold, s.level, s.by, s.selection.cohort], (a, error, s) => {
-    box.replaceChildren();
+  answered(store, signal, "folds", (s) => [s.model, s.metric, s.threshold, s.level, s.by, s.selection.cohort], (a, error, s) => redraw(box, () => {
     if (error) { write(note, error); return; }
     const n = a.folds.length, ends = [...a.value, ...a.ci_low, ...a.ci_high].filter((v) => v !== null);
     const whose = name(store.label(store.place(s.selection.cohort)));
@@ -100,5 +98,5 @@ export function folds(store, el, signal) {
       c.body.append(h("circle", { class: `dfe-dot dfe-l1${on ? " dfe-picked" : ""}`, cx: c.px(a.value[i]), cy: y, r: 6, tabindex: 0, role: "button", "aria-pressed": on, "aria-label": text, onclick: press, onkeydown: (e) => { if (e.key === "Enter" || e.key === " ") { e.preventDefault(); press(); } } }, h("title", {}, text)));
     });
     note.replaceChildren(whose, `, ${count(a.n[n])} rows. The dashed line is all folds together${all === null ? "" : `: ${estimate([all, a.ci_low[n] ?? NaN, a.ci_high[n] ?? NaN])}`}; each interval is of the rows of one fold, n per fold at the right.${lacking.length ? ` Undefined in fold ${lacking.join(", ")}.` : ""} Press a fold to read its rows.`);
-  }, el);
+  }), el);
 }
