@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from referencing.jsonschema import EMPTY_REGISTRY
 
-from dfevals.evaluators import SchemaCompliance
+from dfevals.evaluators import SchemaCompliance, plain_schemas
 from dfevals.evaluators.checking import DRAFTS
 
 KEYS = st.sampled_from(["a", "b", "c"])
@@ -143,3 +143,87 @@ def test_a_schema_that_refers_to_itself_follows_the_value_down() -> None:
     deep = '{"n": 1, "child": ' * depth + '{"n": 1}' + "}" * depth
     found = check.evaluate(response=deep)
     assert found.passed or "nested too deeply" in str(found.error)
+
+
+EVERYDAY = [*plain_schemas._FORMS, *plain_schemas._SCHEMA, *plain_schemas._SCHEMAS, *plain_schemas._NAMED, "$ref", "a"]
+SLOPPY = st.recursive(
+    SCALARS | TYPES | st.sampled_from(["(", "#/$defs/a", "#/definitions/a", "#/$defs/none", "#", -1, [], {}, [1, 1]]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(sorted(EVERYDAY)), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@pytest.mark.parametrize("draft", ["draft7", "2019-09", "2020-12"])
+@given(st.dictionaries(st.sampled_from(sorted(EVERYDAY)), SLOPPY, min_size=1, max_size=3), VALUES)
+@settings(max_examples=150, deadline=None)
+def test_a_schema_taken_as_plain_is_valid_and_gives_the_verdict_of_jsonschema(
+    draft: str, schema: dict[str, Any], value: object
+) -> None:
+    if not plain_schemas.is_plain(schema):
+        return
+    kind = getattr(jsonschema, DRAFTS[draft])
+    kind.check_schema(schema)
+    checker = kind(schema, format_checker=kind.FORMAT_CHECKER, registry=EMPTY_REGISTRY)
+    try:
+        right = checker.is_valid(value)
+    except RecursionError:
+        return
+    assert plain_schemas.keeps(schema, value, kind.FORMAT_CHECKER.conforms) == right
+
+
+@pytest.mark.parametrize("draft", ["draft7", "2019-09", "2020-12"])
+@given(st.data())
+@settings(max_examples=60, deadline=None)
+def test_plain_schemas_that_hold_schemas_give_the_verdict_of_jsonschema(draft: str, data: st.DataObject) -> None:
+    schema = data.draw(documents(draft).filter(plain_schemas.is_plain))
+    value = data.draw(VALUES)
+    kind = getattr(jsonschema, DRAFTS[draft])
+    kind.check_schema(schema)
+    checker = kind(schema, format_checker=kind.FORMAT_CHECKER, registry=EMPTY_REGISTRY)
+    assert plain_schemas.keeps(schema, value, kind.FORMAT_CHECKER.conforms) == checker.is_valid(value)
+
+
+@pytest.mark.parametrize(
+    ("schema", "value", "right"),
+    [
+        ({"enum": [1, "a"]}, True, False),
+        ({"enum": [1, "a"]}, 1.0, True),
+        ({"const": False}, 0, False),
+        ({"type": "integer"}, 5.0, True),
+        ({"type": "number"}, True, False),
+        ({"oneOf": [{"type": "integer"}, {"minimum": 2}]}, 3, False),
+        ({"not": {"required": ["a"]}}, {"a": 1}, False),
+        ({"properties": {"a": False}}, {"b": 1}, True),
+        ({"properties": {"a": True}, "additionalProperties": {"type": "null"}}, {"a": 1, "b": 2}, False),
+        ({"$ref": "#/$defs/n", "$defs": {"n": {"exclusiveMinimum": 0}}}, 0, False),
+        ({"$schema": "http://json-schema.org/draft-07/schema#", "maxLength": 1}, "ab", False),
+        ({"format": "date"}, "2024-02-30", False),
+    ],
+)
+def test_everyday_schemas_are_plain_and_agree(schema: dict[str, Any], value: object, right: bool) -> None:
+    assert plain_schemas.is_plain(schema)
+    assert SchemaCompliance(schema=schema).evaluate(response=json.dumps(value)).passed is right
+    assert jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker()).is_valid(value) is right
+
+
+@pytest.mark.parametrize(
+    ("schema", "draft", "told"),
+    [
+        ({}, None, "2020-12"),
+        ({"$schema": "http://json-schema.org/draft-07/schema#"}, None, "draft7"),
+        ({"$schema": "http://json-schema.org/draft-04/schema#"}, None, None),
+        ({"$schema": "http://json-schema.org/draft-04/schema#"}, "draft7", None),
+        ({"$schema": ["x"]}, None, None),
+        ({}, "draft4", None),
+        (True, "draft7", "draft7"),
+    ],
+)
+def test_only_drafts_that_agree_have_plain_schemas(schema: object, draft: str | None, told: str | None) -> None:
+    assert plain_schemas.draft_of(schema, draft) == told
+
+
+def test_a_wrong_schema_is_refused_however_often_it_comes() -> None:
+    check = SchemaCompliance()
+    for _ in range(2):
+        assert "schema is not valid at $.type" in str(check.evaluate(response="1", schema='{"type": "objct"}').error)
+        assert check.evaluate(response="1", schema='{"type": "object"}').passed is False

@@ -16,7 +16,7 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
-__all__ = ["find_pattern", "regex_cost", "schema_degree", "steps", "validate"]
+__all__ = ["find_pattern", "format_checker", "regex_cost", "schema_degree", "steps", "validate"]
 
 _EXPONENTIAL = math.inf
 _LOCAL_PART = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
@@ -117,7 +117,7 @@ class SchemaProblem(Exception):
 
 
 @functools.lru_cache(maxsize=64)
-def _format_checker(draft: str) -> Any:
+def format_checker(draft: str) -> Any:
     """The draft's format checks, with plain ones for those whose libraries are not installed."""
     import jsonschema
 
@@ -159,8 +159,8 @@ def _own_formats() -> dict[str, tuple[Any, tuple[type[Exception], ...]]]:
     }
 
 
-@functools.lru_cache(maxsize=256)
-def _validator(schema_text: str, draft: str | None, formats: bool) -> Any:
+@functools.lru_cache(maxsize=1024)
+def _validator(schema_text: str, draft: str | None, formats: bool, valid: bool) -> Any:
     """A compiled validator; remote references are not fetched."""
     import jsonschema
     from jsonschema.validators import validator_for
@@ -181,15 +181,16 @@ def _validator(schema_text: str, draft: str | None, formats: bool) -> Any:
             warnings.simplefilter("ignore")
             kind = validator_for(schema, default=newest)
     try:
-        kind.check_schema(schema)
+        if not valid:
+            kind.check_schema(schema)
     except jsonschema.SchemaError as error:
         raise SchemaProblem(f"schema is not valid at {error.json_path}: {_short(error.message)}") from None
-    checker = _format_checker(kind.__name__) if formats else None
+    checker = format_checker(kind.__name__) if formats else None
     return kind(schema, registry=REGISTRY if len(REGISTRY) else EMPTY_REGISTRY, format_checker=checker)
 
 
-def validate(schema_text: str, instance: Any, draft: str | None, formats: bool) -> dict[str, Any]:
-    """Check a value against a schema.
+def validate(schema_text: str, instance: Any, draft: str | None, formats: bool, valid: bool = False) -> dict[str, Any]:
+    """Check a value against a schema, which is checked itself unless it is known to be valid.
 
     Returns
     -------
@@ -197,7 +198,7 @@ def validate(schema_text: str, instance: Any, draft: str | None, formats: bool) 
         `{"valid": True}`, `{"valid": False, "path": …, "message": …}` or `{"error": …}`.
     """
     try:
-        validator = _validator(schema_text, draft, formats)
+        validator = _validator(schema_text, draft, formats, valid)
         first = next(validator.iter_errors(instance), None)
     except SchemaProblem as problem:
         return {"error": str(problem)}

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from dfevals.evaluators import checking
+from dfevals.evaluators import checking, plain_schemas
 from dfevals.evaluators.protocol import Evaluated, Evaluator, EvaluatorRecord
 from dfevals.evaluators.sandbox import run_apart
 from dfevals.evaluators.values import is_missing, plain, show, text
@@ -17,6 +18,7 @@ __all__ = ["JSONValidation", "SchemaCompliance"]
 
 _FENCE = re.compile(r"\s*```[A-Za-z]*\n(.*?)\n?```\s*\Z", re.DOTALL)
 _CHEAP = 1e7
+_MOST_CHARACTERS = 4_000_000
 _TOO_DEEP = "the JSON is nested too deeply to be read."
 
 
@@ -179,13 +181,11 @@ class SchemaCompliance(Evaluator):
             common["schema"] = schema
         super().__init__(settings=settings, **common)
         self.draft, self.formats, self.fenced, self.timeout = draft, formats, fenced, timeout
-        self._degrees: dict[str, float] = {}
+        self._schemas: dict[str, _Schema] = {}
+        self._characters = 0
 
     def _evaluate(self, response: object, schema: object) -> Evaluated:
-        schema_text = self._constant if schema is self.constants.get("schema") else None
-        if schema_text is None:
-            read_before = isinstance(schema, str) and schema in self._degrees
-            schema_text = str(schema) if read_before else _schema_text(schema)
+        read = self._read(schema)
         length = 1000
         if isinstance(response, Mapping | list):
             instance: Any = plain(response)
@@ -198,36 +198,63 @@ class SchemaCompliance(Evaluator):
                 return Evaluated(0.0, False, f"not JSON: {problem}")
             except RecursionError:
                 raise DataError(_TOO_DEEP) from None
-        found = self._verdict(schema_text, instance, length)
+        found = self._verdict(read, instance, length)
         if "error" in found:
             raise DataError(found["error"])
         if found["valid"]:
             return Evaluated(1.0, True, "keeps to the schema")
         return Evaluated(0.0, False, f"{found['path']}: {found['message']}", details={"path": found["path"]})
 
-    def _verdict(self, schema_text: str, instance: Any, length: int) -> dict[str, Any]:
-        if self._costly(schema_text, length):
-            request = {"do": "schema", "with": [schema_text, instance, self.draft, self.formats]}
-            return dict(run_apart(request, self.timeout, schema_text))
-        return checking.validate(schema_text, instance, self.draft, self.formats)
+    def _verdict(self, schema: _Schema, instance: Any, length: int) -> dict[str, Any]:
+        if schema.degree > 0 and checking.steps(schema.degree, length) > _CHEAP:
+            request = {"do": "schema", "with": [schema.text, instance, self.draft, self.formats]}
+            return dict(run_apart(request, self.timeout, schema.text))
+        if schema.plain_draft is not None:
+            try:
+                if plain_schemas.keeps(schema.parsed, instance, self._conforms(schema.plain_draft)):
+                    return {"valid": True}
+            except Exception:  # jsonschema says what is wrong
+                pass
+        return checking.validate(schema.text, instance, self.draft, self.formats, schema.plain_draft is not None)
 
-    def _costly(self, schema_text: str, length: int) -> bool:
-        degree = self._degrees.get(schema_text)
-        if degree is None:
-            if len(self._degrees) > 1000:
-                self._degrees.clear()
-            degree = self._degrees[schema_text] = _degree(schema_text)
-        return degree > 0 and checking.steps(degree, length) > _CHEAP
+    def _conforms(self, draft: str) -> plain_schemas.Conforms | None:
+        return checking.format_checker(checking.DRAFTS[draft]).conforms if self.formats else None
+
+    def _read(self, schema: object) -> _Schema:
+        """A schema as it is read from its text, remembered while not too many characters are."""
+        known = self._constant if schema is self.constants.get("schema") else schema
+        if not isinstance(known, str):
+            known = _schema_text(schema)
+        found = self._schemas.get(known)
+        if found is None:
+            found = _Schema.of(known, self.draft)
+            self._characters += len(known)
+            if self._characters > _MOST_CHARACTERS:
+                self._schemas.clear()
+                self._characters = len(known)
+            self._schemas[known] = found
+        return found
 
 
-def _degree(schema_text: str) -> float:
-    """Degree of the costliest pattern of a schema; 0 without patterns."""
-    if '"pattern' not in schema_text and "\\u" not in schema_text:
-        return 0.0
-    try:
-        return checking.schema_degree(json.loads(schema_text))
-    except (re.error, RecursionError):
-        return 0.0  # the schema itself is wrong, which the validator says
+@dataclass(frozen=True, slots=True)
+class _Schema:
+    """A schema, the degree of its costliest pattern (0 without patterns), and its draft where it is plain."""
+
+    text: str
+    parsed: Any
+    degree: float
+    plain_draft: str | None
+
+    @classmethod
+    def of(cls, text: str, draft: str | None) -> _Schema:
+        parsed = _schema_from(text)
+        try:
+            told = plain_schemas.draft_of(parsed, draft)
+            plain_draft = told if told is not None and plain_schemas.is_plain(parsed) else None
+            degree = checking.schema_degree(parsed) if "pattern" in text or "\\u" in text else 0.0
+        except (re.error, RecursionError):  # the schema itself is wrong, which the validator says
+            return cls(text, parsed, 0.0, None)
+        return cls(text, parsed, degree, plain_draft)
 
 
 def _schema_from(value: str) -> object:
@@ -240,9 +267,6 @@ def _schema_from(value: str) -> object:
 def _schema_text(value: object) -> str:
     """The schema as one JSON text: the key of its compiled validator."""
     value = plain(value)
-    if isinstance(value, str):
-        _schema_from(value)
-        return value
     if isinstance(value, Mapping | bool):
         try:
             return json.dumps(value)
