@@ -259,3 +259,23 @@ def test_task_completion_by_state() -> None:
     assert (found.score, found.reason) == (0.5, "$.order.status differs")
     assert "reference must be a mapping" in str(check.evaluate(response=state, reference="[1]").error)
     assert check.evaluate(response="done!", reference={"a": 1}).passed is False
+
+
+FIVE = [{"name": "order", "arguments": {"pieces": 5}}]
+
+
+@pytest.mark.parametrize(
+    ("given", "same_step", "right_argument"),
+    [(5, 1.0, 1.0), (5.0, 1.0, 0.0), ("5", 0.0, 0.0), (True, 0.0, 0.0), (6, 0.0, 0.0)],
+    ids=repr,
+)
+def test_steps_compare_numbers_by_value_and_arguments_also_by_type(
+    given: object, same_step: float, right_argument: float
+) -> None:
+    made = [{"name": "order", "arguments": {"pieces": given}}]
+    assert ev.TrajectoryMatch().evaluate(trajectory=made, expected_tool_calls=FIVE).score == same_step
+    assert ev.TrajectoryMatch(mode="f1").evaluate(tool_calls=made, reference=FIVE).score == same_step
+    assert ev.TaskCompletion().evaluate(tool_calls=made, expected_tool_calls=FIVE).score == same_step
+    state = ev.TaskCompletion().evaluate(response={"pieces": given}, reference={"pieces": 5})
+    assert state.score == same_step
+    assert ev.ToolArgumentAccuracy().evaluate(tool_calls=made, expected_tool_calls=FIVE).score == right_argument

@@ -19,6 +19,7 @@ __all__ = ["Call", "MalformedCall", "argument_matches", "expected_from_bfcl", "p
 _ARGUMENT_KEYS = ("arguments", "args", "kwargs", "input", "parameters")
 _TAGGED = re.compile(r"<tool_call>\s*(.*?)\s*</tool_call>", re.DOTALL)
 _FENCE = re.compile(r"\s*```[A-Za-z]*\n(.*?)\n?```\s*\Z", re.DOTALL)
+_LONGEST_PYTHON = 100_000
 _DROPPED = {ord(c): None for c in " \t\r\n\u00a0,./-_*^!?;:'\"`\u2018\u2019\u201c\u201d\u2013\u2014"}
 
 
@@ -145,7 +146,9 @@ def _arguments(name: str, value: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 
 def _python_calls(value: str) -> list[Call]:
-    """Calls written as Python, read without running anything."""
+    """Calls written as Python, read without running anything; Python's parser takes 170 bytes for a character."""
+    if len(value) > _LONGEST_PYTHON:
+        raise MalformedCall(f"the text is not JSON, and too long to be read as calls ({len(value)} characters)")
     try:
         body = ast.parse(value.strip(), mode="eval").body
         nodes = body.elts if isinstance(body, ast.List | ast.Tuple) else [body]
@@ -190,8 +193,9 @@ def argument_matches(
     """Whether an argument has a right value.
 
     Texts are compared without case, spaces and punctuation unless `exact`; numbers by value (5 equals 5.0, but
-    neither equals "5" nor True), and with `whole` 5.0 is not right where 5 itself is expected, though 5 is where 5.0 is; lists in order; objects key by key. `{"any_of": [...]}` at any depth lists right
-    values, and with `"optional": true` the key may be left out.
+    neither equals "5" nor True), and with `whole` 5.0 is not right where 5 itself is expected, though 5 is where 5.0
+    is; lists in order; objects key by key. `{"any_of": [...]}` at any depth lists right values, and with
+    `"optional": true` the key may be left out.
 
     Examples
     --------

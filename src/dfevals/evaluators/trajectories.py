@@ -35,6 +35,12 @@ class TrajectoryMatch(Evaluator):
         `name`, `pass_at` (1), and the columns of the roles `trajectory` (or `tool_calls`) and `expected_tool_calls`
         (or `reference`).
 
+    Notes
+    -----
+    Numbers in arguments are compared by value, as JSON means them: 5 and 5.0 are the same step, "5" and true are not.
+    Whether an argument is of the type that the tool declares is the question of `ToolArgumentAccuracy`, to which 5.0
+    is wrong where 5 is expected.
+
     Examples
     --------
     >>> TrajectoryMatch(mode="in_order").evaluate(trajectory=["look", "wait", "book"], reference=["look", "book"]).score
@@ -114,6 +120,10 @@ class TaskCompletion(Evaluator):
         Compare texts as they are.
     **common
         `name`, `pass_at` (1), and the columns of the roles.
+
+    Notes
+    -----
+    Numbers are compared by value, as JSON means them: an order of 5.0 pieces is an order of 5. "5" and true are not 5.
 
     Examples
     --------
