@@ -10,6 +10,7 @@ _attributes: dict[str, list[str]] = {
     "clients": ["OpenAICompatible"],
     "functions": ["FunctionEvaluator", "as_evaluator", "evaluator"],
     "protocol": ["ROLES", "Evaluated", "Evaluator", "EvaluatorRecord"],
+    "prompts": ["PromptTemplate"],
     "records": ["by_name", "table"],
     "running": ["run"],
     "tool_calls": ["expected_from_bfcl"],

@@ -19,6 +19,7 @@ import pandas as pd
 from dfevals.evaluators.caching import Cache, content_key
 from dfevals.evaluators.concurrency import RateLimit, TimedOut, stream, stream_async
 from dfevals.evaluators.fingerprints import stable_repr
+from dfevals.evaluators.prompts import PromptTemplate
 from dfevals.evaluators.secret_formats import redacted
 from dfevals.evaluators.values import is_missing, plain
 from dfevals.exceptions import DataError, RoleError, did_you_mean
@@ -51,7 +52,7 @@ def run(
     df : DataFrame
         The rows; not changed.
     systems : mapping of name to callable
-        Plain or async functions (or objects with `invoke`). Parameters named as columns get those cells; `row`, or a
+        Plain or async functions, objects with `invoke`, or a `PromptTemplate`. Parameters named as columns get those cells; `row`, or a
         single parameter of another name, gets the row as a mapping; `seed` gets the row's seed. It returns a text, an
         OpenAI-like answer, or a mapping with "response" and, if known, "tool_calls", "tokens" and "cost".
     max_concurrency : int
@@ -132,7 +133,17 @@ def _check(df: object, systems: object, retries: int, id: str | None) -> None:
     if not isinstance(systems, Mapping) or not systems:
         raise DataError('systems must be a mapping of names to functions, such as {"baseline": fn}.')
     for name, function in systems.items():
-        if not callable(function) and not callable(getattr(function, "invoke", None)):
+        if isinstance(function, str):
+            raise DataError(
+                f"system {name!r} is not callable but a text. A prompt needs a client: dfevals.evaluators.PromptTemplate({function[:40]!r}, "
+                "client, model)."
+            )
+        if isinstance(function, PromptTemplate):
+            unknown = next((column for column in function.columns if column not in map(str, df.columns)), None)
+            if unknown is not None:
+                hint = did_you_mean(unknown, df.columns, noun="Columns")
+                raise RoleError(f"system {name!r}: the place {{{unknown}}} of its prompt names no column. {hint}")
+        elif not callable(function) and not callable(getattr(function, "invoke", None)):
             raise DataError(f"system {name!r} is not callable: {type(function).__name__}.")
     if not isinstance(retries, int) or retries < 0:
         raise DataError(f"retries={retries!r} must be a whole number of at least 0.")
