@@ -264,3 +264,12 @@ def test_hostile_cohort_names_are_escaped_in_every_report(name: str) -> None:
     assert "<b>&" not in result.to_html()
     assert "[x](javascript" not in result.to_markdown()
     assert "<b>" not in result.to_markdown()
+
+
+def test_the_table_wraps_its_texts_and_has_notes_only_where_there_are_some() -> None:
+    long = Gate("accuracy", vs="overall", margin=0.05)
+    table = gate({"a customer with a long name": (900, 1000), "b": (990, 1000)}, long, by="g").table()  # type: ignore[attr-defined]
+    assert [column.label for column in table.columns if not column.wrap] == ["n"]
+    assert "note" not in [column.label for column in table.columns]
+    few = gate({"a": (2, 3)}, Gate("recall", ">=", 0.9)).table()  # type: ignore[attr-defined]
+    assert [column.label for column in few.columns][-1] == "note"

@@ -110,6 +110,15 @@ def test_long_names_are_shortened_with_the_whole_name_at_hand() -> None:
     assert f">{'a' * 32}…{'b' * 32}<" in markup
 
 
+def test_cells_break_into_lines_only_where_the_column_says_so() -> None:
+    table = Table([render.text_column("rule", ["a b"], header=True, wrap=True), render.text_column("cohort", ["c d"])])
+    shown = table.to_html()
+    assert '<th scope="col" class="dfe-p">rule</th>' in shown
+    assert '<th scope="row" class="dfe-p">a b</th>' in shown
+    assert "<td>c d</td>" in shown
+    assert "td.dfe-p{white-space:normal" in shown
+
+
 def test_page_forbids_scripts_and_requests() -> None:
     page = render.page("<t>", "<p>x</p>")
     assert "default-src 'none'" in page

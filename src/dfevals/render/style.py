@@ -15,6 +15,7 @@ STYLE = "".join(
         ".dfe .dfe-detail{display:block;font-weight:400;opacity:.75}",
         ".dfe table.dfe-t th,.dfe table.dfe-t td{border:0;padding:3px 6px;text-align:left;vertical-align:middle;",
         "white-space:nowrap;background:none;color:inherit;font-weight:400;max-width:none}",
+        ".dfe table.dfe-t th.dfe-p,.dfe table.dfe-t td.dfe-p{white-space:normal;overflow-wrap:break-word;max-width:14rem}",
         ".dfe table.dfe-t [rowspan]{vertical-align:top}",
         ".dfe table.dfe-t thead th{font-weight:600;vertical-align:bottom;border-bottom:1px solid rgba(128,128,128,.8)}",
         ".dfe table.dfe-t thead th.dfe-over{border-bottom:1px solid rgba(128,128,128,.35)}",

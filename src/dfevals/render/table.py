@@ -70,6 +70,8 @@ class Column:
         A tooltip per cell, plain text.
     help : str
         Tooltip of the heading, plain text.
+    wrap : bool
+        Cells may break into lines where the page is narrow; other cells do not.
     """
 
     label: str
@@ -82,6 +84,7 @@ class Column:
     kinds: Sequence[str] = ()
     titles: Sequence[str] | None = None
     help: str = ""
+    wrap: bool = False
 
     @property
     def span(self) -> int:
@@ -139,6 +142,7 @@ class Table:
             span = f' colspan="{column.span}"' if column.span > 1 else ""
             title = f' title="{escape(column.help)}"' if column.help else ""
             kind = "dfe-r" if column.align == "right" and column.span == 1 else "dfe-g" if column.span > 1 else ""
+            kind = "dfe-p" if column.wrap else kind
             return f'<th scope="{scope}"{span}{extra}{title} class="{kind}">{escape(column.label)}</th>'
 
         if not any(column.group for column in self.columns):
@@ -161,11 +165,11 @@ class Table:
                 continue
             title = f' title="{escape(column.titles[row])}"' if column.titles and column.titles[row] else ""
             rows = f' rowspan="{span}"' if span > 1 else ""
+            kind = ' class="dfe-p"' if column.wrap else ' class="dfe-r"' if column.align == "right" else ""
             if column.header:
                 scope = "rowgroup" if span > 1 else "row"
-                cells.append(f'<th scope="{scope}"{rows}{title}>{_html_name(column.cells[row])}</th>')
+                cells.append(f'<th scope="{scope}"{rows}{title}{kind}>{_html_name(column.cells[row])}</th>')
             elif column.parts is None:
-                kind = ' class="dfe-r"' if column.align == "right" else ""
                 cells.append(f"<td{rows}{title}{kind}>{_html_name(column.cells[row])}</td>")
             else:
                 pieces = zip(column.kinds, column.parts[row], strict=True)
@@ -220,12 +224,15 @@ class Table:
         return max((_width(line) for line in self.to_text().splitlines()[2:]), default=0)
 
 
-def text_column(label: str, values: Iterable[object], *, header: bool = False, merge: bool = False) -> Column:
+def text_column(
+    label: str, values: Iterable[object], *, header: bool = False, merge: bool = False, wrap: bool = False
+) -> Column:
     """A column of names; long ones are shortened in the middle, with the whole name as tooltip."""
     full = [labels.visible(value) for value in values]
     cells = [labels.shorten(text, _NAME_LIMIT) for text in full]
     titles = [text[:1000] if text != cell else "" for text, cell in zip(full, cells, strict=True)]
-    return Column(labels.visible(label), cells, header=header, merge=merge, titles=titles if any(titles) else None)
+    shown = titles if any(titles) else None
+    return Column(labels.visible(label), cells, header=header, merge=merge, titles=shown, wrap=wrap)
 
 
 def count_column(label: str, values: Iterable[float], *, merge: bool = False) -> Column:

@@ -100,20 +100,22 @@ class GateResult(Result):
             ["rule_index", "_rank"], kind="stable"
         )
         shown = frame.head(max_rows)
-        columns = [render.text_column("rule", shown["rule"].tolist(), header=True, merge=True)]
-        columns += [render.text_column(name, shown[name].tolist()) for name in self.cohort_columns]
+        columns = [render.text_column("rule", shown["rule"].tolist(), header=True, merge=True, wrap=True)]
+        columns += [render.text_column(name, shown[name].tolist(), wrap=True) for name in self.cohort_columns]
         places = [
             estimate(v, lo, hi) for v, lo, hi in zip(shown["value"], shown["ci_low"], shown["ci_high"], strict=True)
         ]
-        columns.append(render.text_column("answer", [SIGNS[a] for a in shown["answer"]]))
-        columns.append(render.text_column("value", places))
+        columns.append(render.text_column("answer", [SIGNS[a] for a in shown["answer"]], wrap=True))
+        columns.append(render.text_column("value", places, wrap=True))
         columns.append(render.count_column("n", shown["n"].tolist()))
         columns.append(
             render.text_column(
-                "n that decides", [f"{int(v):,}" if np.isfinite(v) else "" for v in shown["n_to_decide"]]
+                "n that decides", [f"{int(v):,}" if np.isfinite(v) else "" for v in shown["n_to_decide"]], wrap=True
             )
         )
-        columns.append(render.text_column("note", [str(note) for note in shown["note"]]))
+        notes = [str(note) for note in shown["note"]]
+        if any(notes):
+            columns.append(render.text_column("note", notes, wrap=True))
         more = f"… {len(frame) - len(shown):,} more rows; .frame has all" if len(frame) > len(shown) else ""
         return render.Table(columns, title=f"{SIGNS[self.answer]} — {self.title}", notes=self.notes, more=more)
 
