@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -70,47 +71,68 @@ def codes(*parts: object) -> tuple[str, str]:
 
 def fenced(texts: Mapping[str, str], code: str) -> str:
     """The untrusted texts between fences."""
-    return "\n\n".join(
-        f"<<<BEGIN {name} {code}>>>\n{text}\n<<<END {name} {code}>>>" for name, text in texts.items() if text
-    )
+    return "\n\n".join(f"<<<BEGIN {name} {code}>>>\n{text}\n<<<END {name} {code}>>>" for name, text in texts.items())
 
 
-_FENCE = re.compile(r"\s*```[A-Za-z]*\s*\n(.*?)\n?```\s*\Z", re.DOTALL)
+_FENCE = re.compile(r"\s*```[A-Za-z]*[^\S\n]*\n(.*?)\n?```\s*\Z", re.DOTALL)
+
+
+_TWICE = "\0a key was given twice"
 
 
 def read_verdict(reply: str, code: str, untrusted: Mapping[str, str]) -> dict[str, Any]:
     """The verdict in a reply.
 
-    It is the object that carries the code; without such, the reply as a whole if it is one JSON object that does not
-    stand in an untrusted text (a judge that repeats what it was given has not judged).
+    It is the object that carries the code, with no brace after it and no key given twice: a judge that quotes a text
+    without escaping it may end its object, or its score, where that text says. Without such an object it is the reply
+    as a whole, if that is one JSON object and none that stands in an untrusted text, however it is written there (a
+    judge that repeats what it was given has not judged).
 
     Raises
     ------
     CallFailed
         When there is no verdict, or more than one.
     """
-    found = [item for item in _objects(reply) if item.get("code") == code]
-    if len(found) > 1 and any(item != found[0] for item in found):
-        raise CallFailed("the judge gave several verdicts", again=True)
+    found = [(item, rest) for item, rest in _objects(reply) if item.get("code") == code]
     if found:
-        return found[0]
+        verdict, rest = found[-1]
+        if any(item != verdict for item, _ in found):
+            raise CallFailed("the judge gave several verdicts", again=True)
+        if "{" in rest or "}" in rest or _TWICE in verdict:
+            raise CallFailed(f"the judge's verdict is broken: {reply[:80]!r}", again=True)
+        return verdict
     match = _FENCE.match(reply)
     body = (match.group(1) if match else reply).strip()
     try:
-        whole = json.loads(body)
+        whole = json.loads(body, object_pairs_hook=_pairs)
     except (ValueError, RecursionError):
         raise CallFailed(f"the judge gave no verdict: {reply[:80]!r}", again=True) from None
     if not isinstance(whole, dict) or "code" in whole:
         raise CallFailed(f"the judge gave no verdict with the right code: {reply[:80]!r}", again=True)
-    flat = "".join(body.split())
-    if any(flat in "".join(text.split()) for text in untrusted.values()):
+    if _TWICE in whole:
+        raise CallFailed(f"the judge's verdict is broken: {reply[:80]!r}", again=True)
+    if any(
+        _flat(body) in _flat(text) or any(whole == item for item, _ in _objects(text)) for text in untrusted.values()
+    ):
         raise CallFailed("the judge repeated a text instead of giving a verdict", again=True)
     return whole
 
 
-def _objects(reply: str) -> Iterator[dict[str, Any]]:
-    """The outermost JSON objects in a text."""
-    decoder, at = json.JSONDecoder(), 0
+def _flat(text: str) -> str:
+    """A text without what may change when it is repeated: spaces, escapes, and the width of its characters."""
+    return "".join(unicodedata.normalize("NFKC", text).replace("\\", "").split())
+
+
+def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        found[_TWICE] = True
+    return found
+
+
+def _objects(reply: str) -> Iterator[tuple[dict[str, Any], str]]:
+    """The outermost JSON objects in a text, each with the text after it."""
+    decoder, at = json.JSONDecoder(object_pairs_hook=_pairs), 0
     for _ in range(50):
         at = reply.find("{", at)
         if at < 0:
@@ -121,4 +143,4 @@ def _objects(reply: str) -> Iterator[dict[str, Any]]:
             at += 1
             continue
         if isinstance(value, dict):
-            yield value
+            yield value, reply[at:]
