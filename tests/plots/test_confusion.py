@@ -93,6 +93,17 @@ def test_several_cohorts_make_panels_with_the_same_classes() -> None:
         confusion.draw(frame, axes[0], cohort_columns=["sex"])
 
 
+def test_making_panels_does_not_render_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rendering every panel anew for each further one takes time that grows with their square."""
+    cohorts = pd.concat([BINARY.assign(sex=name) for name in ("(overall)", "F", "M")])
+    with monkeypatch.context() as patch:
+        rendered: list[object] = []
+        patch.setattr("matplotlib.backends.backend_agg.FigureCanvasAgg.draw", rendered.append)
+        axes = confusion.draw(cohorts, cohort_columns=["sex"])
+    assert len(axes) == 3
+    assert not rendered
+
+
 def test_models_make_panels_too() -> None:
     frame = pd.concat([BINARY.assign(model=name) for name in ("gbm", "logistic")])
     assert [ax.get_title(loc="left") for ax in confusion.draw(frame)] == ["gbm", "logistic"]

@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 
 from dfevals.exceptions import DataError
-from dfevals.plots import forest, panels, style
+from dfevals.plots import forest, matrix, panels, style
 from dfevals.plots import labels as write
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap
 
 __all__ = ["draw", "size"]
 
@@ -106,7 +107,6 @@ def _draw_one(
     share_label: str,
     colorbar: bool,
 ) -> Axes:
-    import seaborn as sns
     from matplotlib.patches import Rectangle
     from matplotlib.ticker import FuncFormatter
 
@@ -115,28 +115,20 @@ def _draw_one(
     count, share = (_spread(frame, classes, name) for name in ("count", "share"))
     crowded = len(classes) >= _CROWDED
     write_tick = write.percent if normalize else write.count
-    sns.heatmap(
-        pd.DataFrame(share if normalize else count),
-        ax=ax,
-        annot=_texts(count, share, names, crowded),
-        fmt="",
-        annot_kws={"fontsize": 6.5 if crowded else 9.5, "linespacing": 1.2},
-        mask=np.isnan(share),
-        cmap=_colors(ax),
-        vmin=0,
-        vmax=1 if normalize else max(float(np.nanmax(count, initial=0)), 1),
-        square=True,
-        linewidths=0.6,
-        linecolor=style.GRID[style.is_dark(ax)],
-        cbar=colorbar,
-        cbar_kws={
-            "label": share_label if normalize else "rows",
-            "shrink": 0.8,
-            "aspect": 30,
-            "format": FuncFormatter(lambda tick, _: write_tick(tick)),
-        },
+    top = 1.0 if normalize else max(float(np.nanmax(count, initial=0)), 1)
+    bar = {"label": share_label if normalize else "rows", "shrink": 0.8, "aspect": 30}
+    matrix.draw_cells(
+        ax,
+        np.where(np.isnan(share), np.nan, share if normalize else count),
+        _texts(count, share, names, crowded),
+        colors=_colors(ax),
+        limits=(0, top),
+        lines=style.GRID[style.is_dark(ax)],
+        width=0.6,
+        font={"fontsize": 6.5 if crowded else 9.5, "linespacing": 1.2},
+        colorbar={**bar, "format": FuncFormatter(lambda tick, _: write_tick(tick))} if colorbar else None,
     )
-    style.readable(ax)
+    ax.set_aspect("equal")
     _write_undefined(ax, count, share, names, 6.5 if crowded else 9.5)
     for at in range(len(classes)):
         edge: dict[str, Any] = {"edgecolor": style.ink(ax)[1], "linewidth": 1, "clip_on": False, "gid": "diagonal"}
@@ -183,7 +175,7 @@ def _texts(count: np.ndarray, share: np.ndarray, names: np.ndarray, crowded: boo
     return texts
 
 
-def _colors(ax: Axes) -> object:
+def _colors(ax: Axes) -> Colormap:
     from matplotlib.colors import LinearSegmentedColormap
 
     return LinearSegmentedColormap.from_list("dfevals_share", _DARK if style.is_dark(ax) else _LIGHT)

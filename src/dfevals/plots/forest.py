@@ -116,10 +116,18 @@ def names(frame: pd.DataFrame, cohort_columns: Sequence[str]) -> list[str]:
     Where columns are taken one by one (`each`), the column is named too: two of them may hold the same value.
     """
     keys = [*cohort_columns, *(name for name in ("class",) if name in frame.columns)]
-    texts = [frame[key].astype(object).map(str) for key in keys]
-    rows = list(zip(*texts, strict=True)) if texts else [()] * len(frame)
-    whole = frame["is_overall"] if "is_overall" in frame else [set(row) <= {"(overall)"} for row in rows]
-    return [_name(keys, row, overall=bool(is_overall)) for row, is_overall in zip(rows, whole, strict=True)]
+    coded = [pd.factorize(frame[key], use_na_sentinel=False) for key in keys]
+    whole = frame["is_overall"].to_numpy(dtype=bool) if "is_overall" in frame else None
+    joint = np.zeros(len(frame), np.int64) if whole is None else whole.astype(np.int64)
+    for codes, found in coded:
+        joint = joint * len(found) + codes
+    _, first, place = np.unique(joint, return_index=True, return_inverse=True)
+    distinct = []
+    for at in first:  # a chart has many rows and few names
+        row = tuple(str(found[codes[at]]) for codes, found in coded)
+        overall = set(row) <= {"(overall)"} if whole is None else bool(whole[at])
+        distinct.append(_name(keys, row, overall=overall))
+    return [distinct[at] for at in place]
 
 
 def _name(keys: Sequence[str], row: tuple[str, ...], *, overall: bool) -> str:

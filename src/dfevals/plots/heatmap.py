@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 
 from dfevals.exceptions import DataError
-from dfevals.plots import labels, panels, style
+from dfevals.plots import labels, matrix, panels, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap
 
 __all__ = ["draw", "size"]
 
@@ -63,8 +64,6 @@ def draw(
     DataError
         If a cell is given twice (several metrics or models).
     """
-    import seaborn as sns
-
     overall = _overall(frame)
     cells = frame[~frame["is_overall"].to_numpy(dtype=bool)] if "is_overall" in frame else frame
     if cells.duplicated([rows, columns]).any():
@@ -77,22 +76,18 @@ def draw(
     low, high = limits or _limits(values, few, overall)
     with style.theme(dark):
         ax = panels.single(ax, size(*value.shape, colorbar=colorbar))
-        sns.heatmap(
-            pd.DataFrame(values),
-            ax=ax,
-            annot=_texts(values, counts, _decimals(cells, crowded), crowded),
-            fmt="",
-            annot_kws={"fontsize": 6.5 if crowded else 9, "linespacing": 1.15},
-            mask=np.isnan(values),
-            cmap=_colors(better),
-            vmin=low,
-            vmax=high,
-            linewidths=0.8,
-            linecolor=ax.get_facecolor(),
-            cbar=colorbar,
-            cbar_kws={"label": style.plain(_metric(frame)) + _direction(better), "shrink": 0.9, "aspect": 30},
+        bar = {"label": style.plain(_metric(frame)) + _direction(better), "shrink": 0.9, "aspect": 30}
+        matrix.draw_cells(
+            ax,
+            values,
+            _texts(values, counts, _decimals(cells, crowded), crowded),
+            colors=_colors(better),
+            limits=(low, high),
+            lines=ax.get_facecolor(),
+            width=0.8,
+            font={"fontsize": 6.5 if crowded else 9, "linespacing": 1.15},
+            colorbar=bar if colorbar else None,
         )
-        style.readable(ax)
         _label(ax, value, rows, columns)
         _mark(ax, values, counts, few)
         heading = _metric(frame) + (f", overall {labels.number(overall)}" if overall is not None else "")
@@ -146,7 +141,7 @@ def _limits(values: np.ndarray, few: np.ndarray, overall: float | None) -> tuple
     return middle - reach, middle + reach
 
 
-def _colors(better: str | None) -> object:
+def _colors(better: str | None) -> Colormap:
     from matplotlib.colors import LinearSegmentedColormap
 
     ends = style.DIVERGING[::-1] if better == "lower" else style.DIVERGING
