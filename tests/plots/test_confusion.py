@@ -44,6 +44,19 @@ def test_binary_cells_are_named_counted_and_shared() -> None:
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("predicted", "true")
 
 
+@pytest.mark.parametrize("positive", ["yes", "no"])
+def test_a_binary_result_names_its_cells(positive: str) -> None:
+    truth, predicted = ["yes"] * 5 + ["no"] * 9, ["yes"] * 3 + ["no"] * 2 + ["yes"] * 1 + ["no"] * 8
+    df = pd.DataFrame({"y": truth, "p": predicted})
+    found = df.evals(y_true="y", y_pred="p", pos_label=positive).confusion().plot()
+    said = sorted(text.split("\n")[:2] for text in cells(found).values())
+    counted = {"yes": [["FN", "2"], ["FP", "1"], ["TN", "8"], ["TP", "3"]],
+               "no": [["FN", "1"], ["FP", "2"], ["TN", "3"], ["TP", "8"]]}  # fmt: skip
+    assert said == counted[positive]
+    several = pd.concat([df, df[:1].assign(y="maybe")]).evals(y_true="y", y_pred="p").confusion().plot()
+    assert not any(text.startswith(("T", "F")) for text in cells(several).values())
+
+
 def test_without_labels_the_frame_gives_the_order() -> None:
     ax = confusion.draw(BINARY)
     assert cells(ax)[(0.5, 0.5)] == "30\n75%"

@@ -25,9 +25,21 @@ __all__ = ["ConfusionResult", "confusion"]
 
 
 class ConfusionResult(Result):
-    """Counts of every pair of true and predicted class, and their share of the true class with its interval."""
+    """Counts of every pair of true and predicted class, and their share of the true class with its interval.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        One row per cell.
+    pos_label : str, optional
+        The positive class of a binary task: the chart names its cells TP, FP, FN and TN.
+    """
 
     _tab = "confusion"
+
+    def __init__(self, frame: pd.DataFrame, *, pos_label: str | None = None, **described: Any) -> None:
+        super().__init__(frame, **described)
+        self._pos_label = pos_label
 
     def wide(self) -> pd.DataFrame:
         """True classes as rows and predicted classes as columns, per model and cohort."""
@@ -35,7 +47,7 @@ class ConfusionResult(Result):
         return self._frame.pivot_table("count", index, "y_pred", observed=True, sort=False)
 
     def plot(self, *, model: str | None = None, normalize: bool = False, ax: Axes | None = None, **options: Any) -> Any:
-        """Heat map of counts and shares, one panel per cohort.
+        """Heat map of counts and shares, one panel per cohort; the cells of a binary task are named TP, FP, FN and TN.
 
         Parameters
         ----------
@@ -51,7 +63,7 @@ class ConfusionResult(Result):
         names = list(dict.fromkeys(self._frame["model"]))
         chosen = names[0] if model is None else model
         check_choice("model", chosen, names, MetricError)
-        named = {"title": str(chosen) if len(names) > 1 else "", **options}
+        named = {"title": str(chosen) if len(names) > 1 else "", "pos_label": self._pos_label, **options}
         frame = self._frame[self._frame["model"] == chosen]
         return draw(frame, ax, cohort_columns=self.cohort_columns, normalize=normalize, **named)
 
@@ -85,7 +97,9 @@ def confusion(bound: Bound, cohorts: Cohorts, models: tuple[Model, ...], provena
             "Rows are weighted: counts are sums of weights, and intervals of shares treat them as counts of equal size."
         )
     title = "Confusion" + (f" by {', '.join(cohorts.names)}" if cohorts.n_cohorts else "")
-    return ConfusionResult(frame, provenance=provenance, title=title, notes=notes, cohort_columns=cohorts.names)
+    positive = str(bound.pos_label) if bound.task == "binary" else None
+    described: dict[str, Any] = {"title": title, "notes": notes, "cohort_columns": cohorts.names}
+    return ConfusionResult(frame, pos_label=positive, provenance=provenance, **described)
 
 
 def _frame(model: str, cells: Any, cohorts: Cohorts, labels: list[str]) -> pd.DataFrame:
