@@ -14,7 +14,7 @@ from sklearn.calibration import calibration_curve
 
 import dfevals
 from dfevals.exceptions import MetricError
-from dfevals.inference.calibration import hosmer_lemeshow, isotonic_confidence, mean_bias
+from dfevals.inference.calibration import hosmer_lemeshow, isotonic_confidence, mean_bias, smooth_curve
 from dfevals.metrics.reliability import decompose, ece_of, logistic_recalibration, smooth_ece_of, spiegelhalter_of
 from dfevals.tally import BinTally, ScoreTally
 from dfevals.tally.bins import Binning
@@ -88,6 +88,30 @@ def test_smooth_curve_follows_the_truth() -> None:
     frame = df.evals(y_true="y", y_score="p").calibration(strategy="smooth").frame
     inner = frame[frame["score_mean"].between(0.05, 0.9)]
     assert np.abs(inner["observed"] - steep(inner["score_mean"].to_numpy())).max() < 0.03
+
+
+def test_smooth_curve_is_a_weighted_line_through_the_errors() -> None:
+    """The same by weighted least squares, one place at a time."""
+    rng = np.random.default_rng(5)
+    cell = np.floor(1000 * rng.beta(0.7, 1, 400))
+    s, y = (cell + 0.5) / 1000, (rng.random(400) < 0.4).astype(float)
+    curve = smooth_curve(ties(s, y), np.array([0.06]))
+    for place in (0, 15, 50, 80):
+        at, kernel = curve.score[0, place], np.exp(-((s - curve.score[0, place]) ** 2) / (2 * 0.06**2))
+        design = np.column_stack([np.ones(400), (s - at) / 0.06])
+        inside = (design.T * kernel) @ design + np.diag([0, 0.02 * kernel.sum()])
+        weight = (np.linalg.inv(inside) @ (design.T * kernel))[0]
+        assert curve.observed[0, place] == pytest.approx(np.clip(at + weight @ (y - s), 0, 1), abs=1e-6)
+        assert curve.n[0, place] == pytest.approx(1 / np.sum(weight**2), rel=1e-6)
+        assert curve.null_se[0, place] == pytest.approx(np.sqrt(np.sum(weight**2 * s * (1 - s))), rel=1e-6)
+
+
+def test_smooth_curve_reaches_the_ends_without_bias() -> None:
+    df = scored(200_000, 4, lambda s: s)
+    frame = df.evals(y_true="y", y_score="p").calibration(strategy="smooth").frame
+    ends = frame[(frame["score_mean"] < 0.02) | (frame["score_mean"] > 0.98)]
+    assert len(ends) == 4
+    assert ((ends["ci_low"] <= ends["score_mean"]) & (ends["score_mean"] <= ends["ci_high"])).all()
 
 
 # Decomposition

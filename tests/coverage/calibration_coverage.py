@@ -13,12 +13,17 @@ import pandas as pd
 import dfevals  # noqa: F401  # df.evals
 
 
-def calibrated(n: int, samples: int, seed: int) -> pd.DataFrame:
-    """Samples of n rows whose scores are exactly calibrated."""
+def calibrated(n: int, samples: int, seed: int, slope: float = 1) -> pd.DataFrame:
+    """Samples of n rows whose scores are exactly calibrated, or off by a calibration slope."""
     rng = np.random.default_rng(seed)
     score = rng.beta(1.2, 2, n * samples)
-    label = (rng.random(n * samples) < score).astype(int)
+    label = (rng.random(n * samples) < _bent(score, slope)).astype(int)
     return pd.DataFrame({"g": np.repeat(np.arange(samples), n), "y": label, "p": score})
+
+
+def _bent(score: Any, slope: float) -> Any:
+    """The probability behind a score with this calibration slope."""
+    return score**slope / (score**slope + (1 - score) ** slope)
 
 
 SAMPLES = {100: 2000, 1000: 800, 10_000: 200}
@@ -57,13 +62,23 @@ def coverage_of_bands(scale: int) -> pd.DataFrame:
             "ROC: true positive rate": _at(ev.roc(by="g").frame, at, "tpr", [p[truth["y"] == 1].mean() for p in above]),
             "PR: precision": _at(ev.pr(by="g").frame, at, "precision", [truth["y"][p].mean() for p in above]),
         }
-        for strategy in ("quantile", "uniform", "corp"):
+        for strategy in ("quantile", "uniform", "corp", "smooth"):
             frame = ev.calibration(by="g", strategy=strategy, band="confidence").frame.query("~is_overall")
             frame = frame[frame["n"] >= 5]
             inside = (frame["ci_low"] <= frame["score_mean"]) & (frame["score_mean"] <= frame["ci_high"])
             found[f"calibration, {strategy}: observed rate"] = inside.mean()
         result = ev.calibration(by="g", n_resamples=400)
         found["calibration, corp: consistency band"] = _consistent(result, (0.2, 0.35, 0.5))
+        smooth = ev.calibration(by="g", strategy="smooth", band="consistency").frame.query("~is_overall")
+        found["calibration, smooth: consistency band"] = (
+            smooth["observed"].between(smooth["ci_low"], smooth["ci_high"]).mean()
+        )
+        for name, slope in (("overconfident", 0.5), ("underconfident", 2.0)):
+            bent = calibrated(n, samples // scale // 2, n + 2, slope).evals(y_true="y", y_score="p")
+            frame = bent.calibration(by="g", strategy="smooth").frame.query("~is_overall")
+            truth_at = _bent(frame["score_mean"], slope)
+            inside = (frame["ci_low"] <= truth_at) & (truth_at <= frame["ci_high"])
+            found[f"calibration, smooth: observed rate of {name} scores"] = inside.mean()
         columns[f"n = {n:,}"] = found
     return pd.DataFrame(columns).rename_axis("band").map("{:.3f}".format).reset_index()
 

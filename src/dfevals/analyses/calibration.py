@@ -473,7 +473,7 @@ def _notes(run: _Run, bound: Bound, frame: pd.DataFrame) -> list[str]:
             + (f" ({run.n_resamples:,} draws)." if run.strategy != "smooth" else ".")
         )
     elif run.band == "confidence":
-        how = {"corp": "likelihood ratio of a monotone curve", "smooth": "normal"}.get(run.strategy, "Wilson")
+        how = {"corp": "likelihood ratio of a monotone curve"}.get(run.strategy, "Wilson")
         notes.append(f"Bands are {level} confidence intervals of the observed rate, point by point ({how}).")
     which = (
         "Spiegelhalter's test" if run.kind in (None, "class-wise") else "the test of mean confidence against accuracy"

@@ -140,18 +140,25 @@ def _between(groups: TieTable, edge: Floats, sums: BinSums) -> Floats:
 
 
 def _smooth_points(run: Settings, ties: TieTable) -> tuple[Placed, Placed]:
-    """The kernel curve on a grid; its width is 1.06 standard deviations of the scores · n^(−1/5) (Silverman 1986)."""
+    """The kernel curve on a grid; its width is 1.06 standard deviations of the scores · n^(−1/3).
+
+    That is narrower than the n^(−1/5) with the least squared error: at that width the bias is as large as the standard error,
+    and no interval holds its level.
+    """
     n = np.where(ties.rows > 0, ties.rows, 1)
     total = np.where(ties.total(ties.n) > 0, ties.total(ties.n), 1)
     mean = ties.total(ties.n * ties.score) / total
     spread = np.sqrt(ties.total(ties.n * (ties.score - mean[ties.cohort]) ** 2) / total)
-    width = np.clip(1.06 * spread * n**-0.2, 0.01, 1)
+    width = np.clip(1.06 * spread * n ** (-1 / 3), 0.01, 1)
     curve = smooth_curve(ties, width)
     cohort, place = np.nonzero(np.isfinite(curve.observed))
     at = (cohort, place)
-    z = normal_quantile(run.level)
-    centre, se = (curve.expected, curve.null_se) if run.band == "consistency" else (curve.observed, curve.se)
-    low, high = np.clip(centre[at] - z * se[at], 0, 1), np.clip(centre[at] + z * se[at], 0, 1)
+    if run.band == "consistency":
+        reach = normal_quantile(run.level) * curve.null_se[at]
+        low, high = np.clip(curve.score[at] - reach, 0, 1), np.clip(curve.score[at] + reach, 0, 1)
+    else:
+        found = wilson(curve.observed[at] * curve.n[at], curve.n[at], run.level)
+        low, high = np.asarray(found.ci_low), np.asarray(found.ci_high)
     if run.band is None:
         low = high = np.full(len(cohort), np.nan)
     score = curve.score[at]
