@@ -60,6 +60,24 @@ def test_what_the_context_contradicts_or_lacks_is_named(response: str, named: st
     assert found.spans == ((0, len(response)),)
 
 
+@pytest.mark.parametrize(
+    ("response", "context", "named"),
+    [
+        ("The cup was won by Nepal in 2004.", "The cup was won by Sri Lanka in 2004.", "Nepal (context: Sri Lanka)"),
+        ("Nepal won the cup in 2004.", "Sri Lanka won the cup in 2004.", "Nepal (context: Sri Lanka)"),
+        ("The treaty with New York was signed in 1999.", "The treaty with San Francisco was signed in 1999.",
+         "New York (context: San Francisco)"),
+        ("The bridge was opened by Angela Merkel in 2011.", "The bridge was opened by Gerhard Anton Schröder in 2011.",
+         "Angela Merkel (context: Gerhard Anton Schröder)"),
+        ("The fair of Lyon, Rome and Bonn ended early.", "The fair of Paris, Rome and Bonn ended early.", "Lyon (context: Paris)"),
+        ("Acme Corp made 1881 anvils in Paris.", "Acme Corp made 1880 anvils in Paris.", "1881 (context: 1880)"),
+    ],
+)  # fmt: skip
+def test_contradicting_names_are_named_whole_and_once(response: str, context: str, named: str) -> None:
+    found = ev.Groundedness().evaluate(response=response, context=context)
+    assert found.reason.split("contradicted: ")[1] == named
+
+
 def test_spans_are_the_unsupported_sentences() -> None:
     response = "Paris is the capital of France. Pigs flew to the moon in 1969! The Eiffel Tower is 330 metres tall."
     found = ev.Groundedness().evaluate(response=response, context=[CONTEXT])

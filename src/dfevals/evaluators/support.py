@@ -146,7 +146,7 @@ def _sentence_support(
         score = model.short_answer(values)
         contradicted: tuple[str, ...] = ()
     else:
-        contradicted = contradictions(row, index, best)
+        contradicted = contradictions(row, sentence, index, best)
         score = model.sentence(values)
         if contradicted:
             score = min(score, _CONTRADICTED * (0.9 + 0.1 * score))
@@ -163,15 +163,15 @@ def _stands_in(row: Sequence[Token], other: Sequence[Token]) -> bool:
     return any(there[i : i + len(given)] == given for i in range(len(there) - len(given) + 1))
 
 
-def contradictions(row: Sequence[Token], index: ContextIndex, best: int) -> tuple[str, ...]:
+def contradictions(row: Sequence[Token], sentence: str, index: ContextIndex, best: int) -> tuple[str, ...]:
     """What the most similar sentence of the context says otherwise: a number, a name, a negation.
 
     Only where that sentence shares most of the content words, so that it is about the same thing, and where the two
-    numbers or names stand beside the same word.
+    numbers or names stand beside the same word. Names of several words are named whole.
     """
     if best < 0:
         return ()
-    other = index.tokens[index.source[best]]
+    other, there = index.tokens[index.source[best]], index.texts[index.source[best]]
     keys = {token.key for token in other}
     content = {token.key for token in row if token.kind != FUNCTION}
     spare = 1 if len(content) <= _FEW else 0  # of few words one may be the one that differs
@@ -184,7 +184,7 @@ def contradictions(row: Sequence[Token], index: ContextIndex, best: int) -> tupl
         if _names_something(token, place) and token.key not in index.where:
             instead = _in_the_place_of(place, row, other, own)
             if instead is not None:
-                found.append(f"{token.written} (context: {instead})")
+                found.append(f"{_whole_name(place, row, sentence)} (context: {_whole_name(instead, other, there)})")
     if is_negated(list(row)) != is_negated(list(other)) and len(content & keys) >= _SAME_SAYING * len(content):
         found.append("a negation differs")
     return tuple(dict.fromkeys(found))
@@ -195,8 +195,23 @@ def _names_something(token: Token, place: int) -> bool:
     return token.kind in (ENTITY, NUMBER) or (place == 0 and token.kind == WORD and token.written[0].isupper())
 
 
-def _in_the_place_of(place: int, row: Sequence[Token], other: Sequence[Token], own: set[str]) -> str | None:
-    """What another sentence has beside the same word, of the same kind as the token at a place."""
+def _whole_name(place: int, row: Sequence[Token], sentence: str) -> str:
+    """A number, or the name that a token is part of: its neighbours too, as far as they are names beside it."""
+    name = row[place].written
+    if row[place].kind == NUMBER:
+        return name
+    for step in (-1, 1):
+        at = place + step
+        while 0 <= at < len(row) and row[at].kind != NUMBER and _names_something(row[at], at):
+            longer = f"{row[at].written} {name}" if step < 0 else f"{name} {row[at].written}"
+            if longer not in sentence:
+                break
+            name, at = longer, at + step
+    return name
+
+
+def _in_the_place_of(place: int, row: Sequence[Token], other: Sequence[Token], own: set[str]) -> int | None:
+    """Where another sentence has something beside the same word, of the same kind as the token at a place."""
     before = row[place - 1].key if place else None
     after = row[place + 1].key if place + 1 < len(row) else None
     for i, token in enumerate(other):
@@ -206,5 +221,5 @@ def _in_the_place_of(place: int, row: Sequence[Token], other: Sequence[Token], o
         same_before = i > 0 and other[i - 1].key == before
         same_after = i + 1 < len(other) and other[i + 1].key == after
         if same_before or same_after:
-            return token.written
+            return i
     return None
