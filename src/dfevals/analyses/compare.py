@@ -367,7 +367,7 @@ def _result(
         frame = frame[~frame["is_overall"]].reset_index(drop=True)
     warnings = list(dict.fromkeys(text for c in found if (text := simpson(c, question.cohorts.describe))))
     tests = len(found) // len(question.requests)
-    notes = [why, *first, *warnings, *question.cohorts.notes, *notes, *_correction_note(question, tests)]
+    notes = [*warnings, why, *first, *question.cohorts.notes, *notes, *_correction_note(question, tests)]
     margins = {r.label: m for r in question.requests if (m := margin_of(question.margin, r)) is not None}
     for label, margin in margins.items():
         notes.append(f"{label}: equivalent means within ±{margin:g} (two one-sided tests at {alpha:g}).")
