@@ -121,6 +121,7 @@ def test_blue_is_better_whichever_way_that_is(metric: str, word: str) -> None:
     low, high = (mesh.cmap(mesh.norm(end))[:3] for end in mesh.get_clim())
     blue = low if word == "lower" else high
     np.testing.assert_allclose(blue, to_rgb(style.DIVERGING[-1]), atol=0.01)
-    label = ax.figure.axes[1].get_ylabel()
-    assert label == (f"{metric} ({word} is better)" if word else metric)
+    assert ax.figure.axes[1].get_ylabel() == (f"{word} is better" if word else "")
+    titled = heatmap.draw(frame_of(2, 3), rows="a", columns="b", title="Mine", better=word or None)
+    assert titled.figure.axes[1].get_ylabel() == (f"recall\n{word} is better" if word else "recall")
     assert (f"({word} is better)" in plots.alt_text(ax)) == bool(word)

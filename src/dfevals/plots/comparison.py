@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["draw", "draw_discordant"]
 
+_HEADS = 9  # points that the heads of the columns on the right take above the axes
 _OPEN = ("no evidence", "too few")
 
 
@@ -110,7 +111,7 @@ def _set_up(
 ) -> None:
     pair = f"{pairs[0][0]} − {pairs[0][1]}" if len(pairs) == 1 else "first − second"
     left = f" (first {len(rows)} of {total})" if len(rows) < total else ""
-    ax.set_title(style.plain(title or f"Difference in {metric}: {pair}", 90) + left, pad=24)
+    ax.set_title(style.plain(title or f"Difference in {metric}: {pair}", 90) + left, pad=24 + _HEADS)
     ax.set_yticks(y, [style.plain(name) for name in names])
     ax.set_ylim((y[-1] if len(y) else 0) + 0.6, -0.6)
     ax.tick_params(axis="y", length=0)
@@ -165,6 +166,7 @@ def _write_right(ax: Axes, rows: pd.DataFrame, y: np.ndarray) -> None:
 
 def _legend(ax: Axes, rows: pd.DataFrame, winners: list[str]) -> None:
     from matplotlib.lines import Line2D
+    from matplotlib.transforms import ScaledTranslation
 
     verdicts = list(dict.fromkeys(rows["verdict"]))
     shown = [v for v in (*winners, "equivalent", "different", "no evidence", "too few") if v in verdicts]
@@ -177,9 +179,10 @@ def _legend(ax: Axes, rows: pd.DataFrame, winners: list[str]) -> None:
         for v in shown
     ]  # fmt: skip
     texts = [f"{style.plain(v, 24)} is better" if v in winners else v for v in shown]
+    above = ax.transAxes + ScaledTranslation(0, _HEADS / 72, ax.figure.dpi_scale_trans)  # of the columns on the right
     ax.legend(
-        handles, texts, loc="lower left", bbox_to_anchor=(-0.015, 0.995), ncols=4, handlelength=1.6, columnspacing=1.4,
-        borderpad=0.2,
+        handles, texts, loc="lower left", bbox_to_anchor=(-0.015, 0.995), bbox_transform=above, ncols=4, handlelength=1.6,
+        columnspacing=1.4, borderpad=0.2,
     )  # fmt: skip
 
 

@@ -76,7 +76,12 @@ def draw(
     low, high = limits or _limits(values, few, overall)
     with style.theme(dark):
         ax = panels.single(ax, size(*value.shape, colorbar=colorbar))
-        bar = {"label": style.plain(_metric(frame)) + _direction(better), "shrink": 0.9, "aspect": 30}
+        said = f"{better} is better" if better else ""
+        bar = {
+            "label": f"{style.plain(_metric(frame))}\n{said}".strip() if title else said,
+            "shrink": 0.9,
+            "aspect": 30,
+        }
         matrix.draw_cells(
             ax,
             values,
