@@ -120,7 +120,7 @@ def moment_variance(estimand: SmoothMoments) -> tuple[Floats, Floats]:
     if tally.clusters is not None:
         return _clustered(estimand, gradient, units, products)
     source = tally.square or tally
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         about = _about(source, tally.mean)
         total = np.zeros(tally.n_cohorts)
         for a, ga in zip((*units, *products), gradient, strict=True):

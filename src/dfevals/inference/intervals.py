@@ -401,7 +401,7 @@ def hall_bounds(mean: Floats, se: Floats, skewness: Floats, n: Floats, q: Floats
 def _mean(estimand: Mean, level: float, method: str) -> Bounds:
     tally = estimand.moments.tally
     n, value = tally.n, estimand.value
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         second, third = estimand.moments.central(2), estimand.moments.central(3)
         if tally.clusters is not None:
             same = SmoothMoments(estimand.moments, lambda means, _: means[0])

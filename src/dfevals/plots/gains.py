@@ -212,6 +212,10 @@ def _amount(value: float) -> str:
     return labels.compact(value) if value >= 0 else f"−{labels.compact(-value)}"
 
 
+def _return(share: float) -> str:
+    return f"{share:.0%}" if abs(share) < 1000 else f"{_amount(100 * share)}%"
+
+
 _DRAW: dict[str, Any] = {
     "gain": _gain,
     "lift": _by_bin("lift"),
@@ -253,7 +257,7 @@ def _finish(ax: Axes, kind: str) -> None:
         ax.set_xlim(-0.01, 1.01)
         ax.xaxis.set_major_formatter(percent)
         if kind == "roi":
-            ax.yaxis.set_major_formatter(percent)
+            ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _return(value)))
         else:
             ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _amount(value)))
         ax.axhline(0, color=style.ink(ax)[1], linewidth=1, linestyle=(0, (4, 3)), zorder=1, gid="zero")

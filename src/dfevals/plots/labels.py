@@ -123,24 +123,26 @@ def count(n: float) -> str:
 
     Examples
     --------
-    >>> count(48842), count(12.25), count(float("nan"))
-    ('48,842', '12.2', '–')
+    >>> count(48842), count(12.25), count(float("nan")), count(2e60)
+    ('48,842', '12.2', '–', '2.000e+60')
     """
-    if not math.isfinite(n):
+    if not math.isfinite(n) or abs(n) >= 1e15:
         return number(n)
     return f"{n:,.0f}" if float(n).is_integer() or abs(n) >= 1000 else f"{n:,.1f}"
 
 
 def compact(n: float) -> str:
-    """A number of rows in at most five characters, for crowded charts.
+    """A number of rows in five or six characters, for crowded charts.
 
     Examples
     --------
-    >>> compact(999), compact(1234), compact(48842), compact(2.5e6)
-    ('999', '1.2k', '49k', '2.5M')
+    >>> compact(999), compact(1234), compact(48842), compact(2.5e6), compact(2e60)
+    ('999', '1.2k', '49k', '2.5M', '2e60')
     """
     if not math.isfinite(n):
         return number(n)
+    if abs(n) >= 999.5e9:
+        return f"{n:.0e}".replace("e+", "e")
     for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
         if abs(n) >= 0.9995 * size:
             scaled = n / size

@@ -19,6 +19,8 @@ from dfevals.tally.clusters import ClusterSums
 __all__ = ["MomentTally", "MomentView", "exponents"]
 
 Floats = npt.NDArray[np.float64]
+#: High powers of numbers beyond 1e50 overflow; what is read from them is then undefined.
+_POWERS = np.errstate(over="ignore", under="ignore", invalid="ignore")
 
 
 def exponents(n_variables: int, order: int) -> tuple[tuple[int, ...], ...]:
@@ -57,6 +59,7 @@ class MomentTally:
         return cls(order, zero, np.zeros((n_variables, n_cohorts)), np.zeros((size, n_cohorts)), zero, zero)
 
     @classmethod
+    @_POWERS
     def of_block(
         cls,
         codes: npt.NDArray[np.intp],
@@ -115,6 +118,7 @@ class MomentTally:
             origin,
         )
 
+    @_POWERS
     def about(self, centre: Floats) -> Floats:
         """Σ w · Π(x − centre)^e for every monomial, (monomials, cohorts)."""
         delta = self.mean - centre
