@@ -29,6 +29,7 @@ FRAMES: dict[str, pd.DataFrame] = {
     "one row": GOOD.iloc[:1],
     "zero rows": GOOD.iloc[:0],
     "no scores in the last cohort": GOOD.assign(p=GOOD["p"].where(GOOD["g"] == "a")),
+    "tiny scores": GOOD.assign(p=P * 1e-310),
     "infinite scores": GOOD.assign(p=GOOD["p"].where(P > 0.3, np.inf)),
     "a cohort per row": GOOD.assign(g=[f"c{i}" for i in range(N)]),
     "perfect scores": GOOD.assign(p=GOOD["y"].astype(float)),
