@@ -14,8 +14,8 @@ import pytest
 import dfevals
 
 ROOT = Path(__file__).resolve().parents[1]
-CONDA = {"matplotlib": "matplotlib-base"}
-HEAVY = ("scipy", "sklearn", "matplotlib", "IPython", "ipywidgets", "anywidget", "jsonschema", "tqdm")
+CONDA = {"matplotlib": "matplotlib-base", "seaborn": "seaborn-base"}
+HEAVY = ("scipy", "sklearn", "matplotlib", "seaborn", "IPython", "ipywidgets", "anywidget", "jsonschema", "tqdm")
 
 
 @pytest.fixture(scope="module")

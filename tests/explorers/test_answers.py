@@ -455,7 +455,7 @@ def test_a_twin_does_not_import_a_drawing_library() -> None:
     code = (
         "import sys, dfevals; df = dfevals.datasets.load('adult').head(2000); "
         "ev = df.evals(y_true='income', y_score='p_gbm', pos_label='>50K'); ev.explore(by='sex')._repr_mimebundle_(); "
-        "assert 'matplotlib' not in sys.modules and 'sklearn' not in sys.modules"
+        "assert 'matplotlib' not in sys.modules and 'seaborn' not in sys.modules and 'sklearn' not in sys.modules"
     )
     subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True)
 

@@ -111,10 +111,11 @@ def test_making_panels_does_not_render_them(monkeypatch: pytest.MonkeyPatch) -> 
     cohorts = pd.concat([BINARY.assign(sex=name) for name in ("(overall)", "F", "M")])
     with monkeypatch.context() as patch:
         rendered: list[object] = []
-        patch.setattr("matplotlib.backends.backend_agg.FigureCanvasAgg.draw", rendered.append)
+        patch.setattr("matplotlib.axes.Axes.draw", lambda ax, renderer: rendered.append(ax))
         axes = confusion.draw(cohorts, cohort_columns=["sex"])
     assert len(axes) == 3
     assert not rendered
+    assert axes[0].figure.get_visible()
 
 
 def test_models_make_panels_too() -> None:

@@ -63,7 +63,7 @@ def test_readable_numbers_on_every_cell() -> None:
 
 
 def test_importing_plots_and_results_is_light() -> None:
-    code = "import sys, dfevals.plots, dfevals.results; print(sorted({'matplotlib', 'scipy', 'IPython'} & set(sys.modules)))"
+    code = "import sys, dfevals.plots, dfevals.results; print(sorted({'matplotlib', 'seaborn', 'scipy', 'IPython'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

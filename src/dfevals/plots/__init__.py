@@ -2,7 +2,7 @@
 
 import lazy_loader
 
-# Light on purpose: matplotlib loads when something is drawn.
+# Light on purpose: matplotlib and seaborn load when something is drawn.
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=[

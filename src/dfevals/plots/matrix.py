@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from dfevals.plots import style
 
@@ -43,15 +46,36 @@ def draw_cells(
     colorbar : dict, optional
         For `Figure.colorbar`; without it the colours are not explained.
     """
-    low, high = limits
-    cells = np.ma.masked_invalid(values)
-    mesh = ax.pcolormesh(cells, cmap=colors, vmin=low, vmax=high, linewidth=width, edgecolors=lines)
-    ax.set(xlim=(0, values.shape[1]), ylim=(values.shape[0], 0))
-    for side in ax.spines.values():
-        side.set_visible(False)
-    if colorbar is not None:
-        ax.figure.colorbar(mesh, ax=ax, **colorbar).outline.set_linewidth(0)
-    for row, column in np.argwhere(~np.ma.getmaskarray(cells)):
+    import seaborn as sns
+
+    cells = pd.DataFrame(values)
+    with _unseen(ax):
+        sns.heatmap(
+            cells,
+            ax=ax,
+            cmap=colors,
+            vmin=limits[0],
+            vmax=limits[1],
+            linewidths=width,
+            linecolor=lines,
+            xticklabels=False,
+            yticklabels=False,
+            cbar=colorbar is not None,
+            cbar_kws=colorbar,
+        )
+    for row, column in np.argwhere(cells.notna().to_numpy()):
         text = ax.text(column + 0.5, row + 0.5, texts[row, column], ha="center", va="center", **font)
         text.set_in_layout(False)  # it lies inside its cell; measuring thousands takes seconds
     style.readable(ax)
+
+
+@contextmanager
+def _unseen(ax: Axes) -> Iterator[None]:
+    """Keep a figure from being rendered: seaborn renders the whole of it, for every panel, to see whether labels overlap."""
+    figure = ax.figure.canvas.figure
+    seen = figure.get_visible()
+    figure.set_visible(False)
+    try:
+        yield
+    finally:
+        figure.set_visible(seen)
