@@ -327,7 +327,8 @@ class TestUnpaired:
         return frame.assign(g=np.arange(len(frame)) % 2)
 
     def test_releases_are_unpaired_with_the_right_tests(self) -> None:
-        from scipy.stats import ttest_ind
+        from scipy.stats import skew, ttest_ind
+        from scipy.stats import t as student
 
         frame = self.releases()
         ev = frame.evals(y_true="y", y_score={"a": "a"}, release="v")
@@ -344,8 +345,42 @@ class TestUnpaired:
         assert by.loc["roc_auc", "p_value"] == pytest.approx(delong.p_value)
         assert by.loc["roc_auc", "ci_high"] == pytest.approx(delong.ci_high)
         loss = [-np.log(np.where(p["y"] == 1, p["a"], 1 - p["a"])) for p in (new, old)]
-        assert by.loc["log_loss", "p_value"] == pytest.approx(ttest_ind(*loss, equal_var=False).pvalue)
+        welch = ttest_ind(*loss, equal_var=False)
+        plain = ev.compare("new", "old", metrics="log_loss", test="welch").frame.iloc[0]
+        assert plain["p_value"] == pytest.approx(welch.pvalue)
+        skewness = skew(np.concatenate([part - part.mean() for part in loss]))
+        skewness *= (500**-2 - 600**-2) / (1 / 500 + 1 / 600) ** 1.5
+        t = welch.statistic
+        unskewed = t + skewness * t**2 / 3 + skewness**2 * t**3 / 27 + skewness / 6  # Hall 1992, equation of his g2
+        assert by.loc["log_loss", "statistic"] == pytest.approx(unskewed)
+        assert by.loc["log_loss", "p_value"] == pytest.approx(2 * student.sf(abs(unskewed), welch.df))
         assert by.loc["f1", "value_a"] == pytest.approx(f1_score(new["y"], new["a"] >= 0.5))
+
+    def test_skewed_losses_of_equal_cohorts_are_rarely_told_apart(self) -> None:
+        rng = np.random.default_rng(3)
+        names = {"auto": 0, "welch": 0, "flags": 0}
+        for _ in range(60):
+            error = rng.normal(size=1000) ** 2
+            frame = pd.DataFrame({"y": error, "p": 0.0, "g": np.arange(1000) % 20})
+            ev = frame.evals(y_true="y", y_pred="p", task="regression")
+            for test in ("auto", "welch"):
+                found = ev.compare("p", by="g", metrics="mae", against="complement", test=test).frame
+                names[test] += (found["p_corrected"] < 0.05).any()
+            flagged = ev.metrics("mae", by="g", relative_to="complement")
+            same = ev.compare("p", by="g", metrics="mae", against="complement").frame["p_value"]
+            of_cohorts = flagged.frame[~flagged.frame["is_overall"]]
+            np.testing.assert_allclose(of_cohorts["p_value"], same[: len(of_cohorts)])
+            names["flags"] += (of_cohorts["p_corrected"] < 0.05).any()
+        assert names["auto"] <= 6 < 12 <= names["welch"]
+        assert names["flags"] <= 6
+
+    def test_means_of_equally_many_rows_are_told_apart_by_welchs_test(self) -> None:
+        rng = np.random.default_rng(4)
+        frame = pd.DataFrame({"y": rng.exponential(size=200), "p": 0.0, "v": ["new", "old"] * 100})
+        ev = frame.evals(y_true="y", y_pred="p", release="v", task="regression")
+        auto, welch = (ev.compare("new", "old", metrics="mae", test=test).frame.iloc[0] for test in ("auto", "welch"))
+        for name in ("p_value", "ci_low", "ci_high"):
+            assert auto[name] == pytest.approx(welch[name])
 
     @pytest.mark.parametrize("positives", [1, 30])
     def test_areas_without_variance_are_joined_from_their_intervals(self, positives: int) -> None:

