@@ -184,8 +184,9 @@ def stream_async(
             yield item[0], _raise_or(item[1])
     finally:
         stopped.set()
-        if thread.is_alive() and left:
-            loops[0].call_soon_threadsafe(_cancel_all, loops[0])
+        if left:
+            with contextlib.suppress(RuntimeError):  # the loop has just ended by itself
+                loops[0].call_soon_threadsafe(_cancel_all, loops[0])
         thread.join(timeout=2)
 
 
