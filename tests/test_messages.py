@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import numpy as np
@@ -80,3 +81,27 @@ def test_an_explorer_has_at_most_three_dimensions(ev: Any) -> None:
     text = said(DfevalsError, lambda: ev.explore(by=["g", "h", "i", "j"]))
     assert "has 4 dimensions; it must be a list of one to three" in text
     assert ev.explore(by=["g", "h", "i"]).state["by"] == ["g", "h", "i"]
+
+
+@pytest.mark.parametrize(
+    ("method", "given", "meant"),
+    [
+        ("calibration", "ci", "level"),
+        ("metrics", "level", "ci"),
+        ("pr", "level", "ci"),
+        ("roc", "model", "models"),
+        ("det", "groupby", "by"),
+    ],
+)
+def test_a_keyword_that_is_another_methods(ev: Any, method: str, given: str, meant: str) -> None:
+    with pytest.raises(TypeError, match=rf"^{method}\(\) has no keyword '{given}'\. Did you mean '{meant}'\?"):
+        getattr(ev, method)(**{given: 0.9})
+
+
+def test_a_keyword_that_no_method_has(ev: Any) -> None:
+    with pytest.raises(TypeError, match=r"^confusion\(\) has no keyword 'ci'\. Keywords: 'by', 'models', 'min_n'\.$"):
+        ev.confusion(ci=0.9)
+
+
+def test_methods_keep_their_signature() -> None:
+    assert list(inspect.signature(dfevals.Evaluation.pr).parameters) == ["self", "by", "models", "band", "ci", "min_n"]

@@ -14,6 +14,7 @@ import pandas as pd
 from dfevals.bound import Bound, bind
 from dfevals.cohorts import Cohorts, resolve
 from dfevals.exceptions import CohortError
+from dfevals.keywords import explains_keywords
 from dfevals.results import MetricsResult, Provenance
 from dfevals.roles import Model, Roles
 
@@ -42,6 +43,7 @@ __all__ = ["Evaluation"]
 COPY_ON_WRITE = int(pd.__version__.split(".")[0]) >= 3
 
 
+@explains_keywords
 class Evaluation:
     """Rows with roles: ask it questions. Immutable; made by `df.evals(...)` or `dfevals.evaluate(...)`.
 
