@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import pickle
 import subprocess
 import sys
@@ -10,11 +11,12 @@ from pathlib import Path
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
 
 from dfevals import plots
-from dfevals.plots import style
+from dfevals.plots import labels, style
 
 
 def luminance(color: object) -> float:
@@ -106,3 +108,26 @@ def test_fonts_of_other_scripts_follow_the_usual_ones() -> None:
     assert family[: len(usual)] == usual
     assert text.get_fontfamily() == family
     text.set_text("")  # a machine without such a font would warn when it draws
+
+
+@pytest.mark.parametrize("limit", [12, 18, 28, 48])
+def test_shortened_names_stay_different(limit: int) -> None:
+    names = [
+        f"the customers of shop number {i} who came back within {j} days and bought again" for i in "12" for j in "34"
+    ]
+    short = labels.shorten_apart([*names, "rest", names[0]], limit)
+    assert len(set(short)) == 5
+    assert short[-1] == short[0]
+    assert short[4] == "rest"
+    assert max(map(len, short)) <= limit
+
+
+def test_titles_of_panels_and_names_of_cells_stay_apart() -> None:
+    names = [f"the customers of shop number {i} who came back within a month and bought again" for i in range(4)]
+    frame = pd.DataFrame({"y": ["a", "b", "c", "a"] * 20, "p": ["a", "b", "b", "c"] * 20, "g": np.repeat(names, 20)})
+    axes = frame.evals(y_true="y", y_pred="p").confusion(by="g").plot()
+    axes[0].figure.canvas.draw()
+    boxes = [ax._left_title.get_window_extent() for ax in axes]
+    titles = [ax.get_title(loc="left") for ax in axes]
+    assert len(set(titles)) == 5
+    assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))

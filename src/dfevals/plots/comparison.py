@@ -112,7 +112,7 @@ def _set_up(
     pair = f"{pairs[0][0]} − {pairs[0][1]}" if len(pairs) == 1 else "first − second"
     left = f" (first {len(rows)} of {total})" if len(rows) < total else ""
     ax.set_title(style.plain(title or f"Difference in {metric}: {pair}", 90) + left, pad=24 + _HEADS)
-    ax.set_yticks(y, [style.plain(name) for name in names])
+    ax.set_yticks(y, style.plain_names(names))
     ax.set_ylim((y[-1] if len(y) else 0) + 0.6, -0.6)
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
@@ -261,7 +261,7 @@ def draw_discordant(
         ax.axvline(0, color=text, linewidth=1)
         ax.set_xlim(-1.18 * most, 1.18 * most)
         ax.xaxis.set_major_formatter(lambda v, _: labels.percent(abs(v)) if share else labels.compact(abs(v)))
-        ax.set_yticks(y, [style.plain(name) for name in names])
+        ax.set_yticks(y, style.plain_names(names))
         ax.set_ylim((y[-1] if len(y) else 0) + 0.6, -0.6)
         ax.tick_params(axis="y", length=0)
         ax.spines["left"].set_visible(False)

@@ -81,14 +81,17 @@ def draw(
     if len(titles) <= 1:
         with style.theme(dark):
             ax = panels.single(ax, size(len(classes), colorbar=colorbar))
-            return _draw_one(frame, ax, classes, title=title, colorbar=colorbar, **options)
+            _draw_one(frame, ax, classes, title=title, colorbar=colorbar, **options)
+            ax.set_title(style.plain(title, 60))
+            return ax
     if ax is not None:
         raise DataError(f"ax= holds one matrix, but the frame has {len(titles)}: {', '.join(titles[:4])}, …")
     shown = titles[: max(limit, 1)]
     left_out = f"first {len(shown)} of {len(titles)}" if len(shown) < len(titles) else ""
     heading = " · ".join(filter(None, [title, f"rows and {share_label}", left_out]))
     with style.theme(dark):
-        axes = panels.small_multiples(shown, size(len(classes), colorbar=False), title=heading)
+        width, height = size(len(classes), colorbar=False)
+        axes = panels.small_multiples(shown, (width, height), title=heading, room=width - 0.9)
         for panel, name in zip(axes, shown, strict=True):
             _draw_one(frame[groups == name], panel, classes, title=name, colorbar=False, **options)
             panel.set_xlabel(panel.get_xlabel() if panel.get_subplotspec().is_last_row() else "")
@@ -106,7 +109,7 @@ def _draw_one(
     title: str,
     share_label: str,
     colorbar: bool,
-) -> Axes:
+) -> None:
     from matplotlib.patches import Rectangle
     from matplotlib.ticker import FuncFormatter
 
@@ -134,9 +137,7 @@ def _draw_one(
         edge: dict[str, Any] = {"edgecolor": style.ink(ax)[1], "linewidth": 1, "clip_on": False, "gid": "diagonal"}
         ax.add_patch(Rectangle((at, at), 1, 1, fill=False, **edge))
     _label(ax, classes)
-    ax.set_title(style.plain(title, 60))
     style.describe(ax, _words(classes, count, share, title, share_label))
-    return ax
 
 
 def size(classes: int, *, colorbar: bool = True) -> tuple[float, float]:
@@ -192,7 +193,7 @@ def _write_undefined(ax: Axes, count: np.ndarray, share: np.ndarray, names: np.n
 
 
 def _label(ax: Axes, classes: Sequence[Hashable]) -> None:
-    names = [style.plain(label, 24) for label in classes]
+    names = style.plain_names(classes, 24)
     panels.name_columns(ax, names, crowded=len(classes) >= _CROWDED)
     ax.set_yticks(np.arange(len(classes)) + 0.5, names, rotation=0)
     ax.tick_params(length=0)

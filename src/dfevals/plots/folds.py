@@ -141,7 +141,7 @@ def _mark(ax: Axes, table: np.ndarray, models: list[str], folds: list[str], outl
 
 def _set_up(ax: Axes, folds: list[str], metric: str, title: str, with_summary: bool) -> None:
     ticks: list[Any] = list(range(len(folds)))
-    names = [style.plain(name, 12) for name in folds]
+    names = style.plain_names(folds, 12)
     step = max(1, len(folds) // 25)
     ticks, names = ticks[::step], names[::step]
     if with_summary:

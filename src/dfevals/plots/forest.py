@@ -194,7 +194,7 @@ def _set_up(ax: Axes, rows: _Rows, metric: str, title: str, level: float | None)
     )
     heading = style.plain(title or metric, 80) + (note if left_out else "")
     ax.set_title(heading, pad=24 if len(rows.models) > 1 else 20)
-    ax.set_yticks(rows.y, [style.plain(name) for name in rows.names])
+    ax.set_yticks(rows.y, style.plain_names(rows.names))
     ax.set_ylim((rows.y[-1] if len(rows.y) else 0) + 0.6, -0.6)
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
@@ -268,7 +268,7 @@ def _name_models(ax: Axes, models: Sequence[str]) -> None:
         for at in range(len(models))
     ]
     ax.legend(
-        handles, [style.plain(name, 30) for name in models], loc="lower left", bbox_to_anchor=(-0.015, 0.995),
+        handles, style.plain_names(models, 30), loc="lower left", bbox_to_anchor=(-0.015, 0.995),
         ncols=min(len(models), 4), handlelength=1.6, columnspacing=1.4, borderpad=0.2,
     )  # fmt: skip
 

@@ -178,8 +178,8 @@ def _texts(values: np.ndarray, counts: np.ndarray, decimals: int, crowded: bool)
 
 
 def _label(ax: Axes, value: pd.DataFrame, rows: str, columns: str) -> None:
-    panels.name_columns(ax, [style.plain(name, 28) for name in value.columns], crowded=len(value.columns) >= _CROWDED)
-    ax.set_yticks(np.arange(len(value)) + 0.5, [style.plain(name, 28) for name in value.index], rotation=0)
+    panels.name_columns(ax, style.plain_names(value.columns, 28), crowded=len(value.columns) >= _CROWDED)
+    ax.set_yticks(np.arange(len(value)) + 0.5, style.plain_names(value.index, 28), rotation=0)
     ax.tick_params(length=0)
     ax.set_xlabel(style.plain(columns))
     ax.set_ylabel(style.plain(rows))

@@ -4,8 +4,22 @@ from __future__ import annotations
 
 import math
 import unicodedata
+from collections import Counter
+from collections.abc import Iterable
 
-__all__ = ["compact", "count", "estimate", "interval", "number", "p_value", "percent", "places", "shorten", "visible"]
+__all__ = [
+    "compact",
+    "count",
+    "estimate",
+    "interval",
+    "number",
+    "p_value",
+    "percent",
+    "places",
+    "shorten",
+    "shorten_apart",
+    "visible",
+]
 
 UNDEFINED = "–"
 _HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
@@ -50,6 +64,46 @@ def shorten(text: str, limit: int) -> str:
         return text
     half = limit // 2
     return f"{text[:half].rstrip()}…{text[-(limit - half) :].lstrip()}"
+
+
+def shorten_apart(texts: Iterable[str], limit: int) -> list[str]:
+    """Texts of at most `limit` characters in which different texts stay different.
+
+    Where leaving out the middle makes texts alike, the part in which they first differ is kept instead of the end; if
+    that does not tell them apart either, they are numbered.
+
+    Examples
+    --------
+    >>> shorten_apart(["rows of shop 1 in the north-west", "rows of shop 2 in the north-west", "none"], 20)
+    ['rows o…shop 1 in t…', 'rows o…shop 2 in t…', 'none']
+    """
+    full = list(texts)
+    short = {text: shorten(text, limit) for text in full}
+    alike: dict[str, list[str]] = {}
+    for text, cut in short.items():
+        alike.setdefault(cut, []).append(text)
+    for group in alike.values():
+        if len(group) > 1:
+            first, last = min(group), max(group)  # what these two share, all share
+            at = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
+            short |= {text: _around(text, at, limit) for text in group}
+    often = Counter(short.values())
+    for place, text in enumerate(short, 1):
+        if often[short[text]] > 1:
+            mark = f" #{place}"
+            short[text] = shorten(text, limit - len(mark) - 1) + mark
+    return [short[text] for text in full]
+
+
+def _around(text: str, at: int, limit: int) -> str:
+    """The beginning of a long text and what stands around place `at`."""
+    if len(text) <= limit:
+        return text
+    head = limit // 3
+    kept = limit - head - 2
+    start = max(at - kept // 2, head)
+    end = "…" if start + kept < len(text) else ""
+    return f"{text[:head].rstrip()}…{text[start : start + kept].strip()}{end}"
 
 
 def places(value: float, low: float = math.nan, high: float = math.nan) -> int:

@@ -328,9 +328,10 @@ def name_ends(ax: Axes, ends: Sequence[tuple[str, str, float, float]]) -> None:
             if short > 0:
                 placed[at - 1] -= short / 2
                 placed[at] += short / 2
-    for (name, shade, x, y), own, there in zip(order, height, placed, strict=True):
+    names = style.plain_names((name for name, *_ in order), 18)
+    for name, (_, shade, x, y), own, there in zip(names, order, height, placed, strict=True):
         ax.annotate(
-            style.plain(name, 18), (x, y), (6, there - own), textcoords="offset points", fontsize=8, va="center",
+            name, (x, y), (6, there - own), textcoords="offset points", fontsize=8, va="center",
             color=style.legible(ax, shade), gid="name", annotation_clip=False,
         )  # fmt: skip
 

@@ -27,7 +27,13 @@ def single(ax: Axes | None, size: tuple[float, float]) -> Axes:
 
 
 def small_multiples(
-    titles: Sequence[str], size: tuple[float, float], *, columns: int | None = None, title: str = "", **options: Any
+    titles: Sequence[str],
+    size: tuple[float, float],
+    *,
+    columns: int | None = None,
+    title: str = "",
+    room: float | None = None,
+    **options: Any,
 ) -> np.ndarray:
     """A grid of equal panels, one per title, unused places removed.
 
@@ -41,6 +47,8 @@ def small_multiples(
         Panels side by side; default up to four, the last row as full as can be.
     title : str
         Over the whole figure.
+    room : float, optional
+        Inches for the title of a panel, where panels come to stand closer than their width.
     **options
         For `matplotlib.pyplot.subplots` (`sharex`, `sharey`, …).
 
@@ -56,8 +64,8 @@ def small_multiples(
         rows, columns, figsize=(size[0] * columns, size[1] * rows), layout="compressed", squeeze=False, **options
     )
     axes = grid.reshape(-1)
-    for ax, name in zip(axes, titles, strict=False):
-        ax.set_title(style.plain(name, int(9 * size[0])))
+    for ax, name in zip(axes, style.plain_names(titles, int(9 * (room or size[0]))), strict=False):
+        ax.set_title(name)
     for ax in axes[len(titles) :]:
         ax.remove()
     if title:

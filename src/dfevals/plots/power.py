@@ -72,7 +72,7 @@ def draw(
 
 
 def _set_up(ax: Axes, rows: pd.DataFrame, y: np.ndarray, names: list[str], metric: str) -> None:
-    ax.set_yticks(y, [style.plain(name) for name in names])
+    ax.set_yticks(y, style.plain_names(names))
     ax.set_ylim((y[-1] if len(y) else 0) + 0.6, -0.6)
     ax.tick_params(axis="y", length=0)
     ax.grid(axis="x")

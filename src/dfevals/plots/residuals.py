@@ -254,10 +254,10 @@ def _distribution(ax: Axes, frame: pd.DataFrame, cohort_columns: Sequence[str], 
             color=text,
         )
     ax.axvline(0, color=grey, lw=1, ls=(0, (4, 3)), zorder=0)
-    ax.set_yticks(y, [style.plain(name) for name in names])
+    ax.set_yticks(y, style.plain_names(names))
     ax.set_ylim(-0.7, len(shown) - 0.3)
     _axes(ax, ERROR, "")
-    ax.set_yticks(y, [style.plain(name) for name in names])
+    ax.set_yticks(y, style.plain_names(names))
     ax.tick_params(axis="y", length=0)
     more = f"; first {len(shown) - 1} of {len(frame) - 1} cohorts" if len(shown) < len(frame) else ""
     ax.set_title(f"Bar: middle half · line: 5–95 % · ◆ mean · | median{more}", fontsize=8.5, fontweight="normal")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -31,6 +31,7 @@ __all__ = [
     "is_dark",
     "legible",
     "plain",
+    "plain_names",
     "readable",
     "save",
     "theme",
@@ -166,6 +167,11 @@ def legible(ax: Axes, shade: str) -> str:
 def plain(text: object, limit: int = 48) -> str:
     """A name as chart text: hidden characters visible, `$` not taken for mathematics, long names shortened."""
     return labels.shorten(labels.visible(text), limit).replace("$", r"\$")
+
+
+def plain_names(names: Iterable[object], limit: int = 48) -> list[str]:
+    """Names that stand side by side as chart text: as `plain`, and different names stay different."""
+    return [text.replace("$", r"\$") for text in labels.shorten_apart(map(labels.visible, names), limit)]
 
 
 def wrapped(names: Sequence[str], width: int = 12, lines: int = 2) -> list[str] | None:
