@@ -152,9 +152,9 @@ def test_limits() -> None:
     assert row["value"] == pytest.approx(every[every[:, 1] >= 0.9, 0].max())
     row = ev.thresholds(objective="budget<=0.2", n_resamples=0).best.iloc[0]
     assert row["value"] == pytest.approx(every[every[:, 2] <= 0.2, 1].max())
-    row = ev.thresholds(objective="precision>=1.1", n_resamples=0).best.iloc[0]
+    row = ev.thresholds(objective="mcc>=1", n_resamples=0).best.iloc[0]
     assert np.isnan(row["threshold"])
-    assert row["note"] == "no threshold reaches precision>=1.1"
+    assert row["note"] == "no threshold reaches mcc>=1"
 
 
 def test_a_function_of_counts() -> None:
@@ -298,7 +298,13 @@ def test_many_thresholds_are_cut_to_a_thousand() -> None:
         ({"cost": 3}, MetricError, "is no cost"),
         ({"objective": "f2"}, MetricError, "objective='f2'"),
         ({"objective": "precision=0.9"}, MetricError, "metric>=level"),
-        ({"objective": "roc_auc"}, MetricError, "not known"),
+        ({"objective": "roc_auc"}, MetricError, "'roc_auc' judges no decisions at a threshold. Take 'cost'"),
+        (
+            {"objective": "precision>=90"},
+            MetricError,
+            r"precision lies between 0 and 1\. Did you mean precision>=90%\?",
+        ),
+        ({"objective": "mcc>=2"}, MetricError, r"mcc lies between -1 and 1\.$"),
         ({"objective": "selection_rate"}, MetricError, "Set a limit"),
         ({"metrics": ["log_loss"]}, MetricError, "not a metric of decisions"),
         ({"thresholds": 1}, MetricError, "at least 2"),

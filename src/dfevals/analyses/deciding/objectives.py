@@ -106,10 +106,11 @@ class Objective:
         try:
             request = cell_metric(text)
         except MetricError as error:
-            raise MetricError(
-                f"objective={text!r} is not known. {did_you_mean(text, ['cost', 'youden', *names()])} Take 'cost', a metric "
-                "of decisions such as 'f1' or 'youden', or a limit such as 'precision>=0.9'."
-            ) from error
+            known = text in names()
+            why = "judges no decisions at a threshold." if known else "is not known."
+            near = "" if known else did_you_mean(text, ["cost", "youden", *names()])
+            forms = "Take 'cost', a metric of decisions such as 'f1' or 'youden', or a limit such as 'precision>=0.9'."
+            raise MetricError(" ".join(filter(None, [f"objective={text!r} {why}", near, forms]))) from error
         if request.better not in ("higher", "lower"):
             raise MetricError(
                 f"objective={text!r}: more {text} is neither better nor worse. Set a limit instead: '{text}<=0.1'."
@@ -125,6 +126,10 @@ class Objective:
             number = float(level) / (100 if percent else 1)
         except ValueError:
             raise MetricError(f"objective={text!r}: {level!r} is not a number.") from None
+        low, high = limited.metric.range
+        if not low <= number <= high:
+            hint = f" Did you mean {text.strip()}%?" if (low, high) == (0, 1) and 1 < number <= 100 else ""
+            raise MetricError(f"objective={text!r}: {name} lies between {low:g} and {high:g}.{hint}")
         return cls(text, costs, sought, True, limited, 1.0 if sign in (">=", "≥") else -1.0, number)
 
     @property
