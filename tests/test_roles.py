@@ -278,3 +278,10 @@ def test_roles_by_place_are_an_error_that_names_the_roles(given: tuple[Any, ...]
         assert "y_score=" in str(caught.value)
     if given[0] == "y":
         assert "Pass y_true='y'" in str(caught.value)
+
+
+@pytest.mark.parametrize(("given", "absent"), [("y_lower", "y_upper"), ("y_upper", "y_lower")])
+def test_half_an_interval_is_refused(given: str, absent: str) -> None:
+    frame = pd.DataFrame({"y": [1.5, 2.5, 4.0], "p": [1.0, 2.0, 5.0], "end": [0.0, 1.0, 2.0]})
+    with pytest.raises(RoleError, match=f"^{given}='end' is one end of a predicted interval.* Pass {absent}= too"):
+        frame.evals(y_true="y", y_pred="p", **{given: "end"})

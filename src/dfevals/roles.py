@@ -310,6 +310,12 @@ def find_models(roles: Roles, frame: pd.DataFrame, labels: Sequence[Any], multic
                 column(frame, getattr(model, role), role)
         for score in model.y_score:
             column(frame, score, "y_score")
+        if (model.y_lower is None) != (model.y_upper is None):
+            given, absent = ("y_upper", "y_lower") if model.y_lower is None else ("y_lower", "y_upper")
+            raise RoleError(
+                f"{given}={getattr(model, given)!r} is one end of a predicted interval; the other one is missing. "
+                f"Pass {absent}= too, or drop {given}=."
+            )
         models.append(model)
     return _long(roles, frame, tuple(models))
 
