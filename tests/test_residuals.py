@@ -179,3 +179,19 @@ def test_names_are_escaped() -> None:
     df = predicted(90, 10)
     df["g"] = df["g"].replace({"a": "<b>x</b>"})
     assert "<b>x</b>" not in df.evals(y_true="y", y_pred="p").residuals(by="g")._repr_html_()
+
+
+def test_intervals_that_end_before_they_begin_are_noted() -> None:
+    df = predicted(90, 11)
+    df["low"], df["high"] = df["p"] - 10, df["p"] + 10
+    assert not any(
+        "swapped" in note for note in df.evals(y_true="y", y_pred="p", y_lower="low", y_upper="high").residuals().notes
+    )
+    df.loc[:2, "low"] = df["p"] + 20
+    df.loc[3, "low"] = np.nan
+    ev = df.evals(y_true="y", y_pred="p", y_lower="low", y_upper="high")
+    said = "p: y_lower is above y_upper in 3 rows, which cover nothing. Are the columns swapped?"
+    assert said in ev.residuals(by="g").notes
+    long = pd.concat([df.assign(model="old"), df.assign(model="new", low=df["p"] - 10)], ignore_index=True)
+    ev = long.evals(y_true="y", y_pred="p", y_lower="low", y_upper="high", model="model")
+    assert [note for note in ev.residuals().notes if "swapped" in note] == [said.replace("p:", "old:")]

@@ -12,7 +12,7 @@ import pandas as pd
 
 from dfevals import render
 from dfevals.analyses.summary import OVERALL, measure, views_of
-from dfevals.bound import Bound
+from dfevals.bound import BLOCK, Bound
 from dfevals.cohorts import Cohorts
 from dfevals.engines import collect
 from dfevals.exceptions import MetricError, check_choice
@@ -241,13 +241,31 @@ def residuals(
         bounded = model.y_lower is not None and model.y_upper is not None
         measured = measure(bound, cohorts, [*MEASURED, *(INTERVAL if bounded else ())], models=(model,), ci=level)
         notes += [note for note in measured.notes if note not in notes]
+        notes += [_crossed(bound, model)] if bounded else []
         frames.append(_model_frame(run, model, measured))
+    notes = list(filter(None, notes))
     frame = pd.concat(frames, ignore_index=True)
     frame["verdict"] = _verdicts(frame, 1 - level)
     frame = frame[[*(name for name in frame if name != "is_overall"), "is_overall"]]
     notes.append("Errors are predicted − actual: above 0 the model predicts too high.")
     title = "Residuals" + (f" by {', '.join(cohorts.names)}" if cohorts.n_cohorts else "")
     return ResidualsResult(frame, run, provenance=provenance, title=title, notes=notes, cohort_columns=cohorts.names)
+
+
+def _crossed(bound: Bound, model: Model) -> str:
+    """What to know about predicted intervals that end before they begin."""
+    assert model.y_lower is not None
+    assert model.y_upper is not None
+    low, high = bound.numbers(model.y_lower, "y_lower"), bound.numbers(model.y_upper, "y_upper")
+    mine = slice(None) if model.key is None else bound.codes_of_models() == bound.models.index(model)
+    crossed = [low.block(at, at + BLOCK) > high.block(at, at + BLOCK) for at in range(0, bound.n, BLOCK)]
+    rows = int(np.concatenate([[], *crossed])[mine].sum())
+    if not rows:
+        return ""
+    plural = "s" * (rows != 1)
+    return (
+        f"{model.name}: y_lower is above y_upper in {rows:,} row{plural}, which cover nothing. Are the columns swapped?"
+    )
 
 
 # One row per cohort
