@@ -275,6 +275,8 @@ def test_help(shell: InteractiveShell, capsys: pytest.CaptureFixture[str]) -> No
         ("ev", "a: age < 30\na: age < 20", "again"),
         ("ev", "# nothing", "names no cohorts"),
         ("ev", "young: agee < 30", "Did you mean 'age'"),
+        ("calibration ev --ci 0.9", None, "unrecognized arguments: --ci 0.9. Did you mean 'level'? Help:"),
+        ("metrics ev --level 0.9", None, "unrecognized arguments: --level 0.9. Did you mean 'ci'? Help:"),
     ],
 )
 def test_errors_are_one_short_message(

@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any, TypeVar
 
 from dfevals.exceptions import did_you_mean
 
-__all__ = ["explains_keywords"]
+__all__ = ["explains_keywords", "meant"]
 
 T = TypeVar("T", bound=type)
 MEANT = {"ci": "level", "level": "ci", "groupby": "by"}  # names of one thing that are not spelt alike
+
+
+def meant(name: str, known: Iterable[str]) -> str:
+    """The keyword of `known` that is called `name` elsewhere, else `name` itself.
+
+    Examples
+    --------
+    >>> meant("ci", ["by", "level"]), meant("ci", ["by", "ci"])
+    ('level', 'ci')
+    """
+    known = list(known)
+    other = MEANT.get(name, name)
+    return other if name not in known and other in known else name
 
 
 def explains_keywords(cls: T) -> T:
@@ -43,8 +56,7 @@ def _explained(method: Callable[..., Any]) -> Callable[..., Any]:
     def explained(*args: Any, **keywords: Any) -> Any:
         for name in keywords:
             if name not in known:
-                meant = MEANT.get(name)
-                near = did_you_mean(meant if meant in known else name, known, noun="Keywords")
+                near = did_you_mean(meant(name, known), known, noun="Keywords")
                 raise TypeError(f"{method.__name__}() has no keyword {name!r}. {near}")
         return method(*args, **keywords)
 

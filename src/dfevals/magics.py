@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import ast
 import inspect
+import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from dfevals.accessor import evaluate
 from dfevals.analyses.gates import Gate
 from dfevals.evaluation import Evaluation
 from dfevals.exceptions import DfevalsError, did_you_mean
+from dfevals.keywords import meant
 
 __all__ = ["COMMANDS", "Command", "complete", "evals", "load", "unload"]
 
@@ -161,7 +163,12 @@ class _Parser(argparse.ArgumentParser):
     """A parser that answers with a short message instead of leaving the kernel."""
 
     def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{self.prog}: {message}. Help: {self.prog} --help")
+        more = f"Help: {self.prog} --help"
+        wrong = re.search(r"unrecognized arguments: --([\w-]+)", message)
+        if wrong:
+            known = [flag.removeprefix("--") for action in self._actions for flag in action.option_strings]
+            more = f"{did_you_mean(meant(wrong[1], known), known)} {more}".strip()
+        raise UsageError(f"{self.prog}: {message}. {more}")
 
 
 def _parser(command: Command) -> _Parser:
