@@ -142,6 +142,16 @@ def test_reports_say_the_same(tmp_path: Path) -> None:
     assert "✗ fail" in repr(result)
 
 
+def test_cohorts_in_brackets_are_named() -> None:
+    frame = pd.DataFrame({"intent": ["(none)", "(overall)", "(all)", "x"] * 60, "ok": [True, False, True, True] * 60})
+    result = frame.evals(outcomes=["ok"]).gate(Gate("pass_rate", ">=", 0.5), by="intent")
+    assert result.action == (
+        'Narrow to the cohorts that pass ("(all)", (none), x); fails: pass_rate >= 0.5 for "(overall)".'
+    )
+    names = [case.get("name") for case in ET.fromstring(result.to_junit()).iter("testcase")]
+    assert names == ["overall", 'intent="(all)"', "intent=(none)", 'intent="(overall)"', "intent=x"]
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import quoteattr
@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from dfevals import render
+from dfevals.codes import ALL, OVERALL
 from dfevals.exceptions import DfevalsError, ReleaseBlocked, did_you_mean
 from dfevals.plots.labels import estimate, visible
 from dfevals.results import Result
@@ -194,9 +195,7 @@ class GateResult(Result):
         cases = []
         frame = self._frame
         for row in frame.to_dict("records"):
-            where = ", ".join(
-                f"{name}={row[name]}" for name in self.cohort_columns if not str(row[name]).startswith("(")
-            )
+            where = ", ".join(f"{name}={text}" for name, text in self._cohort(row))
             name = quoteattr(_clean(where or "overall"))
             detail = quoteattr(
                 _clean(f"{row['value']:.4g} [{row['ci_low']:.4g}, {row['ci_high']:.4g}], n = {row['n']:,}")
@@ -214,7 +213,7 @@ class GateResult(Result):
     def _where(self, frame: pd.DataFrame, limit: int = 4) -> str:
         parts = []
         for row in frame.head(limit).to_dict("records"):
-            cohort = ", ".join(str(row[name]) for name in self.cohort_columns if not str(row[name]).startswith("("))
+            cohort = ", ".join(text for _, text in self._cohort(row))
             parts.append(row["rule"] + (f" for {visible(cohort)}" if cohort else ""))
         return "; ".join(parts) + (f"; … ({len(frame)} in all)" if len(frame) > limit else "")
 
@@ -224,16 +223,15 @@ class GateResult(Result):
             return []
         inside = self._frame[~self._frame["is_overall"]]
         found = []
-        for key, part in inside.groupby(list(self.cohort_columns), sort=False):
+        for _, part in inside.groupby(list(self.cohort_columns), sort=False):
             if (part["answer"] == "pass").all():
-                found.append(
-                    ", ".join(
-                        visible(str(k))
-                        for k in (key if isinstance(key, tuple) else (key,))
-                        if not str(k).startswith("(")
-                    )
-                )
+                found.append(", ".join(visible(text) for _, text in self._cohort(part.iloc[0])))
         return found
+
+    def _cohort(self, row: Mapping[Hashable, Any] | pd.Series[Any]) -> list[tuple[str, str]]:
+        """Columns and values of the cohort of a row; a column that is not in use is left out."""
+        used = [] if row["is_overall"] else self.cohort_columns
+        return [(name, str(row[name])) for name in used if row[name] not in (ALL, OVERALL)]
 
 
 def _plain(value: Any) -> Any:
