@@ -142,6 +142,11 @@ def test_reports_say_the_same(tmp_path: Path) -> None:
     assert "✗ fail" in repr(result)
 
 
+def test_names_in_junit_show_what_turns_the_direction_of_text() -> None:
+    result = gate({"safe\u202etxt": (990, 1000)}, Gate("recall", ">=", 0.9), by="g")
+    assert 'name="g=safe⟨U+202E⟩txt"' in result.to_junit()
+
+
 def test_cohorts_in_brackets_are_named() -> None:
     frame = pd.DataFrame({"intent": ["(none)", "(overall)", "(all)", "x"] * 60, "ok": [True, False, True, True] * 60})
     result = frame.evals(outcomes=["ok"]).gate(Gate("pass_rate", ">=", 0.5), by="intent")

@@ -243,5 +243,5 @@ _NOT_XML = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def _clean(text: Any) -> str:
-    """Text without the characters that XML forbids."""
-    return _NOT_XML.sub("", str(text))
+    """Text without the characters that XML forbids, and with those that turn its direction made visible."""
+    return visible(_NOT_XML.sub("", str(text)))
