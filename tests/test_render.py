@@ -124,3 +124,8 @@ def test_page_forbids_scripts_and_requests() -> None:
     assert "default-src 'none'" in page
     assert "<title>&lt;t&gt;</title>" in page
     assert "color-scheme:light dark" in page
+
+
+def test_an_interval_whose_width_is_rounding_does_not_say_how_many_places() -> None:
+    assert labels.estimate(0.97, 0.9699999999999999, 0.9700000000000001) == "0.970 [0.970, 0.970]"
+    assert labels.estimate(0.97, 0.96999, 0.97001) == "0.970000 [0.969990, 0.970010]"

@@ -22,6 +22,7 @@ __all__ = [
 ]
 
 UNDEFINED = "–"
+_ROUNDING = 1e-13  # half-width, by the value, that sums of equal numbers have
 _HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 _JOINERS = {"\u200c", "\u200d"}
 
@@ -109,7 +110,7 @@ def _around(text: str, at: int, limit: int) -> str:
 def places(value: float, low: float = math.nan, high: float = math.nan) -> int:
     """Decimal places that the uncertainty of `value` justifies: two significant digits of the half-width.
 
-    Without a usable interval: four significant digits, at least three places below 1.
+    Without a usable interval, or with one whose width is rounding: four significant digits, at least three places below 1.
 
     Examples
     --------
@@ -118,7 +119,7 @@ def places(value: float, low: float = math.nan, high: float = math.nan) -> int:
     """
     arms = [abs(end - value) for end in (low, high) if math.isfinite(end - value)]
     half = sum(arms) / len(arms) if arms else 0.0
-    if half > 0:
+    if half > _ROUNDING * abs(value):
         return max(0, 1 - int(f"{half:.1e}".split("e")[1]))  # the exponent after rounding: 0.00999… is 0.01
     if value == 0 or not math.isfinite(value):
         return 3
