@@ -39,3 +39,14 @@ def test_several_outcomes_do_not_say_which_is_meant(answers: pd.DataFrame) -> No
     found = evaluation(answers.assign(other=answers["ok"]), "ok", "other").compare("new", "old", metrics="ok_pass_rate")
     with pytest.raises(DfevalsError, match="one outcome"):
         found.rows("fixed")
+
+
+def test_rows_without_a_value_are_counted_in_a_note(answers: pd.DataFrame) -> None:
+    paired = evaluation(answers, "ok").compare("new", "old", metrics="pass_rate")
+    assert "pass_rate: 2 of 6 pairs in which one or both have no value are left out; n counts them." in paired.notes
+    assert paired.frame["value_a"].tolist() == [0.5]
+    unpaired = answers.evals(outcomes=["ok"], model="model").compare("new", "old", metrics="pass_rate")
+    assert "pass_rate: 2 of 12 rows that have no value are left out; n counts them." in unpaired.notes
+    assert unpaired.frame["value_a"].tolist() == [0.6]
+    whole = evaluation(answers[answers["id"] < 4], "ok").compare("new", "old", metrics="pass_rate")
+    assert not any("no value" in note for note in whole.notes)

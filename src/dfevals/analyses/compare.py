@@ -29,8 +29,9 @@ from dfevals.engines import collect
 from dfevals.exceptions import DataError, MetricError, RoleError, check_choice
 from dfevals.inference.levels import check_level
 from dfevals.inference.multiple import CORRECTIONS
-from dfevals.metrics.planning import plan
+from dfevals.metrics.planning import needs_of, plan
 from dfevals.metrics.registry import Request
+from dfevals.needs import Moments
 
 __all__ = ["compare"]
 
@@ -158,6 +159,7 @@ def _paired(question: _Question, rows: Aligned, pairs: list[tuple[int, int]], un
         )
     if roles.cluster is not None:
         notes.append(f"Rows of one {roles.cluster!r} are not independent: all tests are cluster-robust.")
+    notes += _unjudged_notes(question, found, is_paired=True)
     return _result(question, found, True, f"Paired: {rows.why}.", notes, discordances, board)
 
 
@@ -231,6 +233,7 @@ def _unpaired(
             notes.append(f"{side.name}: rows left out: {parts}.")
     if question.bound.roles.cluster is not None:
         notes.append("Each side is cluster-robust; that a cluster may occur on both sides is not used.")
+    notes += _unjudged_notes(question, found, is_paired=False)
     traffic = _traffic(question, sides, pairs) if question.bound.roles.model is not None else []
     return _result(question, found, False, f"Unpaired: {why}.", notes, [], None, first=traffic)
 
@@ -385,6 +388,28 @@ def _result(
         mix=lambda: mix_frame(found, question.cohorts),
         margins=margins,
     )
+
+
+def _unjudged_notes(question: _Question, found: list[Compared], is_paired: bool) -> Iterator[str]:
+    """How many rows an outcome leaves out, since it has no value there; they are counted in n."""
+    bound = question.bound
+    if bound.roles.sample_weight is not None:
+        return  # the support is then a sum of weights
+    for request in question.requests:
+        need = needs_of(request.metric, len(bound.labels), bound.task)[0][0]
+        if not (isinstance(need, Moments) and need.skip_missing and len(need.functions) == 1):
+            continue
+        family = [c for c in found if c.request.label == request.label]
+        left, n = max((c.n[0] - _judged(c.tested, is_paired), c.n[0]) for c in family)
+        if left > 0:
+            what = "pairs in which one or both have" if is_paired else "rows that have"
+            most = "up to " if len(family) > 1 else ""
+            yield f"{request.label}: {most}{left:,.0f} of {n:,.0f} {what} no value are left out; n counts them."
+
+
+def _judged(tested: Tested, is_paired: bool) -> float:
+    """Rows, or pairs of rows, on which the overall difference rests."""
+    return float(tested.support[0] + (0 if is_paired or tested.support_b is None else tested.support_b[0]))
 
 
 def _correction_note(question: _Question, pairs: int) -> Iterator[str]:
