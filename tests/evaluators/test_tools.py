@@ -14,6 +14,7 @@ from dfevals.evaluators.tool_calls import MalformedCall, parse_calls
 from dfevals.exceptions import DataError
 
 PLAIN = [{"name": "book", "arguments": {"city": "Rome", "nights": 2}}]
+OPENAI = [{"type": "function", "function": {"name": "book", "arguments": '{"city":"Rome","nights":2}'}}]
 FORMATS: dict[str, Any] = {
     "plain": PLAIN,
     "args": [{"name": "book", "args": {"city": "Rome", "nights": 2}}],
@@ -31,7 +32,25 @@ FORMATS: dict[str, Any] = {
     "openai message": {
         "role": "assistant",
         "content": None,
-        "tool_calls": [{"type": "function", "function": {"name": "book", "arguments": '{"city":"Rome","nights":2}'}}],
+        "tool_calls": OPENAI,
+    },
+    "openai completion": {
+        "object": "chat.completion",
+        "choices": [
+            {
+                "index": 0,
+                "finish_reason": "tool_calls",
+                "message": {"role": "assistant", "content": None, "tool_calls": OPENAI},
+            }
+        ],
+        "usage": {"total_tokens": 9},
+    },
+    "openai response": {
+        "object": "response",
+        "output": [
+            {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "I will book it."}]},
+            {"type": "function_call", "name": "book", "arguments": '{"city": "Rome", "nights": 2}'},
+        ],
     },
     "openai responses": [{"type": "function_call", "name": "book", "arguments": '{"city": "Rome", "nights": 2}'}],
     "openai legacy": {"function_call": {"name": "book", "arguments": '{"city": "Rome", "nights": 2}'}},

@@ -17,6 +17,7 @@ from dfevals.exceptions import DataError
 __all__ = ["Call", "MalformedCall", "argument_matches", "expected_from_bfcl", "parse_calls", "standard_text"]
 
 _ARGUMENT_KEYS = ("arguments", "args", "kwargs", "input", "parameters")
+_NO_CALLS = {"text", "output_text", "refusal", "thinking", "redacted_thinking", "reasoning", "message"}
 _TAGGED = re.compile(r"<tool_call>\s*(.*?)\s*</tool_call>", re.DOTALL)
 _FENCE = re.compile(r"\s*```[A-Za-z]*\n(.*?)\n?```\s*\Z", re.DOTALL)
 _LONGEST_PYTHON = 100_000
@@ -41,7 +42,7 @@ def parse_calls(value: object) -> list[Call]:
     Parameters
     ----------
     value : list, dict or str
-        OpenAI (`tool_calls`, `function_call`, Responses), Anthropic (`tool_use` blocks), Gemini (`functionCall`),
+        OpenAI (`tool_calls`, `function_call`, Responses, whole answers), Anthropic (`tool_use` blocks), Gemini (`functionCall`),
         plain (`{"name", "arguments"}`, `{"tool": {…}}`), the same as JSON text, `<tool_call>` tags, or Python calls
         as text (`[f(a=1), g(b="x")]`). A step that is only a name has no arguments.
 
@@ -102,6 +103,11 @@ def _container(parsed: Any) -> Any:
 
 
 def _calls_of_mapping(value: Mapping[str, Any]) -> list[Call]:
+    choices = plain(value.get("choices"))  # a whole answer of OpenAI's chat completions
+    if isinstance(choices, list) and choices and isinstance(choices[0], Mapping) and "message" in choices[0]:
+        return parse_calls(choices[0]["message"])
+    if value.get("object") == "response" and isinstance(plain(value.get("output")), list):  # and of its responses
+        return parse_calls(value["output"])
     for key in ("tool_calls", "calls"):
         if isinstance(plain(value.get(key)), list):
             return parse_calls(value[key])
@@ -111,7 +117,7 @@ def _calls_of_mapping(value: Mapping[str, Any]) -> list[Call]:
         if isinstance(value.get(key), Mapping):
             return _calls_of_mapping(value[key])
     kind = value.get("type")
-    if kind in ("text", "thinking", "reasoning", "message") and "name" not in value:
+    if kind in _NO_CALLS and "name" not in value:
         return []
     if "role" in value and "name" not in value:
         return []
