@@ -8,7 +8,7 @@ import pytest
 
 import dfevals
 from dfevals import Gate, Outcome
-from dfevals.exceptions import MetricError
+from dfevals.exceptions import DataError, MetricError
 
 
 def served(n: int, rng: np.random.Generator, p: float = 0.7) -> pd.DataFrame:
@@ -95,3 +95,21 @@ def test_a_quantile_without_a_direction_cannot_be_no_worse() -> None:
     with pytest.raises(MetricError, match=r"better='lower'"):
         ev.gate(Gate("latency_p95", vs="baseline"), model="cand", baseline="base")
     assert dfevals.metrics.table().set_index("name").loc["per_success", "better"] == "lower"
+
+
+@pytest.mark.parametrize(
+    ("asked", "near"),
+    [("judge_passrate", "judge_pass_rate"), ("judg_fail_rate", "judge_fail_rate"), ("fail_rat", "fail_rate")],
+)
+def test_the_nearest_metrics_of_outcomes_are_named(asked: str, near: str) -> None:
+    ev = pd.DataFrame({"judge": [0.1, 0.9], "ok": [True, False]}).evals(outcomes=[Outcome("judge", pass_at=0.5), "ok"])
+    with pytest.raises(MetricError, match=f"There is no metric '{asked}'. Did you mean '{near}'"):
+        ev.metrics(asked)
+
+
+def test_a_score_without_a_mark_names_the_verdicts_beside_it() -> None:
+    frame = pd.DataFrame({"mine": [3.0, 9.0], "mine_passed": [True, False]})
+    with pytest.raises(DataError, match="Its verdicts are the outcome 'mine_passed': ask for that one, or say from"):
+        frame.evals(outcomes=["mine", "mine_passed"]).metrics("mine_fail_rate")
+    with pytest.raises(DataError, match=r"not a verdict\. Say from where it passes"):
+        frame.evals(outcomes=["mine"]).metrics("fail_rate")

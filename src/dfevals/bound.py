@@ -265,9 +265,12 @@ class Bound:
             return np.where(np.isnan(values), np.nan, ahead)
         known = np.unique(values[~np.isnan(values)])
         if not np.isin(known, (0.0, 1.0)).all():
+            verdicts = f"{name}_passed"
+            beside = any(other.column == verdicts for other in self.roles.outcomes)
             raise DataError(
                 f"Outcome {name!r} is a score from {known[0]:g} to {known[-1]:g}, not a verdict. "
-                f"Say from where it passes: Outcome({name!r}, pass_at=0.5)."
+                + (f"Its verdicts are the outcome {verdicts!r}: ask for that one, or say" if beside else "Say")
+                + f" from where it passes: Outcome({name!r}, pass_at=0.5)."
             )
         return 1 - values if outcome.better == "lower" else values
 

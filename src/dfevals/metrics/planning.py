@@ -9,7 +9,7 @@ from typing import Any
 
 from dfevals.exceptions import MetricError, did_you_mean
 from dfevals.metrics.operations import OUTCOME, SUCCESS
-from dfevals.metrics.registry import Metric, Request, find, resolve
+from dfevals.metrics.registry import Metric, Request, find, resolve, unknown
 from dfevals.needs import Extremes, Moments, Need, RowFunction, Rows, Scores, Units
 
 __all__ = ["DEFAULTS", "needs_of", "pairs_of", "plan"]
@@ -68,6 +68,9 @@ def plan(items: Any, task: str, provided: Iterable[str], outcomes: Sequence[Any]
     return tuple(chosen)
 
 
+_OF_OUTCOMES = ("pass_rate", "fail_rate", "mean", "evaluation_error_rate")
+
+
 def _outcome_requests(item: Any, outcomes: Sequence[Any]) -> list[Request]:
     """Requests on outcome columns: `fail_rate` for the only (or every) outcome, `toxicity_mean` for one of them."""
     if isinstance(item, str):
@@ -79,14 +82,11 @@ def _outcome_requests(item: Any, outcomes: Sequence[Any]) -> list[Request]:
                     continue
                 if "outcomes" in request.metric.tasks:
                     return [_bound_to(replace(request, label=item), outcome, outcomes)]
-        if (
-            item.endswith(tuple(f"_{name}" for name in ("pass_rate", "fail_rate", "evaluation_error_rate")))
-            and outcomes
-        ):
-            return []
     try:
         request = find(item)
     except MetricError:
+        if outcomes and isinstance(item, str) and "(" not in item:
+            raise unknown(item, [f"{o.column}_{name}" for o in outcomes for name in _OF_OUTCOMES]) from None
         return []
     if "outcomes" not in request.metric.tasks:
         return []

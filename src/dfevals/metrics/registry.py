@@ -13,7 +13,7 @@ import pandas as pd
 from dfevals.exceptions import MetricError, did_you_mean
 from dfevals.needs import Cells, Moments, Need, Rows, Scores
 
-__all__ = ["AVERAGES", "Metric", "Parametric", "Request", "find", "metric", "names", "resolve", "table"]
+__all__ = ["AVERAGES", "Metric", "Parametric", "Request", "find", "metric", "names", "resolve", "table", "unknown"]
 
 AVERAGES = ("macro", "micro", "weighted")
 LABEL_TASKS = ("binary", "multiclass")
@@ -244,9 +244,7 @@ def find(item: Any) -> Request:
     if isinstance(item, str):
         found = _by_name(item)
         if found is None:
-            near = did_you_mean(item, [*names(), *_ALIASES])
-            near = f" {near}" if near else ""
-            raise MetricError(f"There is no metric {item!r}.{near} dfevals.metrics.table() lists all of them.")
+            raise unknown(item)
         return found
     if callable(item):
         label = getattr(item, "__name__", type(item).__name__)
@@ -254,6 +252,13 @@ def find(item: Any) -> Request:
             Metric(label, _on_rows(item), (Rows(("y_true", "y_pred")),), ("binary", "multiclass", "regression")), label
         )
     raise MetricError(f"{item!r} is no metric. Pass a name, a metric of dfevals.metrics, or a callable.")
+
+
+def unknown(name: str, more: Sequence[str] = ()) -> MetricError:
+    """The error for a name that no metric has, with the nearest ones, `more` among them."""
+    near = did_you_mean(name, [*more, *names(), *_ALIASES])
+    near = f" {near}" if near else ""
+    return MetricError(f"There is no metric {name!r}.{near} dfevals.metrics.table() lists all of them.")
 
 
 def _by_name(text: str) -> Request | None:
