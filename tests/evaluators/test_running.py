@@ -379,6 +379,30 @@ def test_answers_of_every_usual_form(frame: pd.DataFrame) -> None:
     assert "no answer" in out["error"].iloc[-1]
 
 
+def test_answers_of_the_openai_client(frame: pd.DataFrame) -> None:
+    call = {"type": "function_call", "call_id": "c1", "name": "f", "arguments": "{}"}
+    said = [{"type": "output_text", "text": "I look "}, {"type": "output_text", "text": "it up."}]
+    declined = {"role": "assistant", "content": None, "refusal": "I cannot help with that."}
+    answers: dict[str, Any] = {
+        "response": [{"type": "reasoning", "summary": []}, {"type": "message", "content": said}, call],
+        "declined response": [{"type": "message", "content": [{"type": "refusal", "refusal": "I cannot."}]}],
+    }
+    systems = {
+        name: lambda row, output=output: {
+            "object": "response",
+            "error": None,
+            "output": output,
+            "text": {"format": {"type": "text"}},
+            "usage": {"input_tokens": 4, "output_tokens": 2, "total_tokens": 6},
+        }
+        for name, output in answers.items()
+    }
+    out = go(frame.head(1), {**systems, "declined": lambda row: {"choices": [{"message": declined}]}}, retries=0)
+    assert out["response"].tolist() == ["I look it up.", "I cannot.", "I cannot help with that."]
+    assert [json.loads(calls) for calls in out["tool_calls"]] == [[call], [], []]
+    assert out["tokens"].tolist()[:2] == [6, 6]
+
+
 def test_cells_of_every_kind_are_cached(tmp_path: Path) -> None:
     frame = pd.DataFrame({"question": ["a", "b"], "extra": [{1: 2, "b": {None: b"x"}}, pd.Timestamp("2024-05-01")]})
     calls: list[int] = []

@@ -28,6 +28,7 @@ __all__ = ["run"]
 
 _MADE = ("model", "response", "tool_calls", "latency", "tokens", "error", "attempt")
 _OBJECT_KEYS = ("content", "tool_calls", "usage", "usage_metadata")
+_TEXT_OF = {"text": "text", "output_text": "text", "refusal": "refusal"}  # types of blocks, and where their text is
 _TEXT_KEYS = ("response", "output", "text", "content", "answer", "result", "completion")
 
 
@@ -322,9 +323,11 @@ def _reply_of_mapping(result: Mapping[str, Any]) -> _Reply:
     if key is None and calls is None:
         return _Reply(response=_json(dict(result)), tool_calls="[]")
     found = None if key is None else message[key]
-    if key == "content" and isinstance(found, list):
+    if (key == "content" or result.get("object") == "response") and isinstance(found, list):
         found, blocks = _of_blocks(found)
         calls = calls or blocks
+    if found is None:
+        found = message.get("refusal")  # OpenAI's chat completions hold it instead of a content
     response = found if isinstance(found, str) else "" if found is None else _json(found)
     cost: Any = result.get("cost")
     return _Reply(
@@ -336,11 +339,15 @@ def _reply_of_mapping(result: Mapping[str, Any]) -> _Reply:
 
 
 def _of_blocks(content: list[Any]) -> tuple[Any, list[Any]]:
-    """Text and tool calls of a content in blocks (Anthropic's form); other lists stay as they are."""
-    if not all(isinstance(block, Mapping) and isinstance(block.get("type"), str) for block in content):
+    """Text and tool calls of a content in blocks (Anthropic, OpenAI's responses); other lists stay as they are."""
+    blocks: list[Any] = []
+    for item in content:
+        inner = item.get("content") if isinstance(item, Mapping) and item.get("type") == "message" else None
+        blocks += inner if isinstance(inner, list) else [item]
+    if not all(isinstance(block, Mapping) and isinstance(block.get("type"), str) for block in blocks):
         return content, []
-    text = "".join(str(block.get("text") or "") for block in content if block["type"] == "text")
-    return text, [dict(block) for block in content if block["type"] == "tool_use"]
+    text = "".join(str(block.get(_TEXT_OF[block["type"]]) or "") for block in blocks if block["type"] in _TEXT_OF)
+    return text, [dict(block) for block in blocks if block["type"] in ("tool_use", "function_call")]
 
 
 def _tokens(result: Mapping[str, Any]) -> int | None:
