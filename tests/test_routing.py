@@ -121,6 +121,20 @@ def test_long_frames_of_outcomes() -> None:
     assert result.frame["metric"].iloc[0] == "pass_rate"
 
 
+def test_rows_without_a_value_are_counted_and_zero_has_no_sign() -> None:
+    parts = [pd.DataFrame({"id": range(60), "model": m, "g": ["x", "y"] * 30, "ok": [1.0] * 60}) for m in ("a", "b")]
+    parts[1].loc[:4, "ok"] = np.nan
+    result = (
+        pd.concat(parts, ignore_index=True)
+        .evals(outcomes=["ok"], model="model", id="id")
+        .route(by="g", metric="fail_rate", default="a")
+    )
+    assert "5 rows on which a model has no value are left out." in result.notes
+    assert result.frame["n"].tolist() == [27, 28]
+    assert "-0.0" not in result.to_json()
+    assert not np.signbit(result.frame[["value_a", "value_b", "difference"]].to_numpy(float)).any()
+
+
 def test_mistakes_name_the_fix(tmp_path: object) -> None:
     ev = evaluation(intents(50, 2))
     with pytest.raises(CohortError, match="needs cohorts"):

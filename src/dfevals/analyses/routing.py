@@ -168,6 +168,7 @@ class _Losses:
     weight: Floats
     size: int
     sign: float
+    unjudged: int  # rows on which a model has no value
 
 
 def route(
@@ -242,7 +243,7 @@ def _losses(request: Request, rows: Aligned, cohorts: Cohorts) -> _Losses:
     bound = rows.bounds[0]
     k, kind = len(bound.labels), kind_of(request, len(bound.labels), bound.task)
     sign = (1.0 if request.better == "higher" else -1.0) * (-1.0 if request.negated else 1.0)
-    values, counted = [], np.ones(len(atoms), bool)
+    values, counted, unjudged = [], np.ones(len(atoms), bool), 0
     for j in range(len(rows.names)):
         if kind == "cells":
             rate = paired_rate(request, _single(view, j))
@@ -258,12 +259,13 @@ def _losses(request: Request, rows: Aligned, cohorts: Cohorts) -> _Losses:
                 raise MetricError(f"{request.label!r} is no average over rows. Routing needs {NEEDED}.")
             values.append(numbers[0])
             counted &= np.isfinite(numbers[0])
+            unjudged = int((~counted).sum())
         else:
             raise MetricError(f"{request.label!r} is no average over rows. Routing needs {NEEDED}.")
     weight = np.ones(len(atoms)) if view.weight is None else np.asarray(view.weight)
     group = np.arange(len(atoms)) if view.cluster is None else view.cluster
     table = np.stack(values)[:, counted]
-    return _Losses(sign * table, atoms[counted], group[counted], weight[counted], cohorts.n_cohorts, sign)
+    return _Losses(sign * table, atoms[counted], group[counted], weight[counted], cohorts.n_cohorts, sign, unjudged)
 
 
 def _single(view: ViewRows, j: int) -> ViewRows:
@@ -405,8 +407,8 @@ def _gain(
     value = float((losses.value[whole] * losses.weight).sum() / total)
     p = 1.0 if se == 0 else float(2 * stdtr(groups - 1, -abs(mean) / se))
     return {
-        "value_default": losses.sign * value,
-        "value_routed": losses.sign * (value + float(mean)),
+        "value_default": losses.sign * value + 0.0,  # no -0.0
+        "value_routed": losses.sign * (value + float(mean)) + 0.0,
         "gain": float(mean),
         "ci_low": float(mean) - half,
         "ci_high": float(mean) + half,
@@ -446,9 +448,9 @@ def _result(
             "model": label[rule.model],
             "a": label[rule.other],
             "b": names[rule.default],
-            "value_a": losses.sign * means[rule.other, columns],
-            "value_b": losses.sign * means[rule.default, columns],
-            "difference": losses.sign * rule.gap,
+            "value_a": losses.sign * means[rule.other, columns] + 0.0,  # no -0.0
+            "value_b": losses.sign * means[rule.default, columns] + 0.0,
+            "difference": losses.sign * rule.gap + 0.0,
             "ci_low": np.fmin(*ends),
             "ci_high": np.fmax(*ends),
             "p_value": rule.p,
@@ -488,6 +490,7 @@ def _result(
         "parts by rules learned on the other parts.",
         *cohorts.notes,
         *rows.notes,
+        *([f"{losses.unjudged:,} rows on which a model has no value are left out."] if losses.unjudged else []),
     ]
     return RoutingResult(
         frame,
