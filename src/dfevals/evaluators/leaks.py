@@ -195,7 +195,8 @@ class PII(_Finder):
         range=(0.0, math.inf),
         better="lower",
         pass_at=0.0,
-        weaknesses="Patterns of common formats; names of people are not looked for, phone formats vary.",
+        weaknesses="Patterns of common formats; names of people are not looked for, phone formats vary. Addresses at "
+        "example.com, .org and .net and of private networks are taken for made-up ones.",
         accuracy="Cards and IBANs by their check digits; marks 10 of 4,507 ordinary answers (HaluEval), all with such data or "
         "made-up examples of it.",
         family="safety",
