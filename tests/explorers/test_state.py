@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pandas as pd
 import pytest
 import traitlets
 
@@ -135,3 +136,10 @@ def test_partial_nested_values_keep_the_others() -> None:
     state = checked({"selection": {"cohort": ["a"]}}, checked({"selection": {"compare": ["b"]}}))
     assert state["selection"] == {"cohort": ["a"], "compare": ["b"], "cell": None}
     assert checked({"selection": None}, state)["selection"]["cohort"] is None
+
+
+def test_the_first_cohorts_are_no_single_rows() -> None:
+    frame = pd.DataFrame({"question": [f"what is {i}?" for i in range(40)] * 2, "intent": ["a", "b"] * 40})
+    frame = frame.assign(model=["one"] * 40 + ["two"] * 40, ok=[True, False, True, True] * 20)
+    assert frame.evals(outcomes=["ok"], model="model").explore().state["by"] == ["intent"]
+    assert frame.drop(columns="intent").evals(outcomes=["ok"], model="model").explore().state["by"] == ["question"]

@@ -26,6 +26,7 @@ __all__ = ["View"]
 
 Mask = npt.NDArray[np.bool_]
 _T = TypeVar("_T")
+ROWS_OF_A_GROUP = 5  # on average, in the cohorts of a first view
 KEPT = 24  # things remembered of the latest states
 
 
@@ -164,10 +165,19 @@ class View:
         return self.keep("columns", make)
 
     def default_by(self) -> Any:
-        """The first declared cohort, else the first column that divides the rows into few groups."""
+        """The first declared cohort, else the first column that divides the rows into few groups, not into single rows."""
         offers = choices(self.bound.frame, limit=60)
         roles = self.bound.roles
-        taken = {roles.y_true, roles.y_pred, roles.fold, roles.sample_weight, roles.id, roles.unit, roles.cluster}
+        taken = {
+            roles.y_true,
+            roles.y_pred,
+            roles.fold,
+            roles.sample_weight,
+            roles.id,
+            roles.unit,
+            roles.cluster,
+            roles.model,
+        }
         taken |= {name for model in self.bound.models for name in model.columns}
         taken |= {outcome.column for outcome in roles.outcomes}
         for cohort in roles.cohorts:
@@ -176,10 +186,11 @@ class View:
                 fitting = [o["value"] for o in offers if _column_of(o["value"]) == plain[0]]
                 plain = [fitting[0]] if fitting and plain[0] not in fitting else plain
             return plain
-        for offer in offers:
-            if isinstance(offer["value"], str) and _hashed(offer["value"]) not in taken:
-                return [offer["value"]]
-        return None
+        free = [o["value"] for o in offers if isinstance(o["value"], str) and _hashed(o["value"]) not in taken]
+        head = self.bound.frame.iloc[:10_000]
+        grouping = (name for name in free if head[name].nunique() * ROWS_OF_A_GROUP <= len(head))
+        name = next(grouping, next(iter(free), None))
+        return None if name is None else [name]
 
     # Cohorts
 
