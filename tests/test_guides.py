@@ -61,11 +61,19 @@ def names() -> dict[str, Any]:
 
 
 def test_code_of_the_guide_to_evaluators(names: dict[str, Any]) -> None:
-    evaluators, own, systems = code("evaluators")
+    evaluators, own, run, systems = code("evaluators")
     exec(evaluators, names)  # noqa: S102 (our own page)
     assert names["checked"].evals().metrics("fail_rate", by="intent").frame["n"].gt(0).all()
     exec(own, names)  # noqa: S102
     assert names["df"].evals.annotate([names["cites_a_source"]])["cites_a_source_passed"].mean() == 0.5
+
+    names["df"] = names["df"][["passages", "intent"]].head(40)
+    names |= {"fn": lambda passages: passages, "fn2": lambda passages: "Rome lies on the Tiber."}
+    exec(run, names)  # noqa: S102
+    compared = names["ev"].compare("candidate", "baseline", metrics="fail_rate")
+    assert compared.paired
+    assert compared.frame["difference"].tolist() == [1.0]
+
     asked: list[dict[str, Any]] = []
 
     def answer(_: int, body: dict[str, Any]) -> tuple[int, Any, dict[str, str]]:
