@@ -533,8 +533,7 @@ def test_a_kernel_that_restarts_or_ends_is_said_and_the_view_lives(fresh: Any, b
     kernel = f"/api/kernels/${{{context}.session.kernel.id}}/restart"
     page.evaluate(f"async () => {{ await fetch(`{kernel}`, {{method: 'POST'}}); }}")  # of which the host hears nothing
     cohort(page, "Masters").click()
-    # at once where the host last heard of an idle kernel; where it heard it begin its end, once patience is over
-    page.wait_for_function("/Run the cell again/.test(document.querySelector('.dfe-x').innerText)")
+    page.wait_for_selector(f"{X} .dfe-warning >> text=Run the cell again")  # once patience is over, if it seems busy
     page.evaluate(
         """async () => { const c = window.jupyterapp.shell.currentWidget.sessionContext; await c.session.kernel.shutdown().catch(() => {}); }"""
     )

@@ -150,6 +150,20 @@ test("an idle kernel that does not begin to answer is gone, a busy one is waited
   assert.match((await rows).error, /kernel is gone/);
   assert.equal(sent.at(-1).ask, "alive");
 });
+test("a kernel that says it is busy and never begins is said once patience is over, and believed when it speaks", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const f = fake(), store = makeStore(f.model, (g) => g());
+  f.reply(f.sent[0], about, [bytes()]);
+  f.model.widget_manager = { kernel: { status: "busy" } };
+  const rows = store.ask("rows", { ask: "rows" }), asked = f.sent.at(-1);
+  t.mock.timers.tick(59000);
+  assert.equal(store.problem, null);
+  t.mock.timers.tick(2000);
+  assert.match((await rows).error, /does not answer.*Run the cell again/);
+  assert.equal(store.problem, "silent");
+  f.model.fire("msg:custom", { id: asked.id, began: true }); // too late for the answer, but it lives
+  assert.equal(store.problem, null);
+});
 test("a slow question is said and cancelled, with those that wait behind it", async () => {
   const { store, model, sent } = await ready();
   const first = store.ask("folds", { ask: "folds" }), second = store.ask("matrix", { ask: "matrix" });

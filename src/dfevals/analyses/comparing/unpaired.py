@@ -1,9 +1,9 @@
 """Two sets of different rows: the difference of one metric in every cohort, with the test that fits its estimand.
 
 Rates: Newcombe's hybrid score interval and the test that inverts it (simulated size as the score test's or less, and the
-two never disagree); means: Welch's t after Hall's transform, which takes the
-skewness out (see `_means`); areas under the ROC curve: unpaired DeLong; everything else, and areas of which one has no variance: the two intervals joined (MOVER: Zou and Donner 2008)
-and the test that inverts them.
+two never disagree); means: Welch's t after Hall's transform, which takes the skewness out (see `_means`); areas under the
+ROC curve: unpaired DeLong; everything else, and areas of which one has no variance: the two intervals joined (MOVER: Zou
+and Donner 2008) and the test that inverts them.
 """
 
 from __future__ import annotations

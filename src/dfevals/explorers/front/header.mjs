@@ -1,5 +1,6 @@
 import { button, fill, h, menu, write, QUIET } from "./elements.mjs";
 import { count } from "./format.mjs";
+import { SILENT } from "./store.mjs";
 
 // What is on view: models, metric, level, rows shown and dropped, history, and a warning where the frame has changed.
 
@@ -55,7 +56,7 @@ export function header(store, el, signal) {
     [undo.disabled, redo.disabled] = store.can().map((x) => !x);
     shown.hidden ||= !!warned && JSON.stringify(s) !== warned;
     warned = JSON.stringify(s);
-    const problem = store.problem === "gone" ? "The kernel was restarted or has ended, and the rows are gone with it. Run the cell again to go on, or reload the page; what is drawn from counts still works." : store.fault;
+    const problem = store.problem === "silent" ? SILENT : store.problem ? "The kernel was restarted or has ended, and the rows are gone with it. Run the cell again to go on, or reload the page; what is drawn from counts still works." : store.fault;
     warning.hidden = !problem && !store.changed;
     if (problem) warning.replaceChildren(problem);
     else if (store.changed) warning.replaceChildren("The frame has changed since this explorer was made; it still shows the rows as they were. ", button("Refresh", () => store.ask("refresh", { ask: "refresh" })));

@@ -7,6 +7,7 @@ const PATIENCE = 60000; // ms until an unanswered question is given up
 const SLOW = 500; // ms until the reader is told what the kernel does, and may cancel it
 const IDLE = 1500; // ms; a kernel that is idle twice and has not begun to answer no longer knows this widget
 const GONE = "The kernel is gone. Run the cell again to read rows; what is drawn from counts still works.";
+export const SILENT = "The kernel does not answer. Is it busy? Run the cell again if it was restarted.";
 const NESTED = ["cost", "selection", "table", "rows", "rating", "text"];
 export const merged = (state, patch) => {
   const out = { ...state, ...patch };
@@ -77,7 +78,7 @@ export function makeStore(model, frame = requestAnimationFrame) {
       looks = kernel().status === "idle" ? looks + 1 : 0;
       if (looks > 1) lost(); else timers.push(setTimeout(idle, IDLE));
     };
-    const timers = [setTimeout(idle, IDLE), setTimeout(() => { const w = waiting.get(id); if (w && !w.began) w.done({ error: "The kernel does not answer. Is it busy? Run the cell again if it was restarted." }); }, PATIENCE), setTimeout(() => tell(true), SLOW)];
+    const timers = [setTimeout(idle, IDLE), setTimeout(() => { const w = waiting.get(id); if (w && !w.began) { store.problem ??= "silent"; w.done({ error: SILENT }); } }, PATIENCE), setTimeout(() => tell(true), SLOW)];
     timers.forEach((t) => t.unref?.()); // Node's: a test ends without waiting for them
     waiting.set(id, { ask: body.ask, at: Date.now(), began: false, done: (m) => { timers.forEach(clearTimeout); waiting.delete(id); resolve(m); } });
     const { tags, ratings, ...rest } = state;
@@ -108,8 +109,8 @@ export function makeStore(model, frame = requestAnimationFrame) {
   model.on("msg:custom", (m, buffers) => {
     if (m.refreshed) { loaded = null; estimates.clear(); load(); tell(false); return; }
     const asked = waiting.get(m.id);
+    if (asked ? store.problem : store.problem === "silent") { store.problem = null; load(); tell(false); } // late, but it lives; of a kernel that is gone old answers may still be on their way
     if (!asked) return;
-    if (store.problem) { store.problem = null; load(); tell(false); }
     if (m.began) { asked.began = true; return; }
     if (m.changed !== undefined && m.changed !== store.changed) { store.changed = m.changed; tell(false); }
     asked.done({ ...m, buffers });
