@@ -374,6 +374,16 @@ class TestUnpaired:
         assert names["auto"] <= 6 < 12 <= names["welch"]
         assert names["flags"] <= 6
 
+    def test_a_frame_without_rows_is_said_when_by_is_given(self) -> None:
+        frame = pd.DataFrame({"y": [1.0], "p": [0.5], "g": ["a"]})
+        ev = frame.iloc[:0].evals(y_true="y", y_pred="p", task="regression")
+        with pytest.raises(
+            dfevals.exceptions.DataError, match="No cohort of g has a row to compare: the frame has 0 rows"
+        ):
+            ev.compare("p", by="g", metrics="mae", against="complement")
+        with pytest.raises(dfevals.exceptions.MetricError, match="by='column'"):
+            ev.compare("p", metrics="mae", against="complement")
+
     def test_means_of_equally_many_rows_are_told_apart_by_welchs_test(self) -> None:
         rng = np.random.default_rng(4)
         frame = pd.DataFrame({"y": rng.exponential(size=200), "p": 0.0, "v": ["new", "old"] * 100})

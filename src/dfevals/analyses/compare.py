@@ -272,6 +272,10 @@ def _against_complement(question: _Question, sides: tuple[Contender, ...]) -> Co
     """Every cohort against all rows outside it, model by model."""
     bound, cohorts = question.bound, question.cohorts
     if not cohorts.n_cohorts:
+        if cohorts.names:
+            raise DataError(
+                f"No cohort of {', '.join(cohorts.names)} has a row to compare: the frame has {bound.n} rows."
+            )
         raise MetricError("against='complement' compares cohorts with the rest. Say which: by='column'.")
     wanted = needs(question.requests, bound, Options())
     found = []
