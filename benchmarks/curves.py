@@ -9,10 +9,10 @@ import pandas as pd
 from cohort_metrics import scored
 from harness import Fact, Row, cpu, extra_peak
 
-from dfevals.analyses.deciding.costs import Costs
-from dfevals.analyses.deciding.objectives import cell_metric
-from dfevals.analyses.deciding.threshold_table import threshold_table
-from dfevals.analyses.thresholds import METRICS
+from dfevals.analyses.thresholds.costs import Costs
+from dfevals.analyses.thresholds.objectives import cell_metric
+from dfevals.analyses.thresholds.threshold_table import threshold_table
+from dfevals.analyses.thresholds.thresholds import METRICS
 from dfevals.tally.scores import ScoreTally
 
 

@@ -13,12 +13,13 @@ from scipy.special import expit, logit
 from sklearn.calibration import calibration_curve
 
 import dfevals
+from dfevals.analyses.calibration.bands import hosmer_lemeshow, isotonic_confidence, mean_bias, smooth_curve
 from dfevals.exceptions import MetricError
-from dfevals.inference.calibration import hosmer_lemeshow, isotonic_confidence, mean_bias, smooth_curve
+from dfevals.inference.isotonic import isotonic
 from dfevals.metrics.reliability import decompose, ece_of, logistic_recalibration, smooth_ece_of, spiegelhalter_of
 from dfevals.tally import BinTally, ScoreTally
 from dfevals.tally.bins import Binning
-from dfevals.tally.ties import TieTable, isotonic, quantile_cuts, uniform_cuts
+from dfevals.tally.ties import TieTable, quantile_cuts, uniform_cuts
 
 Floats = npt.NDArray[np.float64]
 
@@ -540,7 +541,7 @@ def test_counted_bins_are_those_of_sorted_scores(bins: int, roles: Any, monkeypa
     by = {"all but a": "g != 'a'", "b": "g == 'b'", "high": "p > 0.5"}
     options: Any = {"strategy": "uniform", "bins": bins, "by": by}
     quick = ev.calibration(**options)
-    monkeypatch.setattr("dfevals.analyses.calibration._edges", lambda run: ())
+    monkeypatch.setattr("dfevals.analyses.calibration.calibration._edges", lambda run: ())
     slow = ev.calibration(**options)
     for name in ("frame", "errors", "histogram", "summary"):
         pd.testing.assert_frame_equal(getattr(quick, name), getattr(slow, name), rtol=1e-9, atol=1e-12)
@@ -549,7 +550,7 @@ def test_counted_bins_are_those_of_sorted_scores(bins: int, roles: Any, monkeypa
 def test_counted_bins_of_classes_are_those_of_sorted_scores(cifar: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     _, ev = cifar
     quick = ev.calibration(kind="class-wise", strategy="uniform", bins=5)
-    monkeypatch.setattr("dfevals.analyses.calibration._edges", lambda run: ())
+    monkeypatch.setattr("dfevals.analyses.calibration.calibration._edges", lambda run: ())
     slow = ev.calibration(kind="class-wise", strategy="uniform", bins=5)
     for name in ("frame", "errors", "histogram"):
         pd.testing.assert_frame_equal(getattr(quick, name), getattr(slow, name), rtol=1e-9, atol=1e-12)

@@ -442,7 +442,7 @@ def test_codes_do_not_depend_on_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     named = {"a": "x < .3 and s == '7'", "b": "isna(m)"}
     asked: list[Any] = ["s", "m", "c", ["s", "m"], each("s", "m"), bins("x", 3), quantiles("x"), named]
     whole = [resolve(by, frame) for by in asked]
-    monkeypatch.setattr("dfevals.codes.BLOCK", 100)
+    monkeypatch.setattr("dfevals.columns.codes.BLOCK", 100)
     for one, by in zip(whole, asked, strict=True):
         parts = resolve(by, frame)
         assert rows_of(parts) == rows_of(one)

@@ -8,9 +8,9 @@ import pytest
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 
 import dfevals
-from dfevals.analyses.comparing.aligned import ViewRows, align, contenders
-from dfevals.analyses.comparing.influence import influence
-from dfevals.analyses.comparing.mix import kitagawa
+from dfevals.analyses.compare.aligned import ViewRows, align, contenders
+from dfevals.analyses.compare.influence import influence
+from dfevals.analyses.compare.mix import kitagawa
 from dfevals.exceptions import DataError, DfevalsError, MetricError, RoleError
 from dfevals.metrics.registry import find
 

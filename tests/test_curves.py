@@ -10,7 +10,7 @@ import pytest
 from sklearn import metrics
 
 import dfevals  # noqa: F401  (registers df.evals)
-from dfevals.analyses.scored.score_steps import LIMIT, rows_below, steps, sums_below
+from dfevals.analyses.scores.score_steps import LIMIT, rows_below, steps, sums_below
 from dfevals.exceptions import MetricError
 from dfevals.inference.bands import RatePoints, ks_distance, rate_bounds, rates_band, simultaneous_factor
 from dfevals.tally.scores import ScoreTally

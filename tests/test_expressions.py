@@ -240,7 +240,7 @@ def test_evaluation_in_blocks_equals_one_piece(monkeypatch: pytest.MonkeyPatch) 
     whole = {
         text: selected(text) for text in ("sex == 'F' or age < 30", "contains(`job title`, 'd')", "at < '2024-02-01'")
     }
-    monkeypatch.setattr("dfevals.codes.BLOCK", 2)
+    monkeypatch.setattr("dfevals.columns.codes.BLOCK", 2)
     assert {text: selected(text) for text in whole} == whole
 
 

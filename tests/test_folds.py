@@ -9,7 +9,7 @@ from scipy import stats
 from sklearn.metrics import accuracy_score, roc_auc_score
 
 import dfevals
-from dfevals.analyses.folds import grubbs
+from dfevals.analyses.folds.folds import grubbs
 from dfevals.exceptions import DataError, DfevalsError, MetricError, RoleError
 
 ROLES = {"y_true": "income", "y_score": {"gbm": "p_gbm", "logistic": "p_logistic"}, "pos_label": ">50K", "fold": "fold"}

@@ -10,8 +10,8 @@ import pytest
 from scipy import stats
 
 import dfevals  # noqa: F401  (registers df.evals)
-from dfevals.analyses.scored.gain_bounds import lift_bounds
-from dfevals.analyses.scored.score_steps import depth_sums
+from dfevals.analyses.gains.gain_bounds import lift_bounds
+from dfevals.analyses.scores.score_steps import depth_sums
 from dfevals.exceptions import DataError, MetricError, RoleError
 from dfevals.tally.scores import ScoreTally
 

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 import dfevals.analyses
-from dfevals.analyses.calibration import STRATEGIES
+from dfevals.analyses.calibration.calibration import STRATEGIES
 from dfevals.exceptions import DfevalsError
-from dfevals.results import Result
+from dfevals.results.result import Result
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 CURVES = {"roc", "pr", "det", "cap"}

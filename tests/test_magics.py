@@ -19,7 +19,7 @@ import dfevals
 from dfevals.evaluation import Evaluation
 from dfevals.explorers.explorer import Explorer
 from dfevals.magics import COMMANDS
-from dfevals.results import MetricsResult
+from dfevals.results.result import MetricsResult
 
 ROLES = "--y-true label --y-score p"
 

@@ -7,10 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from dfevals import render
-from dfevals.plots import labels
-from dfevals.plots.whisker import whisker
+from dfevals import render, words
 from dfevals.render import Table
+from dfevals.render.whisker import whisker
 
 
 @pytest.mark.parametrize(
@@ -31,14 +30,14 @@ from dfevals.render import Table
     ],
 )
 def test_numbers_are_written_to_their_uncertainty(value: float, low: float, high: float, text: str) -> None:
-    assert labels.estimate(value, low, high) == text
+    assert words.estimate(value, low, high) == text
 
 
 def test_visible_shows_what_hides_and_keeps_what_joins() -> None:
-    assert labels.visible("a\x00b\u2066c\nd\udc80") == "a⟨U+0000⟩b⟨U+2066⟩c⟨U+000A⟩d⟨U+DC80⟩"
+    assert words.visible("a\x00b\u2066c\nd\udc80") == "a⟨U+0000⟩b⟨U+2066⟩c⟨U+000A⟩d⟨U+DC80⟩"
     family = "\N{MAN}\u200d\N{WOMAN}"
-    assert labels.visible(family) == family
-    assert labels.visible("pay\u200dpal") == "pay⟨U+200D⟩pal"
+    assert words.visible(family) == family
+    assert words.visible("pay\u200dpal") == "pay⟨U+200D⟩pal"
 
 
 def test_escape_covers_attributes() -> None:
@@ -127,5 +126,5 @@ def test_page_forbids_scripts_and_requests() -> None:
 
 
 def test_an_interval_whose_width_is_rounding_does_not_say_how_many_places() -> None:
-    assert labels.estimate(0.97, 0.9699999999999999, 0.9700000000000001) == "0.970 [0.970, 0.970]"
-    assert labels.estimate(0.97, 0.96999, 0.97001) == "0.970000 [0.969990, 0.970010]"
+    assert words.estimate(0.97, 0.9699999999999999, 0.9700000000000001) == "0.970 [0.970, 0.970]"
+    assert words.estimate(0.97, 0.96999, 0.97001) == "0.970000 [0.969990, 0.970010]"

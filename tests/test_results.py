@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from dfevals.exceptions import DfevalsError
-from dfevals.results import MetricsResult, Provenance, Result
+from dfevals.results.provenance import Provenance
+from dfevals.results.result import MetricsResult, Result
 
 NUMBERS = {"support": 40, "method": "wilson", "note": ""}
 

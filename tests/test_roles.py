@@ -10,7 +10,7 @@ import pytest
 
 import dfevals
 from dfevals.exceptions import RoleError
-from dfevals.roles import Roles
+from dfevals.roles.declared import Roles
 
 N = 120
 

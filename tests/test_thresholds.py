@@ -12,10 +12,10 @@ from scipy.stats import norm
 from sklearn import metrics
 
 import dfevals
-from dfevals.analyses.deciding.best_threshold import FOLDS, Candidates
-from dfevals.analyses.deciding.costs import Costs
-from dfevals.analyses.deciding.objectives import Objective
 from dfevals.analyses.errors import ErrorsResult
+from dfevals.analyses.thresholds.best_threshold import FOLDS, Candidates
+from dfevals.analyses.thresholds.costs import Costs
+from dfevals.analyses.thresholds.objectives import Objective
 from dfevals.exceptions import DataError, MetricError, RoleError
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 import dfevals
-from dfevals.analyses.comparing.traffic import traffic_note
+from dfevals.analyses.compare.traffic import traffic_note
 
 
 def split(rows: dict[str, tuple[int, int]]) -> pd.DataFrame:

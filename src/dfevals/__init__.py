@@ -15,9 +15,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from dfevals.accessor import EvalsAccessor, evaluate
+from dfevals.version import __version__
 
 if TYPE_CHECKING:
-    from dfevals.analyses.gates import Gate as Gate
+    from dfevals.analyses.gate.gate import Gate as Gate
     from dfevals.cohorts import bins as bins
     from dfevals.cohorts import each as each
     from dfevals.cohorts import period as period
@@ -29,10 +30,9 @@ if TYPE_CHECKING:
     from dfevals.evaluators import run as run
     from dfevals.inference import power as power
     from dfevals.metrics import metric as metric
-    from dfevals.roles import Outcome as Outcome
-    from dfevals.roles import Roles as Roles
+    from dfevals.roles.declared import Outcome as Outcome
+    from dfevals.roles.declared import Roles as Roles
 
-__version__ = "0.1.0"
 
 _LAZY = {
     "bins": "cohorts",
@@ -41,7 +41,7 @@ _LAZY = {
     "quantiles": "cohorts",
     "top": "cohorts",
     "Evaluation": "evaluation",
-    "Gate": "analyses.gates",
+    "Gate": "analyses.gate.gate",
     "cross_validate": "crossval",
     "Outcome": "roles",
     "Roles": "roles",
@@ -53,7 +53,7 @@ _LAZY = {
 }
 _MODULES = ("datasets", "evaluators", "exceptions", "inference", "metrics", "needs", "plots")
 
-__all__ = ["EvalsAccessor", "evaluate", *_LAZY, *_MODULES]
+__all__ = ["EvalsAccessor", "__version__", "evaluate", *_LAZY, *_MODULES]
 
 
 def __getattr__(name: str) -> Any:

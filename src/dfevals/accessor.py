@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from dfevals.exceptions import RoleError
-from dfevals.roles import Roles, not_named
+from dfevals.roles.declared import Roles, not_named
 
 if TYPE_CHECKING:
     from dfevals.evaluation import Evaluation
@@ -43,7 +43,7 @@ class EvalsAccessor:
 
         They survive query, masks, assign, copy and parquet; not merge, concat or CSV.
         """
-        from dfevals.bound import bind
+        from dfevals.roles.bound import bind
 
         if unnamed:
             raise not_named(roles, *unnamed)
@@ -115,8 +115,8 @@ def evaluate(
     RoleError
         A column is missing, ambiguous or contradicts another; the message names the fix.
     """
+    from dfevals.columns.sources import to_frame
     from dfevals.evaluation import Evaluation
-    from dfevals.sources import to_frame
 
     if unnamed:
         raise not_named(roles, *unnamed)

@@ -111,7 +111,7 @@ def _gate(given: argparse.Namespace) -> int:
     """Judge a release by a gate file: 0 pass, 1 fail, 2 inconclusive, 3 wrong usage or data."""
     from pathlib import Path
 
-    from dfevals.analyses.gating.gate_file import read_gate_file
+    from dfevals.analyses.gate.gate_file import read_gate_file
 
     gate = read_gate_file(given.config)
     result = gate.judge(dfevals.evaluate(given.data, gate.roles))

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from dfevals.exceptions import DataError, check_choice
-from dfevals.roles import Roles
+from dfevals.roles.declared import Roles
 
 __all__ = ["cross_validate", "cv_times"]
 

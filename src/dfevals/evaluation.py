@@ -11,30 +11,31 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from dfevals.bound import Bound, bind
 from dfevals.cohorts import Cohorts, resolve
 from dfevals.exceptions import CohortError
 from dfevals.keywords import explains_keywords
-from dfevals.results import MetricsResult, Provenance
-from dfevals.roles import Model, Roles
+from dfevals.results.provenance import Provenance
+from dfevals.results.result import MetricsResult
+from dfevals.roles.bound import Bound, bind
+from dfevals.roles.declared import Model, Roles
 
 if TYPE_CHECKING:
     from dfevals.analyses.agreement import AgreementResult
-    from dfevals.analyses.calibration import CalibrationResult
+    from dfevals.analyses.calibration.calibration import CalibrationResult
+    from dfevals.analyses.calibration.recalibrate import RecalibrationResult
     from dfevals.analyses.card import Card
-    from dfevals.analyses.comparing.comparison_result import ComparisonResult
+    from dfevals.analyses.compare.comparison_result import ComparisonResult
+    from dfevals.analyses.compare.power import PowerResult
+    from dfevals.analyses.compare.route import RoutingResult
     from dfevals.analyses.confusion import ConfusionResult
-    from dfevals.analyses.curves import CurveResult
+    from dfevals.analyses.curves.curves import CurveResult
     from dfevals.analyses.errors import ErrorsResult
-    from dfevals.analyses.folds import FoldsResult
-    from dfevals.analyses.gains import GainsResult
-    from dfevals.analyses.gates import Gate
-    from dfevals.analyses.gating.gate_report import GateResult
-    from dfevals.analyses.power import PowerResult
-    from dfevals.analyses.recalibrate import RecalibrationResult
+    from dfevals.analyses.folds.folds import FoldsResult
+    from dfevals.analyses.gains.gains import GainsResult
+    from dfevals.analyses.gate.gate import Gate
+    from dfevals.analyses.gate.gate_report import GateResult
     from dfevals.analyses.residuals import ResidualsResult
-    from dfevals.analyses.routing import RoutingResult
-    from dfevals.analyses.thresholds import ThresholdsResult
+    from dfevals.analyses.thresholds.thresholds import ThresholdsResult
     from dfevals.explorers.explorer import Explorer
     from dfevals.tally import Tally
 
@@ -181,7 +182,7 @@ class Evaluation:
         -------
         MetricsResult
         """
-        from dfevals.analyses.summary import measure
+        from dfevals.analyses.metrics import measure
 
         return measure(
             self._bound,
@@ -204,7 +205,7 @@ class Evaluation:
 
         Tallies of different rows add up: `ev1.collect(m, by) + ev2.collect(m, by)`.
         """
-        from dfevals.analyses.summary import collect
+        from dfevals.analyses.metrics import collect
 
         return collect(self._bound, self._cohorts_of(by, min_n), metrics, self._some(models), **options)
 
@@ -225,7 +226,7 @@ class Evaluation:
         FoldsResult
             `.frame` has one row per fold, model, metric and cohort; `.summary` mean, standard deviation and interval.
         """
-        from dfevals.analyses.folds import folds
+        from dfevals.analyses.folds.folds import folds
 
         cohorts, provenance = self._cohorts_of(by, min_n), self._provenance(by, min_n)
         return folds(self._bound, cohorts, metrics, models=self._some(models), level=ci, provenance=provenance)
@@ -288,7 +289,7 @@ class Evaluation:
         CurveResult
             Frame columns: cohort columns, `model, fpr, tpr, threshold` and bounds; `.summary` has the areas.
         """
-        from dfevals.analyses.curves import curves
+        from dfevals.analyses.curves.curves import curves
 
         options: Any = {"max_fpr": max_fpr, "n_resamples": n_resamples, "random_state": random_state}
         options |= {"level": ci, "band": band, "provenance": self._provenance(by, min_n)}
@@ -310,7 +311,7 @@ class Evaluation:
         CurveResult
             Frame columns: cohort columns, `model, precision, recall, threshold` and bounds.
         """
-        from dfevals.analyses.curves import curves
+        from dfevals.analyses.curves.curves import curves
 
         options: Any = {"level": ci, "band": band, "provenance": self._provenance(by, min_n)}
         return curves(self._bound, self._cohorts_of(by, min_n), self._some(models), "pr", **options)
@@ -331,7 +332,7 @@ class Evaluation:
         CurveResult
             Frame columns: cohort columns, `model, fpr, fnr, threshold` and bounds.
         """
-        from dfevals.analyses.curves import curves
+        from dfevals.analyses.curves.curves import curves
 
         options: Any = {"level": ci, "band": band, "provenance": self._provenance(by, min_n)}
         return curves(self._bound, self._cohorts_of(by, min_n), self._some(models), "det", **options)
@@ -352,7 +353,7 @@ class Evaluation:
         CurveResult
             Frame columns: cohort columns, `model, selected, captured, threshold` and bounds.
         """
-        from dfevals.analyses.curves import curves
+        from dfevals.analyses.curves.curves import curves
 
         options: Any = {"level": ci, "band": band, "provenance": self._provenance(by, min_n)}
         return curves(self._bound, self._cohorts_of(by, min_n), self._some(models), "cap", **options)
@@ -394,7 +395,7 @@ class Evaluation:
             Frame columns: cohort columns, `model, bin, n, n_pos, score_min, score_max, rate, cum_n, cum_pos, gain, lift,
             cum_lift, ks, capture` and bounds; lift 1 is random, gain and ks are fractions.
         """
-        from dfevals.analyses.gains import gains
+        from dfevals.analyses.gains.gains import gains
 
         options: Any = {"quantiles": quantiles, "value": value, "cost": cost, "fixed_cost": fixed_cost, "level": ci}
         options |= {"n_resamples": n_resamples, "random_state": random_state, "provenance": self._provenance(by, min_n)}
@@ -442,7 +443,7 @@ class Evaluation:
             Frame columns: cohort columns, `model, threshold, tp, fp, fn, tn`, one per metric, `cost` (mean per row);
             `.best`, `.policies`, `.budget` and `.net_benefit` hold the decisions.
         """
-        from dfevals.analyses.thresholds import thresholds as analyse
+        from dfevals.analyses.thresholds.thresholds import thresholds as analyse
 
         options: Any = {"cost": cost, "objective": objective, "thresholds": thresholds, "level": ci, **more}
         options |= {"n_resamples": n_resamples, "random_state": random_state, "provenance": self._provenance(by, min_n)}
@@ -504,7 +505,7 @@ class Evaluation:
         >>> result.summary.set_index("sex")["ece_plugin"].round(3).to_dict()
         {'(overall)': 0.008, 'Female': 0.008, 'Male': 0.01}
         """
-        from dfevals.analyses.calibration import calibration
+        from dfevals.analyses.calibration.calibration import calibration
 
         options: dict[str, Any] = {"bins": bins, "band": band, "level": level, "kind": kind, "n_resamples": n_resamples}
         options |= {"strategy": strategy, "random_state": random_state, "provenance": self._provenance(by, min_n)}
@@ -539,7 +540,7 @@ class Evaluation:
         MetricError
             No scores, overlapping cohorts, or too few rows for the folds.
         """
-        from dfevals.analyses.recalibrate import recalibrate
+        from dfevals.analyses.calibration.recalibrate import recalibrate
 
         options: dict[str, Any] = {"cv": cv, "random_state": random_state, "provenance": self._provenance(by)}
         return recalibrate(self._bound, self._cohorts_of(by, None), self._some(models), method, **options)
@@ -631,7 +632,7 @@ class Evaluation:
         -------
         ComparisonResult
         """
-        from dfevals.analyses.compare import compare
+        from dfevals.analyses.compare.compare import compare
 
         cohorts, provenance = self._cohorts_of(by, min_n), self._provenance(by, min_n)
         options = {
@@ -672,7 +673,7 @@ class Evaluation:
         **options
             Passed on to `metrics` and `compare`.
         """
-        from dfevals.analyses.gates import judge
+        from dfevals.analyses.gate.gate import judge
 
         provenance = self._provenance(by)
         return judge(self, rules, model=model, baseline=baseline, by=by, level=level, provenance=provenance, **options)
@@ -711,7 +712,7 @@ class Evaluation:
         RoutingResult
             `.frame`, `.gain`, `.routes`, `.model_for(frame)`, `.to_json()`, `.to_toml()`.
         """
-        from dfevals.analyses.routing import route
+        from dfevals.analyses.compare.route import route
 
         cohorts, options = self._cohorts_of(by, min_n), {"default": default, "models": models, "correction": correction}
         options |= {"level": ci, "n_splits": n_splits, "random_state": random_state}
@@ -749,7 +750,7 @@ class Evaluation:
         -------
         PowerResult
         """
-        from dfevals.analyses.power import power as plan
+        from dfevals.analyses.compare.power import power as plan
 
         options: Any = {"difference": difference, "target_power": power, "alpha": alpha}
         options |= {"correct_for_cohorts": correct_for_cohorts, "provenance": self._provenance(by, min_n)}
@@ -835,7 +836,7 @@ class Evaluation:
         return mask
 
     def _provenance(self, by: Any, min_n: int | None = None) -> Provenance:
-        from dfevals.analyses.provenance import provenance
+        from dfevals.results.provenance import provenance
 
         def explore(shown: Mapping[str, Any], state: Mapping[str, Any]) -> Explorer:
             from dfevals.explorers import focus

@@ -16,7 +16,7 @@ from IPython.core.error import UsageError
 
 from dfevals import cohorts, metrics
 from dfevals.accessor import evaluate
-from dfevals.analyses.gates import Gate
+from dfevals.analyses.gate.gate import Gate
 from dfevals.evaluation import Evaluation
 from dfevals.exceptions import DfevalsError, did_you_mean
 from dfevals.keywords import meant

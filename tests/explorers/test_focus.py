@@ -10,7 +10,7 @@ import pytest
 import dfevals
 from dfevals.evaluation import Evaluation
 from dfevals.exceptions import DfevalsError
-from dfevals.results import Result
+from dfevals.results.result import Result
 
 AGE = dfevals.bins("age", [30, 60])
 PLAIN = {"bins": "age", "edges": [30, 60]}

@@ -204,7 +204,7 @@ def test_blocks_change_nothing(name: str, monkeypatch: pytest.MonkeyPatch) -> No
     for roles in WEIGHTS.values():
         whole = table(case.evaluation(**roles).metrics(metrics, by="sex"))
         with monkeypatch.context() as patch:
-            for module in ("bound", "engines.frame", "engines.block", "analyses.worst", "tally.scores"):
+            for module in ("roles.bound", "engines.frame", "engines.block", "analyses.worst", "tally.scores"):
                 target = __import__(f"dfevals.{module}", fromlist=["x"])
                 for constant, size in (("BLOCK", 97), ("PIECE", 53)):
                     if hasattr(target, constant):

@@ -11,7 +11,7 @@ import dfevals
 from dfevals import plots
 from dfevals.exceptions import DataError, DfevalsError
 from dfevals.plots import forest
-from dfevals.results import MetricsResult
+from dfevals.results.result import MetricsResult
 
 
 def frame_of(cohorts: int, models: tuple[str, ...] = ("gbm",), metrics: tuple[str, ...] = ("recall",)) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from matplotlib.patches import Rectangle
 from dfevals import plots
 from dfevals.exceptions import DataError
 from dfevals.plots import heatmap, style
-from dfevals.results import MetricsResult
+from dfevals.results.result import MetricsResult
 
 
 def frame_of(rows: int, columns: int, models: tuple[str, ...] = ("gbm",)) -> pd.DataFrame:

@@ -15,8 +15,8 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
 
-from dfevals import plots
-from dfevals.plots import labels, style
+from dfevals import plots, words
+from dfevals.plots import style
 
 
 def luminance(color: object) -> float:
@@ -65,7 +65,7 @@ def test_readable_numbers_on_every_cell() -> None:
 
 
 def test_importing_plots_and_results_is_light() -> None:
-    code = "import sys, dfevals.plots, dfevals.results; print(sorted({'matplotlib', 'seaborn', 'scipy', 'IPython'} & set(sys.modules)))"
+    code = "import sys, dfevals.plots, dfevals.results.result; print(sorted({'matplotlib', 'seaborn', 'scipy', 'IPython'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
@@ -115,7 +115,7 @@ def test_shortened_names_stay_different(limit: int) -> None:
     names = [
         f"the customers of shop number {i} who came back within {j} days and bought again" for i in "12" for j in "34"
     ]
-    short = labels.shorten_apart([*names, "rest", names[0]], limit)
+    short = words.shorten_apart([*names, "rest", names[0]], limit)
     assert len(set(short)) == 5
     assert short[-1] == short[0]
     assert short[4] == "rest"

@@ -10,9 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 from pandas.api import types
 
-from dfevals.analyses.comparing.aligned import align, chosen, contenders
-from dfevals.analyses.summary import OVERALL
-from dfevals.bound import Bound
+from dfevals.analyses.compare.aligned import align, chosen, contenders
 from dfevals.cohorts import Cohorts
 from dfevals.engines.block import Block
 from dfevals.exceptions import DataError, RoleError, check_choice, did_you_mean
@@ -20,8 +18,10 @@ from dfevals.inference.agreement import MAX_LABELS, cohen_kappa, krippendorff_al
 from dfevals.inference.discordant import mcnemar
 from dfevals.inference.levels import check_level
 from dfevals.inference.proportions import wilson
-from dfevals.results import Result
-from dfevals.roles import Model, column
+from dfevals.results.result import Result
+from dfevals.results.tidy import OVERALL
+from dfevals.roles.bound import Bound
+from dfevals.roles.declared import Model, column
 
 __all__ = ["AgreementResult", "agreement"]
 

@@ -9,11 +9,11 @@ import pandas as pd
 from pandas.api import types
 
 from dfevals import render
-from dfevals.analyses.summary import measure
-from dfevals.bound import Bound
+from dfevals.analyses.metrics import measure
 from dfevals.cohorts import resolve
 from dfevals.exceptions import DfevalsError
-from dfevals.results import MetricsResult
+from dfevals.results.result import MetricsResult
+from dfevals.roles.bound import Bound
 
 __all__ = ["Card", "card"]
 

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from dfevals.analyses.summary import OVERALL, views_of
-from dfevals.bound import Bound
 from dfevals.cohorts import Cohorts
 from dfevals.engines import collect
+from dfevals.estimates.asked import views_of
 from dfevals.exceptions import MetricError, check_choice
 from dfevals.inference.proportions import wilson
 from dfevals.needs import Cells
-from dfevals.results import Result
-from dfevals.roles import Model
+from dfevals.results.result import Result
+from dfevals.results.tidy import OVERALL
+from dfevals.roles.bound import Bound
+from dfevals.roles.declared import Model
 from dfevals.tally import CellTally
 
 if TYPE_CHECKING:

@@ -9,15 +9,15 @@ import numpy.typing as npt
 import pandas as pd
 
 from dfevals.analyses.confusion import ConfusionResult, confusion
-from dfevals.analyses.scored.ranked import Piece, cohort_names, tidy
-from dfevals.analyses.summary import measure
-from dfevals.bound import Bound
+from dfevals.analyses.metrics import measure
 from dfevals.cohorts import Cohorts
 from dfevals.exceptions import MetricError
 from dfevals.inference.proportions import wilson
 from dfevals.metrics.estimands import divide
-from dfevals.results import MetricsResult, Result
-from dfevals.roles import Model
+from dfevals.results.result import MetricsResult, Result
+from dfevals.results.tidy import Piece, cohort_names, tidy
+from dfevals.roles.bound import Bound
+from dfevals.roles.declared import Model
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -11,18 +11,20 @@ import numpy.typing as npt
 import pandas as pd
 
 from dfevals import render
-from dfevals.analyses.summary import OVERALL, measure, views_of
-from dfevals.bound import BLOCK, Bound
+from dfevals.analyses.metrics import measure
 from dfevals.cohorts import Cohorts
 from dfevals.engines import collect
+from dfevals.estimates.asked import views_of
 from dfevals.exceptions import MetricError, check_choice
 from dfevals.inference.levels import check_level, normal_quantile, t_quantile
 from dfevals.inference.multiple import holm
 from dfevals.inference.shapes import Cloud, hexagons, normal_quantiles, quantiles
 from dfevals.needs import RowFunction, Values
 from dfevals.render.plain_tables import plain_table
-from dfevals.results import Result
-from dfevals.roles import Model
+from dfevals.results.result import Result
+from dfevals.results.tidy import OVERALL
+from dfevals.roles.bound import BLOCK, Bound
+from dfevals.roles.declared import Model
 from dfevals.tally import RowTally
 
 if TYPE_CHECKING:

@@ -8,11 +8,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from dfevals.bound import BLOCK, Bound
 from dfevals.engines.block import Block, validity
 from dfevals.exceptions import DataError
 from dfevals.metrics.probabilistic import log_loss_rows
-from dfevals.roles import Model
+from dfevals.roles.bound import BLOCK, Bound
+from dfevals.roles.declared import Model
 
 __all__ = ["losses", "worst"]
 

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dfevals.codes import encode
 from dfevals.cohorts.definitions import Bins, Column, Definition, Each, Period, Quantiles, Top
 from dfevals.cohorts.intervals import check_grain
 from dfevals.cohorts.masks import resolve_masks
 from dfevals.cohorts.views import RESERVED, Cohorts, View, crossed, named
+from dfevals.columns.codes import encode
 from dfevals.exceptions import CohortError
 
 __all__ = ["RESERVED", "Cohorts", "View", "bins", "each", "encode", "period", "quantiles", "resolve", "top"]

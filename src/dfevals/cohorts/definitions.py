@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dfevals.codes import (
+from dfevals.cohorts.intervals import Dimension, Numbers, cut, period_label, period_start, quoted, step
+from dfevals.columns.codes import (
     MISSING,
     Levels,
     code_dtype,
@@ -21,7 +22,6 @@ from dfevals.codes import (
     spans,
     texts,
 )
-from dfevals.cohorts.intervals import Dimension, Numbers, cut, period_label, period_start, quoted, step
 from dfevals.exceptions import CohortError, did_you_mean
 
 __all__ = ["MAX_COHORTS", "Bins", "Column", "Definition", "Dimension", "Each", "Period", "Quantiles", "Top"]

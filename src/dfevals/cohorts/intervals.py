@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dfevals.codes import MISSING, Array, code_dtype, factorise, number_literal, number_text, spans
+from dfevals.columns.codes import MISSING, Array, code_dtype, factorise, number_literal, number_text, spans
 from dfevals.exceptions import CohortError, check_choice
 
 __all__ = ["GRAINS", "Dimension", "Numbers", "check_grain", "cut", "period_label", "period_start", "quoted", "step"]

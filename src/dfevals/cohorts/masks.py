@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dfevals.codes import ALL, MISSING, OVERALL, Array, code_dtype, spans
 from dfevals.cohorts.definitions import column_of
+from dfevals.columns.codes import ALL, MISSING, OVERALL, Array, code_dtype, spans
 from dfevals.exceptions import CohortError
 from dfevals.expressions import Expression, Rows, parse
 

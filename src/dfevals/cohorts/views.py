@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dfevals.codes import ALL, Array, code_dtype, combine, counts, relabel, spans
 from dfevals.cohorts.definitions import MAX_COHORTS, Definition, Each
 from dfevals.cohorts.intervals import Dimension
+from dfevals.columns.codes import ALL, Array, code_dtype, combine, counts, relabel, spans
 from dfevals.exceptions import CohortError
 
 __all__ = ["RESERVED", "Cohorts", "View", "crossed", "named"]

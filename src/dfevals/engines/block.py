@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dfevals.bound import Bound
 from dfevals.exceptions import MetricError
-from dfevals.roles import Model
+from dfevals.roles.bound import Bound
+from dfevals.roles.declared import Model
 
 __all__ = ["Block", "validity"]
 

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dfevals.bound import BLOCK, Bound
 from dfevals.cohorts import Cohorts
 from dfevals.engines.block import Block, validity
 from dfevals.exceptions import MetricError
 from dfevals.needs import Cells, Extremes, Moments, Need, Rows, ScoreBins, Scores, Units, Values
-from dfevals.roles import Model
+from dfevals.roles.bound import BLOCK, Bound
+from dfevals.roles.declared import Model
 from dfevals.tally import BinTally, CellTally, ExtremeTally, ModelTally, MomentTally, RowTally, ScoreTally, UnitTally
 from dfevals.tally.bins import Binning
 from dfevals.tally.clusters import ClusterSums

@@ -20,7 +20,7 @@ from dfevals.evaluators.functions import FunctionEvaluator, as_evaluator
 from dfevals.evaluators.protocol import Evaluated, Evaluator
 from dfevals.evaluators.values import plain
 from dfevals.exceptions import DataError, RoleError
-from dfevals.roles import Outcome
+from dfevals.roles.declared import Outcome
 
 if TYPE_CHECKING:
     from tqdm import tqdm

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dfevals.analyses.summary import provided
+from dfevals.estimates.asked import provided
 from dfevals.evaluation import Evaluation
 from dfevals.explorers.bands import bands
 from dfevals.explorers.counts import count
@@ -20,7 +20,7 @@ from dfevals.explorers.verdicts import is_affordable, verdicts
 from dfevals.explorers.view import OUTCOMES, View
 from dfevals.metrics.planning import plan
 from dfevals.metrics.registry import find, records
-from dfevals.plots.labels import visible
+from dfevals.words import visible
 
 __all__ = ["ANSWERS", "LIVE", "check_metric", "counts", "default_metric", "matrix", "metric_choices"]
 

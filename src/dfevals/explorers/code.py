@@ -15,9 +15,9 @@ from dfevals.explorers.reading.texts import rows_on_view
 from dfevals.explorers.rows import search_columns
 from dfevals.explorers.state import State
 from dfevals.explorers.view import OUTCOMES, View
-from dfevals.labels import label_key
-from dfevals.plots.labels import visible
-from dfevals.roles import Model, Roles
+from dfevals.roles.declared import Model, Roles
+from dfevals.roles.labels import label_key
+from dfevals.words import visible
 
 __all__ = ["evaluation_code", "rows_code", "table_code", "view_code"]
 

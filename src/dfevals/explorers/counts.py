@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dfevals.bound import BLOCK
 from dfevals.cohorts import Cohorts
 from dfevals.explorers.view import View
+from dfevals.roles.bound import BLOCK
 
 __all__ = ["Counts", "count", "edges_of"]
 

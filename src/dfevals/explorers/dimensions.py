@@ -12,7 +12,7 @@ from dfevals.cohorts import each, plain
 from dfevals.cohorts.definitions import Each
 from dfevals.exceptions import CohortError
 from dfevals.explorers.state import LONGEST, StateError
-from dfevals.plots.labels import visible
+from dfevals.words import visible
 
 __all__ = ["check_plain", "choices", "from_plain", "to_code", "to_plain"]
 

@@ -20,7 +20,7 @@ from dfevals.explorers.reading import texts
 from dfevals.explorers.state import LEVELS, State, checked
 from dfevals.explorers.view import View
 from dfevals.explorers.worker import Cancelled, Worker
-from dfevals.plots.labels import visible
+from dfevals.words import visible
 
 if TYPE_CHECKING:
     from dfevals.evaluation import Evaluation

@@ -14,7 +14,7 @@ from pandas.api import types
 
 from dfevals.explorers.state import State
 from dfevals.explorers.view import View
-from dfevals.plots.labels import visible
+from dfevals.words import visible
 
 __all__ = ["Search", "cell_text", "page_of", "positions", "printable", "search_columns", "whole_cell", "written"]
 

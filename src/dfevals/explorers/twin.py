@@ -11,8 +11,8 @@ from dfevals.explorers import answers
 from dfevals.explorers.counts import count
 from dfevals.explorers.dimensions import from_plain
 from dfevals.explorers.reading.text_twin import TEXT_STYLE, text_html
-from dfevals.plots.labels import count as count_text
-from dfevals.plots.labels import visible
+from dfevals.words import count as count_text
+from dfevals.words import visible
 
 if TYPE_CHECKING:
     from dfevals.explorers.state import State

@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from dfevals.analyses.summary import AFFORDABLE
+from dfevals.analyses.metrics import AFFORDABLE
 from dfevals.explorers.dimensions import from_plain
 from dfevals.explorers.state import State
 from dfevals.explorers.view import View
 from dfevals.metrics.planning import needs_of
 from dfevals.metrics.registry import find, records
 from dfevals.needs import Cells, Moments
-from dfevals.plots.labels import visible
+from dfevals.words import visible
 
 __all__ = ["is_affordable", "verdicts"]
 

@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 
 from dfevals.analyses.worst import losses
-from dfevals.bound import BLOCK, Bound
 from dfevals.cohorts import Cohorts, resolve
 from dfevals.engines.block import Block, validity
 from dfevals.evaluation import Evaluation
@@ -19,8 +18,9 @@ from dfevals.exceptions import check_choice, did_you_mean
 from dfevals.explorers.dimensions import choices, from_plain, to_plain
 from dfevals.explorers.reading.text_roles import has_texts
 from dfevals.explorers.state import State, StateError
-from dfevals.plots.labels import visible
-from dfevals.roles import Model
+from dfevals.roles.bound import BLOCK, Bound
+from dfevals.roles.declared import Model
+from dfevals.words import visible
 
 __all__ = ["View"]
 

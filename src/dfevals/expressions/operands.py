@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dfevals.codes import Array
+from dfevals.columns.codes import Array
 
 __all__ = ["Coded", "Objects", "Operand", "Plain", "Times", "load"]
 

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dfevals.codes import Array, as_blocks, spans
+from dfevals.columns.codes import Array, as_blocks, spans
 from dfevals.exceptions import ExpressionError, did_you_mean
 from dfevals.expressions.grammar import fail, read
 from dfevals.expressions.operands import load

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dfevals.codes import Array
+from dfevals.columns.codes import Array
 from dfevals.expressions.operands import Coded, Objects, Operand, Plain, Times
 
 __all__ = ["Evaluator", "InvalidOperation"]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dfevals.tally.ties import isotonic
+from dfevals.inference.isotonic import isotonic
 
 __all__ = ["METHODS", "fit_calibrator", "fit_temperature"]
 

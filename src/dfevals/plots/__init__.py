@@ -16,7 +16,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "gains",
         "gates",
         "heatmap",
-        "labels",
         "lines",
         "metrics",
         "panels",
@@ -26,7 +25,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "residuals",
         "style",
         "thresholds",
-        "whisker",
     ],
     submod_attrs={"style": ["OVERALL", "PALETTE", "alt_text", "save", "theme"]},
 )

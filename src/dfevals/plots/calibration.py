@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from dfevals import words as write
 from dfevals.exceptions import DataError
 from dfevals.plots import forest, lines, panels, style
-from dfevals.plots import labels as write
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

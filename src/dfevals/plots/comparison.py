@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from dfevals.plots import forest, labels, panels, style
+from dfevals import words
+from dfevals.plots import forest, panels, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -152,16 +153,16 @@ def _write_right(ax: Axes, rows: pd.DataFrame, y: np.ndarray) -> None:
         "xycoords": ax.get_yaxis_transform(), "textcoords": "offset points", "va": "center", "fontsize": 8.5,
         "annotation_clip": False,
     }  # fmt: skip
-    width = 8 + 5.6 * max((len(labels.count(n)) for n in rows["n"]), default=1)
+    width = 8 + 5.6 * max((len(words.count(n)) for n in rows["n"]), default=1)
     ax.annotate("n", (1, -0.75), (width, 0), ha="right", color=muted, **options)
     ax.annotate("verdict (corrected p)", (1, -0.75), (width + 12, 0), ha="left", color=muted, **options)
     for at, row in enumerate(rows.to_dict("records")):
-        ax.annotate(labels.count(row["n"]), (1, y[at]), (width, 0), ha="right", color=text, **options)
+        ax.annotate(words.count(row["n"]), (1, y[at]), (width, 0), ha="right", color=text, **options)
         p = row.get("p_corrected", np.nan)
         tested = np.isfinite(p) and row["verdict"] not in ("equivalent", "too few")
-        words = style.plain(row["verdict"], 26) + (f" ({labels.p_value(p)})" if tested else "")
+        said = style.plain(row["verdict"], 26) + (f" ({words.p_value(p)})" if tested else "")
         color = muted if row["verdict"] in _OPEN else text
-        ax.annotate(words, (1, y[at]), (width + 12, 0), ha="left", color=color, **options)
+        ax.annotate(said, (1, y[at]), (width + 12, 0), ha="left", color=color, **options)
 
 
 def _legend(ax: Axes, rows: pd.DataFrame, winners: list[str]) -> None:
@@ -194,7 +195,7 @@ def _words(rows: pd.DataFrame, names: list[str], metric: str, pairs: Any) -> str
     value = (
         ""
         if first is None
-        else f" {names[0]} {labels.estimate(first['difference'], first['ci_low'], first['ci_high'])}."
+        else f" {names[0]} {words.estimate(first['difference'], first['ci_low'], first['ci_high'])}."
     )
     return f"Differences in {metric}, {pair}.{value} Verdicts: {verdicts}."
 
@@ -239,7 +240,7 @@ def draw_discordant(
         most = max(float(fixed.max(initial=0)), float(broken.max(initial=0))) or 1.0
         for at, row in enumerate(rows.to_dict("records")):
             ax.annotate(
-                labels.count(row["broken"]),
+                words.count(row["broken"]),
                 (-broken[at], y[at]),
                 (-4, 0),
                 textcoords="offset points",
@@ -249,7 +250,7 @@ def draw_discordant(
                 color=text,
             )
             ax.annotate(
-                labels.count(row["fixed"]),
+                words.count(row["fixed"]),
                 (fixed[at], y[at]),
                 (4, 0),
                 textcoords="offset points",
@@ -260,7 +261,7 @@ def draw_discordant(
             )
         ax.axvline(0, color=text, linewidth=1)
         ax.set_xlim(-1.18 * most, 1.18 * most)
-        ax.xaxis.set_major_formatter(lambda v, _: labels.percent(abs(v)) if share else labels.compact(abs(v)))
+        ax.xaxis.set_major_formatter(lambda v, _: words.percent(abs(v)) if share else words.compact(abs(v)))
         ax.set_yticks(y, style.plain_names(names))
         ax.set_ylim((y[-1] if len(y) else 0) + 0.6, -0.6)
         ax.tick_params(axis="y", length=0)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from dfevals.plots import forest, labels, lines, style
+from dfevals import words
+from dfevals.plots import forest, lines, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -91,7 +92,7 @@ def draw(
                 continue
             _draw_line(axis, line, points[(line.cohort, line.model)], row, kind)
             name, short = _AREAS[kind]
-            drawn.append((line, f"{short} {labels.estimate(row[name], row['ci_low'], row['ci_high'])}"))
+            drawn.append((line, f"{short} {words.estimate(row[name], row['ci_low'], row['ci_high'])}"))
         told = lines.explain(axis, panel, drawn, missing, n, corner=corner)
         style.describe(axis, _words(kind, panel, told, level))
 
@@ -117,7 +118,7 @@ def _set_up(ax: Axes, kind: str, rows: dict[tuple[str, str], pd.DataFrame], pane
     dashed: dict[str, Any] = {"color": grey, "linewidth": 1, "linestyle": (0, (4, 3)), "zorder": 1, "label": "_"}
     if kind == "det":
         at = _deviates(np.array(_DET_TICKS))
-        texts = [labels.percent(tick) if tick >= 0.01 else f"{tick:.1%}" for tick in _DET_TICKS]
+        texts = [words.percent(tick) if tick >= 0.01 else f"{tick:.1%}" for tick in _DET_TICKS]
         ax.set_xticks(at, texts, rotation=45)
         ax.set_yticks(at, texts)
         ax.set_xlim(at[0], at[-1])
@@ -143,7 +144,7 @@ def _set_up(ax: Axes, kind: str, rows: dict[tuple[str, str], pd.DataFrame], pane
             ax.axhline(base, **dashed | {"color": shade}, gid="base rate")
             if len({one.cohort for one in own}) == 1:
                 ax.annotate(
-                    f"base rate {labels.percent(base)}", (0.03, base), (0, 2), textcoords="offset points", fontsize=7.5,
+                    f"base rate {words.percent(base)}", (0.03, base), (0, 2), textcoords="offset points", fontsize=7.5,
                     color=grey, va="bottom", xycoords=ax.get_yaxis_transform(), zorder=5,
                 )  # fmt: skip
                 break

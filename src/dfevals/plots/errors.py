@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from dfevals import words
 from dfevals.exceptions import DataError
-from dfevals.plots import forest, labels, lines, panels, style
+from dfevals.plots import forest, lines, panels, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -92,15 +93,15 @@ def _bars(ax: Axes, part: pd.DataFrame, name: str, color: int) -> None:
     ax.set_ylim(len(part) - 0.4, -0.6)
     ax.set_xlim(0, float(high.max()) * 1.18)
     for at, (edge, count) in enumerate(zip(high, part["count"], strict=True)):
-        ax.annotate(labels.count(float(count)), (edge, at), (4, 0), textcoords="offset points", va="center", fontsize=8,
+        ax.annotate(words.count(float(count)), (edge, at), (4, 0), textcoords="offset points", va="center", fontsize=8,
                     color=style.ink(ax)[0])  # fmt: skip
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     ax.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10], min_n_ticks=3))
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: labels.percent(value)))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: words.percent(value)))
     first = part.iloc[0]
     style.describe(
         ax,
         f"Most frequent errors of {name}: {first['y_true']} taken for {first['y_pred']}, "
-        f"{labels.count(float(first['count']))} rows, {labels.percent(float(first['share']))} of the class.",
+        f"{words.count(float(first['count']))} rows, {words.percent(float(first['share']))} of the class.",
     )

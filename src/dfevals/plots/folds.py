@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from dfevals.plots import labels, panels, style
+from dfevals import words
+from dfevals.plots import panels, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -162,6 +163,6 @@ def _words(table: np.ndarray, models: list[str], folds: list[str], metric: str) 
         if np.isfinite(column).any():
             low, high = int(np.nanargmin(column)), int(np.nanargmax(column))
             parts.append(
-                f"{model} from {labels.number(column[low])} (fold {folds[low]}) to {labels.number(column[high])} (fold {folds[high]})"
+                f"{model} from {words.number(column[low])} (fold {folds[low]}) to {words.number(column[high])} (fold {folds[high]})"
             )
     return f"{metric} over {len(folds)} folds: {'; '.join(parts)}."

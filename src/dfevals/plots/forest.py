@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from dfevals.plots import labels, panels, style
+from dfevals import words
+from dfevals.plots import panels, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -317,8 +318,8 @@ def _write_right(ax: Axes, rows: _Rows, values: bool, n: bool) -> None:
     if n and not np.isnan(rows.n).all():
         counts = [_counts(row) for row in rows.n]
         start += 5.6 * max(map(len, [*counts, rows.counted]))
-        for y, words in zip([-0.75, *rows.y], [rows.counted, *counts], strict=True):
-            ax.annotate(words, (1, y), (start, 0), ha="right", color=muted if y < 0 else text, **options)
+        for y, said in zip([-0.75, *rows.y], [rows.counted, *counts], strict=True):
+            ax.annotate(said, (1, y), (start, 0), ha="right", color=muted if y < 0 else text, **options)
         start += 12
     if values:
         ax.annotate("value [interval]", (1, -0.75), (start, 0), ha="left", color=muted, **options)
@@ -332,7 +333,7 @@ def _counts(n: np.ndarray) -> str:
     if not known.size:
         return ""
     low, high = float(known.min()), float(known.max())
-    return labels.count(low) if low == high else f"{labels.count(low)}–{labels.count(high)}"
+    return words.count(low) if low == high else f"{words.count(low)}–{words.count(high)}"
 
 
 def _value(rows: _Rows, row: int) -> str:
@@ -341,7 +342,7 @@ def _value(rows: _Rows, row: int) -> str:
         why = style.plain(rows.notes[row, 0], 28)
         return f"undefined: {why}" if why else "undefined"
     flag = _FLAGS.get(str(rows.flags[row, 0]), "")
-    return f"{labels.estimate(value, rows.low[row, 0], rows.high[row, 0])}  {flag}".rstrip()
+    return f"{words.estimate(value, rows.low[row, 0], rows.high[row, 0])}  {flag}".rstrip()
 
 
 def _words(rows: _Rows, title: str, level: float | None) -> str:
@@ -349,15 +350,15 @@ def _words(rows: _Rows, title: str, level: float | None) -> str:
     for at, model in enumerate(rows.models):
         value = rows.value[:, at]
         shown = [row for row in range(len(rows.names)) if row != rows.overall and np.isfinite(value[row])]
-        words = f"{model}: " if len(rows.models) > 1 else ""
+        said = f"{model}: " if len(rows.models) > 1 else ""
         if rows.overall is not None:
             ends = value[rows.overall], rows.low[rows.overall, at], rows.high[rows.overall, at]
-            words += f"overall {labels.estimate(*ends)}; "
+            said += f"overall {words.estimate(*ends)}; "
         if shown:
             least, most = min(shown, key=lambda row: value[row]), max(shown, key=lambda row: value[row])
-            words += f"lowest {rows.names[least]} {labels.number(value[least])}, "
-            words += f"highest {rows.names[most]} {labels.number(value[most])}"
-        parts.append(words.rstrip("; "))
+            said += f"lowest {rows.names[least]} {words.number(value[least])}, "
+            said += f"highest {rows.names[most]} {words.number(value[most])}"
+        parts.append(said.rstrip("; "))
     cohorts = len(rows.names) - (rows.overall is not None)
     with_level = f" with {level * 100:g}% intervals" if level is not None else ""
     return f"Forest chart of {title} for {cohorts} cohorts{with_level}. {'. '.join(parts)}."

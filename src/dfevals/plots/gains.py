@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from dfevals import words
 from dfevals.exceptions import MetricError, check_choice
-from dfevals.plots import labels, lines, style
+from dfevals.plots import lines, style
 from dfevals.plots.curves import _keyed
 
 if TYPE_CHECKING:
@@ -32,11 +33,11 @@ def caption(row: Any) -> str:
     """KS, AUC, Gini and concordance of one model and cohort in words."""
     if row["note"]:
         return str(row["note"])
-    ks = labels.estimate(row["ks"], row["ks_low"], row["ks_high"])
-    auc = labels.estimate(row["roc_auc"], row["roc_auc_low"], row["roc_auc_high"])
+    ks = words.estimate(row["ks"], row["ks_low"], row["ks_high"])
+    auc = words.estimate(row["roc_auc"], row["roc_auc_low"], row["roc_auc_high"])
     return (
-        f"KS {ks} at score {labels.number(row['ks_score'])} (best {labels.percent(row['ks_depth'])}); AUC {auc}; "
-        f"Gini {labels.number(row['gini'])}; concordant {labels.percent(row['concordant'])}"
+        f"KS {ks} at score {words.number(row['ks_score'])} (best {words.percent(row['ks_depth'])}); AUC {auc}; "
+        f"Gini {words.number(row['gini'])}; concordant {words.percent(row['concordant'])}"
     )
 
 
@@ -131,7 +132,7 @@ def _gain(ax: Axes, line: lines.Line, curve: Any, row: Any, bins: Any, best: Any
     at = bins["gain"].to_numpy(float)
     depth = bins["cum_n"].to_numpy(float) / bins["cum_n"].to_numpy(float)[-1]
     use = int(np.argmin(np.abs(depth - 0.2)))
-    return f"best {labels.percent(depth[use])} hold {labels.percent(at[use])}"
+    return f"best {words.percent(depth[use])} hold {words.percent(at[use])}"
 
 
 def _by_bin(name: str) -> Any:
@@ -146,8 +147,8 @@ def _by_bin(name: str) -> Any:
             gid="quiet" if line.quiet else "curve", label="_",
         )  # fmt: skip
         if name == "lift":
-            return f"bin 1: {labels.estimate(value[0], low[0], high[0])}"
-        return f"bin 1: {labels.percent(value[0])} [{labels.percent(low[0])}, {labels.percent(high[0])}]"
+            return f"bin 1: {words.estimate(value[0], low[0], high[0])}"
+        return f"bin 1: {words.percent(value[0])} [{words.percent(low[0])}, {words.percent(high[0])}]"
 
     return one
 
@@ -163,7 +164,7 @@ def _ks(ax: Axes, line: lines.Line, curve: Any, row: Any, bins: Any, best: Any, 
                 fontsize=8, color=lines.color(ax, line), ha="right", va="bottom")  # fmt: skip
     ax.annotate("negatives", (0.6, float(np.interp(0.6, x, curve["negatives"]))), (0, -6), textcoords="offset points",
                 fontsize=8, color=grey, ha="left", va="top")  # fmt: skip
-    return f"KS {labels.estimate(row['ks'], row['ks_low'], row['ks_high'])} at score {labels.number(row['ks_score'])}"
+    return f"KS {words.estimate(row['ks'], row['ks_low'], row['ks_high'])} at score {words.number(row['ks_score'])}"
 
 
 def _money(name: str) -> Any:
@@ -202,14 +203,14 @@ def _money(name: str) -> Any:
         )
         if str(found["note"]).startswith("contacting nobody"):
             return "contact nobody: it never pays"
-        note = f"{'best' if name == 'profit' else 'most profit at'} {labels.percent(found['depth'])} [{labels.percent(found['depth_low'])}, {labels.percent(found['depth_high'])}]"
+        note = f"{'best' if name == 'profit' else 'most profit at'} {words.percent(found['depth'])} [{words.percent(found['depth_low'])}, {words.percent(found['depth_high'])}]"
         return f"{note}: {_amount(found['profit'])}" if name == "profit" else note
 
     return one
 
 
 def _amount(value: float) -> str:
-    return labels.compact(value) if value >= 0 else f"−{labels.compact(-value)}"
+    return words.compact(value) if value >= 0 else f"−{words.compact(-value)}"
 
 
 def _return(share: float) -> str:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from dfevals.plots import forest, labels, panels, style
+from dfevals import words
+from dfevals.plots import forest, panels, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -128,11 +129,11 @@ def _write_right(ax: Axes, rows: pd.DataFrame, y: np.ndarray) -> None:
         "xycoords": ax.get_yaxis_transform(), "textcoords": "offset points", "va": "center", "fontsize": 8.5,
         "annotation_clip": False,
     }  # fmt: skip
-    width = 8 + 5.6 * max((len(labels.count(n)) for n in rows["n"]), default=1)
+    width = 8 + 5.6 * max((len(words.count(n)) for n in rows["n"]), default=1)
     ax.annotate("n", (1, -0.75), (width, 0), ha="right", color=muted, **options)
     ax.annotate("answer", (1, -0.75), (width + 12, 0), ha="left", color=muted, **options)
     for at, row in enumerate(rows.to_dict("records")):
-        ax.annotate(labels.count(row["n"]), (1, y[at]), (width, 0), ha="right", color=text, **options)
+        ax.annotate(words.count(row["n"]), (1, y[at]), (width, 0), ha="right", color=text, **options)
         undefined = "" if np.isfinite(row["value"]) else f": {style.plain(row.get('note', ''), 28)}".rstrip(": ")
         color = _shade(ax, row["answer"]) if row["answer"] in _HUES else muted
         ax.annotate(_WORDS[row["answer"]] + undefined, (1, y[at]), (width + 12, 0), ha="left", color=color, **options)
@@ -141,7 +142,7 @@ def _write_right(ax: Axes, rows: pd.DataFrame, y: np.ndarray) -> None:
 def _alternative(rows: pd.DataFrame, names: list[str]) -> str:
     counts = rows["answer"].value_counts(sort=False)
     failed = [
-        f"{name} {labels.estimate(row['value'], row['ci_low'], row['ci_high'])}"
+        f"{name} {words.estimate(row['value'], row['ci_low'], row['ci_high'])}"
         for name, row in zip(names, rows.to_dict("records"), strict=True)
         if row["answer"] == "fail"
     ]

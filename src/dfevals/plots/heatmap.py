@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from dfevals import words
 from dfevals.exceptions import DataError
-from dfevals.plots import labels, matrix, panels, style
+from dfevals.plots import matrix, panels, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -95,7 +96,7 @@ def draw(
         )
         _label(ax, value, rows, columns)
         _mark(ax, values, counts, few)
-        heading = _metric(frame) + (f", overall {labels.number(overall)}" if overall is not None else "")
+        heading = _metric(frame) + (f", overall {words.number(overall)}" if overall is not None else "")
         hatched = any(text.get_text() == HATCHED for text in ax.texts)
         ax.set_title(style.plain(title or heading, 80), pad=19 if hatched else None)
     style.describe(ax, _words(value, values, (title or heading) + _direction(better), rows, columns))
@@ -163,7 +164,7 @@ def _decimals(cells: pd.DataFrame, crowded: bool) -> int:
         cells[name].to_numpy(dtype=float, na_value=np.nan) if name in cells else np.full(len(cells), np.nan)
         for name in ("value", "ci_low", "ci_high")
     )
-    places = [labels.places(*row) for row in zip(*ends, strict=True) if np.isfinite(row[0])]
+    places = [words.places(*row) for row in zip(*ends, strict=True) if np.isfinite(row[0])]
     usual = int(np.median(places)) if places else 2
     return min(usual, 2 if crowded else 3)
 
@@ -172,8 +173,8 @@ def _texts(values: np.ndarray, counts: np.ndarray, decimals: int, crowded: bool)
     texts = np.full(values.shape, "", dtype=object)
     for at, value in np.ndenumerate(values):
         n = float(counts[at])
-        count = "" if np.isnan(n) else f"\n{labels.compact(n)}" if crowded else f"\nn={labels.compact(n)}"
-        texts[at] = f"{labels.number(float(value), decimals)}{count}"
+        count = "" if np.isnan(n) else f"\n{words.compact(n)}" if crowded else f"\nn={words.compact(n)}"
+        texts[at] = f"{words.number(float(value), decimals)}{count}"
     return texts
 
 
@@ -210,11 +211,11 @@ def _metric(frame: pd.DataFrame) -> str:
 
 
 def _words(value: pd.DataFrame, values: np.ndarray, title: str, rows: str, columns: str) -> str:
-    words = f"Heat map of {title} by {rows} ({values.shape[0]}) and {columns} ({values.shape[1]})."
+    said = f"Heat map of {title} by {rows} ({values.shape[0]}) and {columns} ({values.shape[1]})."
     if not np.isfinite(values).any():
-        return words
+        return said
     ends = []
     for word, at in (("Lowest", np.nanargmin(values)), ("highest", np.nanargmax(values))):
         row, column = divmod(int(at), values.shape[1])
-        ends.append(f"{word} {value.index[row]} · {value.columns[column]} {labels.number(float(values[row, column]))}")
-    return f"{words} {', '.join(ends)}."
+        ends.append(f"{word} {value.index[row]} · {value.columns[column]} {words.number(float(values[row, column]))}")
+    return f"{said} {', '.join(ends)}."

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from dfevals import words
 from dfevals.exceptions import MetricError, check_choice
-from dfevals.plots import forest, labels, panels, style
+from dfevals.plots import forest, panels, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -238,7 +239,7 @@ def explain(
     if not loud:
         empty(ax, reason or "no rows")
     rows = max((n[line.cohort, line.model] for line in panel.lines if not line.quiet), default=0.0)
-    extra = [f"n = {labels.count(rows)}"] if one and rows > 0 else []
+    extra = [f"n = {words.count(rows)}"] if one and rows > 0 else []
     key(ax, entries if named else [], corner=corner, extra=extra, outside=not panel.title, room=room)
     shown = "; ".join(text if text.startswith(line.name) else f"{line.name} {text}" for line, text in entries if text)
     size = f" {extra[0]}." if extra else ""
@@ -248,7 +249,7 @@ def explain(
 def _entry(panel: Panel, line: Line, text: str, n: float | None) -> str:
     """What stands in the key: the name where it is not the panel's, and the rows where they differ within the panel."""
     named = (len(panel.lines) > 1 or not panel.title) and line.name != panel.title
-    rows = f"(n = {labels.compact(n)})" if n is not None else ""
+    rows = f"(n = {words.compact(n)})" if n is not None else ""
     return "  ".join(filter(None, [line.name if named else "", rows, text]))
 
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dfevals.plots import labels, panels, style
+from dfevals import words
+from dfevals.plots import panels, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,9 +46,9 @@ def draw(
         text, muted = style.ink(ax)
         ax.plot(x, y, color=text, linewidth=1.2)
         parts = (
-            (x <= -rope, style.color(ax, 1), f"{b} better: {labels.percent(float(test.p_b))}"),
-            (np.abs(x) <= rope, muted, f"equivalent (±{rope:g}): {labels.percent(float(test.p_rope))}"),
-            (x >= rope, style.color(ax, 0), f"{a} better: {labels.percent(float(test.p_a))}"),
+            (x <= -rope, style.color(ax, 1), f"{b} better: {words.percent(float(test.p_b))}"),
+            (np.abs(x) <= rope, muted, f"equivalent (±{rope:g}): {words.percent(float(test.p_rope))}"),
+            (x >= rope, style.color(ax, 0), f"{a} better: {words.percent(float(test.p_a))}"),
         )
         for mask, color, label in parts:
             ax.fill_between(x, y, where=mask, color=color, alpha=0.55, linewidth=0, label=label)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from dfevals.plots import forest, labels, panels, style
+from dfevals import words
+from dfevals.plots import forest, panels, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -106,12 +107,12 @@ def _write_right(ax: Axes, rows: pd.DataFrame, y: np.ndarray) -> None:
         "xycoords": ax.get_yaxis_transform(), "textcoords": "offset points", "va": "center", "fontsize": 8.5,
         "annotation_clip": False,
     }  # fmt: skip
-    counts = [labels.count(n) for n in rows["n"]]
-    needed = [labels.count(n) if np.isfinite(n) else "" for n in rows["rows_needed"]]
+    counts = [words.count(n) for n in rows["n"]]
+    needed = [words.count(n) if np.isfinite(n) else "" for n in rows["rows_needed"]]
     first = 8 + 5.6 * max(map(len, [*counts, "n"]))
     second = first + 12 + 5.6 * max(map(len, [*needed, "n needed"]))
-    for words, place in (("n", first), ("n needed", second)):
-        ax.annotate(words, (1, -0.75), (place, 0), ha="right", color=muted, **options)
+    for said, place in (("n", first), ("n needed", second)):
+        ax.annotate(said, (1, -0.75), (place, 0), ha="right", color=muted, **options)
     ax.annotate("power", (1, -0.75), (second + 12, 0), ha="left", color=muted, **options)
     for at, row in enumerate(rows.to_dict("records")):
         ax.annotate(counts[at], (1, y[at]), (first, 0), ha="right", color=text, **options)
@@ -129,15 +130,15 @@ def _legend(ax: Axes, rows: pd.DataFrame, enough: np.ndarray, target_power: floa
     blue, ground = style.color(ax, 0), ax.get_facecolor()
     above = offset_copy(ax.transAxes, ax.figure.canvas.figure, y=13, units="points")  # over the names of the columns
     found = [
-        (Line2D([], [], color=blue, marker="o", markersize=5.5, linewidth=0, markerfacecolor=fill), words)
-        for fill, words, shown in (
+        (Line2D([], [], color=blue, marker="o", markersize=5.5, linewidth=0, markerfacecolor=fill), said)
+        for fill, said, shown in (
             (blue, "difference, rows suffice", enough.any()),
             (ground, "difference, too few rows", (~enough & rows["target"].notna()).any()),
         )
         if shown
     ]
     handles = [Patch(facecolor=style.ink(ax)[1], alpha=0.35), *(handle for handle, _ in found)]
-    texts = [f"too small to find (power below {target_power:.0%})", *(words for _, words in found)]
+    texts = [f"too small to find (power below {target_power:.0%})", *(said for _, said in found)]
     ax.legend(
         handles, texts, loc="lower left", bbox_to_anchor=(-0.015, 0.995), bbox_transform=above, ncols=3, handlelength=1.2, columnspacing=1.2,
         borderpad=0.2,
@@ -146,7 +147,7 @@ def _legend(ax: Axes, rows: pd.DataFrame, enough: np.ndarray, target_power: floa
 
 def _words(rows: pd.DataFrame, names: list[str], metric: str, enough: np.ndarray) -> str:
     known = [(name, size) for name, size in zip(names, rows["detectable"], strict=True) if np.isfinite(size)]
-    shown = "; ".join(f"{name} {labels.number(size)}" for name, size in known[:6])
+    shown = "; ".join(f"{name} {words.number(size)}" for name, size in known[:6])
     return (
         f"Smallest differences in {metric} that the rows find: {shown or 'none'}. "
         f"The difference in question is found in {int(enough.sum())} of {len(rows)} rows of the chart."

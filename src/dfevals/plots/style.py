@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from dfevals.plots import labels
+from dfevals import words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -166,12 +166,12 @@ def legible(ax: Axes, shade: str) -> str:
 
 def plain(text: object, limit: int = 48) -> str:
     """A name as chart text: hidden characters visible, `$` not taken for mathematics, long names shortened."""
-    return labels.shorten(labels.visible(text), limit).replace("$", r"\$")
+    return words.shorten(words.visible(text), limit).replace("$", r"\$")
 
 
 def plain_names(names: Iterable[object], limit: int = 48) -> list[str]:
     """Names that stand side by side as chart text: as `plain`, and different names stay different."""
-    return [text.replace("$", r"\$") for text in labels.shorten_apart(map(labels.visible, names), limit)]
+    return [text.replace("$", r"\$") for text in words.shorten_apart(map(words.visible, names), limit)]
 
 
 def wrapped(names: Sequence[str], width: int = 12, lines: int = 2) -> list[str] | None:
@@ -198,7 +198,7 @@ def readable(ax: Axes) -> None:
 
 def describe(ax: Axes, text: str) -> None:
     """Give `ax` its text alternative; a notebook keeps that of the figure with the picture, as its `alt`."""
-    _ALT[ax] = labels.visible(text)
+    _ALT[ax] = words.visible(text)
     figure: Any = ax.figure.canvas.figure
     figure._repr_mimebundle_ = _Alternative(alt_text(figure))
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from dfevals import words
 from dfevals.exceptions import DataError, MetricError, check_choice
-from dfevals.plots import forest, labels, lines, style
+from dfevals.plots import forest, lines, style
 from dfevals.plots.curves import _keyed
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ def _objective(ax: Axes, line: lines.Line, part: Any, row: Any, quantity: str) -
     ax.plot(
         at, row["value"], "o", color=shade, markersize=6.5, markeredgecolor=ax.get_facecolor(), zorder=6, gid="best"
     )
-    return f"best {labels.estimate(at, low, high)}"
+    return f"best {words.estimate(at, low, high)}"
 
 
 def _metrics(ax: Axes, line: lines.Line, part: Any) -> str:

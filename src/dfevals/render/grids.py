@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from dfevals.plots import labels
+from dfevals import words
 
 __all__ = ["Grid", "levels"]
 
@@ -107,4 +107,4 @@ def _factorize(column: pd.Series) -> tuple[np.ndarray, Sequence[object]]:
 
 def _interval_texts(frame: pd.DataFrame) -> pd.Series:
     numbers = (frame[name].to_numpy(dtype=float, na_value=np.nan).tolist() for name in ("value", "ci_low", "ci_high"))
-    return pd.Series([labels.estimate(*row) for row in zip(*numbers, strict=True)], dtype=object)
+    return pd.Series([words.estimate(*row) for row in zip(*numbers, strict=True)], dtype=object)

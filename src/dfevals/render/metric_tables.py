@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from dfevals.plots import labels
+from dfevals import words
 from dfevals.render import table as render
 from dfevals.render.grids import Grid
 from dfevals.render.plain_tables import left_out, plain_table, whisker_axis
@@ -217,14 +217,14 @@ class _Shown:
         notes = self.notes[place].reshape(-1)
         titles = []
         for value, low, high, n, support, note in zip(*(part.tolist() for part in parts), notes, strict=True):
-            words = [labels.estimate(value, low, high)]
+            said = [words.estimate(value, low, high)]
             if not math.isnan(n):
-                words.append(f"n = {labels.count(n)}")
+                said.append(f"n = {words.count(n)}")
             if not math.isnan(support) and support != n:
-                words.append(f"support = {labels.count(support)}")
+                said.append(f"support = {words.count(support)}")
             if note:
-                words.append(str(note)[:300])
-            titles.append(labels.visible("; ".join(words)))
+                said.append(str(note)[:300])
+            titles.append(words.visible("; ".join(said)))
         return titles
 
     def footnotes(self) -> list[str]:
@@ -249,8 +249,8 @@ class _Shown:
 
 def _span(low: float, high: float) -> str:
     if high < low:
-        return labels.UNDEFINED
-    return labels.count(low) if low == high else f"{labels.count(low)}–{labels.count(high)}"
+        return words.UNDEFINED
+    return words.count(low) if low == high else f"{words.count(low)}–{words.count(high)}"
 
 
 def _detail(frame: pd.DataFrame, grid: Grid, level: float | None, dropped: Mapping[str, int]) -> str:
@@ -264,6 +264,6 @@ def _detail(frame: pd.DataFrame, grid: Grid, level: float | None, dropped: Mappi
     if len(grid.models) == 1 and grid.models[0]:
         parts.append(f"model {grid.models[0]}")
     if dropped:
-        each = ", ".join(f"{model} {labels.count(n)}" for model, n in dropped.items())
+        each = ", ".join(f"{model} {words.count(n)}" for model, n in dropped.items())
         parts.append(f"rows dropped for missing values: {each}")
     return " · ".join(parts)

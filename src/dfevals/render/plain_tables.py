@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from dfevals.plots import labels
+from dfevals import words
 from dfevals.render import table as render
 from dfevals.render.grids import levels
 
@@ -62,14 +62,14 @@ def _plain_estimate(head: pd.DataFrame, name: str) -> render.Column:
 def _plain_numbers(name: str, values: pd.Series) -> render.Column:
     numbers = values.to_numpy(dtype=float, na_value=np.nan)
     if name.startswith("p_"):
-        return render.number_column(name, numbers, labels.p_value)
+        return render.number_column(name, numbers, words.p_value)
     if pd.api.types.is_integer_dtype(values):
         return render.count_column(name, numbers)
     finite = numbers[np.isfinite(numbers)]
     decimals = (
-        max((labels.places(value) for value in finite), default=3) if np.abs(finite).max(initial=0) < 1e3 else None
+        max((words.places(value) for value in finite), default=3) if np.abs(finite).max(initial=0) < 1e3 else None
     )
-    return render.number_column(name, numbers, lambda value: labels.number(value, decimals))
+    return render.number_column(name, numbers, lambda value: words.number(value, decimals))
 
 
 def whisker_axis(value: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[float, float]:

@@ -1,6 +1,6 @@
 """The style sheet of HTML tables: scoped by class, legible on light and dark grounds and when narrow."""
 
-from dfevals.plots.whisker import HEIGHT, WIDTH
+from dfevals.render.whisker import HEIGHT, WIDTH
 
 __all__ = ["STYLE"]
 

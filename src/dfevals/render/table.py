@@ -11,9 +11,9 @@ from typing import TypeVar
 
 import numpy as np
 
-from dfevals.plots import labels
-from dfevals.plots.whisker import whiskers
+from dfevals import words
 from dfevals.render.style import STYLE
+from dfevals.render.whisker import whiskers
 
 __all__ = [
     "FLAGS",
@@ -42,7 +42,7 @@ def escape(text: object) -> str:
     >>> escape("<b>")
     '&lt;b&gt;'
     """
-    return html.escape(labels.visible(text), quote=True)
+    return html.escape(words.visible(text), quote=True)
 
 
 @dataclass(frozen=True)
@@ -188,7 +188,7 @@ class Table:
         """An aligned table for a terminal."""
         grid = [_text_cells(column, spans) for column, spans in _with_spans(self.columns, len(self))]
         widths = [max(map(_width, [column.label, *cells])) for column, cells in zip(self.columns, grid, strict=True)]
-        lines = [labels.visible(self.title), labels.visible(self.detail)]
+        lines = [words.visible(self.title), words.visible(self.detail)]
         groups = []
         for run in _runs(zip(self.columns, widths, strict=True), lambda pair: pair[0].group):
             groups.append(_pad(run[0][0].group, sum(width for _, width in run) + 2 * (len(run) - 1), "left"))
@@ -201,7 +201,7 @@ class Table:
             lines.append("  ".join(cells).rstrip())
             if row in self.apart and row + 1 not in self.apart and row + 1 < len(self):
                 lines.append("  ".join("┈" * width for width in widths))
-        lines += [self.more, *(f"  {labels.visible(note)}" for note in self.notes)]
+        lines += [self.more, *(f"  {words.visible(note)}" for note in self.notes)]
         return "\n".join(line for line in lines if line)
 
     def to_markdown(self) -> str:
@@ -228,23 +228,23 @@ def text_column(
     label: str, values: Iterable[object], *, header: bool = False, merge: bool = False, wrap: bool = False
 ) -> Column:
     """A column of names; long ones are shortened in the middle, with the whole name as tooltip."""
-    full = [labels.visible(value) for value in values]
-    cells = [labels.shorten(text, _NAME_LIMIT) for text in full]
+    full = [words.visible(value) for value in values]
+    cells = [words.shorten(text, _NAME_LIMIT) for text in full]
     titles = [text[:1000] if text != cell else "" for text, cell in zip(full, cells, strict=True)]
     shown = titles if any(titles) else None
-    return Column(labels.visible(label), cells, header=header, merge=merge, titles=shown, wrap=wrap)
+    return Column(words.visible(label), cells, header=header, merge=merge, titles=shown, wrap=wrap)
 
 
 def count_column(label: str, values: Iterable[float], *, merge: bool = False) -> Column:
     """A right-aligned column of counts or sums of weights."""
-    return Column(labels.visible(label), [labels.count(float(value)) for value in values], "right", merge=merge)
+    return Column(words.visible(label), [words.count(float(value)) for value in values], "right", merge=merge)
 
 
 def number_column(
-    label: str, values: Iterable[float], write: Callable[[float], str] = labels.number, *, merge: bool = False
+    label: str, values: Iterable[float], write: Callable[[float], str] = words.number, *, merge: bool = False
 ) -> Column:
     """A right-aligned column of numbers without intervals; `write` turns one into text."""
-    return Column(labels.visible(label), [write(float(value)) for value in values], "right", merge=merge)
+    return Column(words.visible(label), [write(float(value)) for value in values], "right", merge=merge)
 
 
 def estimate_column(
@@ -289,11 +289,11 @@ def estimate_column(
     Column
     """
     rows = len(value)
-    words = [FLAGS.get(flag, labels.visible(flag)) for flag in flags] if flags is not None else [""] * rows
-    whys = [labels.shorten(reason, 28) for reason in reasons] if reasons is not None else [""] * rows
-    decimals = [labels.places(v, a, b) for v, a, b in zip(value, low, high, strict=True)]
-    numbers = [labels.number(v, d) for v, d in zip(value, decimals, strict=True)]
-    ranges = [labels.interval(a, b, d) for a, b, d in zip(low, high, decimals, strict=True)]
+    said = [FLAGS.get(flag, words.visible(flag)) for flag in flags] if flags is not None else [""] * rows
+    whys = [words.shorten(reason, 28) for reason in reasons] if reasons is not None else [""] * rows
+    decimals = [words.places(v, a, b) for v, a, b in zip(value, low, high, strict=True)]
+    numbers = [words.number(v, d) for v, d in zip(value, decimals, strict=True)]
+    ranges = [words.interval(a, b, d) for a, b, d in zip(low, high, decimals, strict=True)]
     pictures = whiskers(value, low, high, axis, reference) if axis is not None else [""] * rows
     drawn = [
         picture or (f'<span class="dfe-why">{escape(why)}</span>' if why else "")
@@ -303,14 +303,14 @@ def estimate_column(
         "dfe-v": _aligned(numbers, "\u2007", "\u2008"),
         "dfe-i" if show_interval else "dfe-i dfe-sr": [f"<span>{text}</span>" if text else "" for text in ranges],
         "dfe-w": drawn,
-        "dfe-f": [_flag_markup(word, show_interval) for word in words],
+        "dfe-f": [_flag_markup(word, show_interval) for word in said],
     }
     kinds = [kind for kind, texts in pieces.items() if kind == "dfe-v" or any(texts)]
-    plain = zip(_aligned(numbers, " ", " "), ranges, words, whys, strict=True)
+    plain = zip(_aligned(numbers, " ", " "), ranges, said, whys, strict=True)
     return Column(
-        labels.visible(label),
+        words.visible(label),
         [" ".join(filter(None, [text, span, word[:1], why])) for text, span, word, why in plain],
-        group=labels.visible(group),
+        group=words.visible(group),
         parts=list(zip(*(pieces[kind] for kind in kinds), strict=True)),
         kinds=kinds,
         titles=titles,
@@ -404,5 +404,5 @@ def _pipe_row(cells: Iterable[str]) -> str:
 
 
 def _markdown(text: str) -> str:
-    text = html.escape(labels.visible(text), quote=False).replace("\\", "\\\\")
+    text = html.escape(words.visible(text), quote=False).replace("\\", "\\\\")
     return "".join(f"\\{char}" if char in "|*_`#~" else char for char in text).replace("](", "]\\(")

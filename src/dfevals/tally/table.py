@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from dfevals.exceptions import DataError
 from dfevals.needs import Need, ScoreBins, Scores
-from dfevals.roles import stand_in
+from dfevals.roles.declared import stand_in
 from dfevals.tally.bins import BinTally
 from dfevals.tally.cells import CellTally
 from dfevals.tally.clusters import ClusterSums
@@ -217,7 +217,7 @@ class Tally:
         **options
             `ci`, `interval`, `n_resamples`, `random_state`, `by_class`, `relative_to` as in `ev.metrics`.
         """
-        from dfevals.analyses.summary import summarise
+        from dfevals.analyses.metrics import summarise
 
         return summarise(self, metrics, **options)
 

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dfevals.inference.isotonic import isotonic
 from dfevals.tally.scores import ScoreTally
 
-__all__ = ["BinSums", "TieTable", "isotonic", "quantile_cuts", "uniform_cuts", "uniform_edges"]
+__all__ = ["BinSums", "TieTable", "quantile_cuts", "uniform_cuts", "uniform_edges"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -267,33 +268,6 @@ class BinSums:
     def n_eff(self) -> Floats:
         """Effective rows, (Σw)² / Σw²."""
         return self.n**2 / self.square
-
-
-def isotonic(value: Floats, weight: Floats, series: npt.NDArray[Any]) -> tuple[Floats, Ints]:
-    """Isotonic regressions of many series of values in [0, 1] in one pass of pool-adjacent-violators.
-
-    Parameters
-    ----------
-    value, weight : array, shape (n,)
-    series : array of int, shape (n,)
-        Ascending number of the series that a value belongs to.
-
-    Returns
-    -------
-    fitted : array, shape (n,)
-    starts : array of int
-        First value of every pool.
-
-    Notes
-    -----
-    Each series is lifted above the one before it, so that no pool spans two of them. Linear in n (Busing 2022).
-    """
-    from scipy.optimize import isotonic_regression
-
-    lift = 2.0 * series
-    found = isotonic_regression(value + lift, weights=weight)
-    fitted: Floats = found.x - lift
-    return fitted, np.asarray(found.blocks[:-1], np.int64)
 
 
 def uniform_cuts(ties: TieTable, bins: int) -> Ints:

@@ -12,7 +12,7 @@ from typing import Any
 from dfevals.evaluators.overlap import ContextIndex
 from dfevals.evaluators.support import SentenceSupport, load_model, support
 from dfevals.explorers.rows import printable
-from dfevals.plots.labels import visible
+from dfevals.words import visible
 
 __all__ = ["Mark", "Supported", "differing", "evidence", "pieces", "sentence_support"]
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from dfevals.explorers.state import State
 from dfevals.explorers.view import View
-from dfevals.plots.labels import visible
+from dfevals.words import visible
 
 __all__ = ["partner_of"]
 

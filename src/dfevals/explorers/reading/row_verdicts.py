@@ -9,8 +9,8 @@ from dfevals.evaluators.values import is_missing
 from dfevals.explorers.reading.text_roles import Reader, answer_of, readers
 from dfevals.explorers.rows import printable, written
 from dfevals.explorers.view import View
-from dfevals.plots.labels import visible
-from dfevals.roles import Outcome
+from dfevals.roles.declared import Outcome
+from dfevals.words import visible
 
 __all__ = ["verdicts_of"]
 

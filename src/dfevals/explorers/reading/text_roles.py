@@ -11,9 +11,9 @@ from typing import Any
 import pandas as pd
 from pandas.api import types
 
-from dfevals.bound import Bound
 from dfevals.explorers.state import TEXT_ROLES
-from dfevals.plots.labels import visible
+from dfevals.roles.bound import Bound
+from dfevals.words import visible
 
 __all__ = ["Reader", "TextColumn", "answer_of", "has_texts", "readers", "text_columns"]
 

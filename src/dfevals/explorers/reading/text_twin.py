@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dfevals import render
 from dfevals.explorers.reading.texts import row_on_view
-from dfevals.plots.labels import count
+from dfevals.words import count
 
 if TYPE_CHECKING:
     from dfevals.explorers.state import State

@@ -22,7 +22,7 @@ from dfevals.explorers.reading.text_roles import Reader, TextColumn, answer_of, 
 from dfevals.explorers.rows import LONG, PATIENCE, positions, printable, searched, written
 from dfevals.explorers.state import State, StateError
 from dfevals.explorers.view import View
-from dfevals.plots.labels import visible
+from dfevals.words import visible
 
 __all__ = ["MORE", "check", "row_on_view", "rows_on_view"]
 

@@ -1,0 +1,246 @@
+"""Numbers behind a reliability diagram, from tie tables: points, bands, bars, errors and the summary, all as arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from dfevals.analyses.calibration.bands import (
+    binned_consistency,
+    consistency_band,
+    hosmer_lemeshow,
+    isotonic_confidence,
+    mean_bias,
+    smooth_curve,
+)
+from dfevals.inference.levels import normal_quantile
+from dfevals.inference.proportions import wilson
+from dfevals.metrics.reliability import (
+    CUTS,
+    decompose,
+    ece_of,
+    logistic_recalibration,
+    smooth_ece_of,
+    spiegelhalter_of,
+)
+from dfevals.tally.ties import BinSums, TieTable, quantile_cuts, uniform_cuts
+
+__all__ = [
+    *("BARS", "ERROR_BINS", "NO_BAND", "Placed", "Settings", "bars_of", "before_and_after", "binned_points"),
+    *("errors_of", "even_sums", "points_of", "summary_of"),
+]
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Placed = tuple[Ints, dict[str, Any]]  # the cohort of every row, and columns
+GROUPS = 10  # of the Hosmer–Lemeshow test
+ERROR_BINS = 15
+BARS = 40  # of the histogram of scores
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How curves are made."""
+
+    strategy: str = "corp"
+    bins: int = 10
+    band: str | None = "consistency"
+    level: float = 0.95
+    n_resamples: int = 1000
+
+
+def even_sums(ties: TieTable, *bins: int) -> list[BinSums]:
+    """Sums over bins of equal width, for several numbers of bins."""
+    return ties.sums_of(*(uniform_cuts(ties, number) for number in bins))
+
+
+def errors_of(even: BinSums, rows: Floats, level: float) -> dict[str, Any]:
+    """Errors of every cohort, binned by `ERROR_BINS` bins of equal width."""
+    errors = ece_of(even, len(rows))
+    low, high = errors.bounds(level)
+    return {
+        "n": whole(rows),
+        "ece": errors.debiased,
+        "ece_low": low,
+        "ece_high": high,
+        "ece_plugin": errors.plugin,
+        "mce": errors.greatest,
+    }
+
+
+NO_BAND: Placed = (np.zeros(0, np.int64), {"score": np.zeros(0), "low": np.zeros(0), "high": np.zeros(0)})
+
+
+def points_of(run: Settings, ties: TieTable, rng: np.random.Generator) -> tuple[Placed, Placed]:
+    """Points of the curves with their intervals, and the band between the points."""
+    if run.strategy == "smooth":
+        return _smooth_points(run, ties)
+    if run.strategy == "corp":
+        starts = ties.pools()
+        sums = ties.sums(starts)
+        if run.band == "consistency":
+            groups, low, high = consistency_band(ties, run.n_resamples, run.level, rng)
+            ends = [_between(groups, edge, sums) for edge in (low, high)]
+            return _placed(sums, *ends), (groups.cohort, {"score": groups.score, "low": low, "high": high})
+        if run.band == "confidence":
+            most = int(np.clip(12_800 / max(ties.n_cohorts, 1), 100, 400))
+            low, high = isotonic_confidence(ties, starts, run.level, most)
+            low, high = np.fmin(low, sums.observed), np.fmax(high, sums.observed)
+            points = _placed(sums, low, high)
+            return points, (sums.cohort, {"score": sums.score_mean, "low": low, "high": high})
+        none = np.full(len(starts), np.nan)
+        return _placed(sums, none, none), NO_BAND
+    return binned_points(run, ties.sums(CUTS[run.strategy](ties, run.bins)), rng), NO_BAND
+
+
+def binned_points(run: Settings, sums: BinSums, rng: np.random.Generator) -> Placed:
+    """Points of binned curves with their intervals."""
+    if run.band is None:
+        low = high = np.full(len(sums.n), np.nan)
+    elif run.band == "consistency":
+        low, high = binned_consistency(sums, run.n_resamples, run.level, rng)
+    else:
+        found = wilson(sums.observed * sums.n_eff, sums.n_eff, run.level)
+        low, high = np.asarray(found.ci_low), np.asarray(found.ci_high)
+    return _placed(sums, low, high)
+
+
+def _placed(sums: BinSums, low: Floats, high: Floats) -> Placed:
+    columns = {
+        "bin": np.arange(len(sums.n)) - np.searchsorted(sums.cohort, sums.cohort),
+        "score_mean": sums.score_mean,
+        "observed": sums.observed,
+        "ci_low": low,
+        "ci_high": high,
+        "n": whole(sums.n),
+        "score_min": sums.low,
+        "score_max": sums.high,
+    }
+    return sums.cohort, columns
+
+
+def whole(values: Floats) -> npt.NDArray[Any]:
+    """Counts as whole numbers, sums of weights as they are."""
+    return values.astype(np.int64) if (values % 1 == 0).all() else values
+
+
+def _between(groups: TieTable, edge: Floats, sums: BinSums) -> Floats:
+    """The band's edge at the mean scores of the bins."""
+    out = np.empty(len(sums.n))
+    bounds = np.searchsorted(sums.cohort, np.arange(groups.n_cohorts + 1))
+    for i, (first, last) in enumerate(zip(bounds[:-1], bounds[1:], strict=True)):
+        part = slice(groups.offsets[i], groups.offsets[i + 1])
+        if last > first:
+            out[first:last] = np.interp(sums.score_mean[first:last], groups.score[part], edge[part])
+    return out
+
+
+def _smooth_points(run: Settings, ties: TieTable) -> tuple[Placed, Placed]:
+    """The kernel curve on a grid; its width is 1.06 standard deviations of the scores · n^(−1/3).
+
+    That is narrower than the n^(−1/5) with the least squared error: at that width the bias is as large as the standard error,
+    and no interval holds its level.
+    """
+    n = np.where(ties.rows > 0, ties.rows, 1)
+    total = np.where(ties.total(ties.n) > 0, ties.total(ties.n), 1)
+    mean = ties.total(ties.n * ties.score) / total
+    spread = np.sqrt(ties.total(ties.n * (ties.score - mean[ties.cohort]) ** 2) / total)
+    width = np.clip(1.06 * spread * n ** (-1 / 3), 0.01, 1)
+    curve = smooth_curve(ties, width)
+    cohort, place = np.nonzero(np.isfinite(curve.observed))
+    at = (cohort, place)
+    if run.band == "consistency":
+        reach = normal_quantile(run.level) * curve.null_se[at]
+        low, high = np.clip(curve.score[at] - reach, 0, 1), np.clip(curve.score[at] + reach, 0, 1)
+    else:
+        found = wilson(curve.observed[at] * curve.n[at], curve.n[at], run.level)
+        low, high = np.asarray(found.ci_low), np.asarray(found.ci_high)
+    if run.band is None:
+        low = high = np.full(len(cohort), np.nan)
+    score = curve.score[at]
+    first = np.searchsorted(cohort, np.arange(ties.n_cohorts))
+    columns = {
+        "bin": np.arange(len(cohort)) - first[cohort],
+        "score_mean": score,
+        "observed": curve.observed[at],
+        "ci_low": low,
+        "ci_high": high,
+        "n": curve.n[at],
+        "score_min": score,
+        "score_max": score,
+    }
+    return (cohort, columns), (cohort, {"score": score, "low": low, "high": high})
+
+
+def bars_of(sums: BinSums) -> Placed:
+    """The histogram of the scores, from sums over `BARS` bins."""
+    bar = np.clip(np.ceil(sums.high * BARS - 1e-9).astype(np.int64) - 1, 0, BARS - 1)
+    return sums.cohort, {"score_min": bar / BARS, "score_max": (bar + 1) / BARS, "n": sums.n}
+
+
+def summary_of(ties: TieTable, errors: dict[str, Any], level: float, *, of_event: bool) -> dict[str, Any]:
+    """All numbers of every cohort; `of_event` judges probabilities of an event, otherwise confidences."""
+    from scipy.special import ndtr
+
+    size = ties.n_cohorts
+    line, z = logistic_recalibration(ties), spiegelhalter_of(ties)
+    brier, log = decompose(ties)
+    groups, equal = ties.sums_of(quantile_cuts(ties, GROUPS), quantile_cuts(ties, ERROR_BINS))
+    statistic, degrees, p = hosmer_lemeshow(groups, size)
+    bias, bias_low, bias_high, bias_z = mean_bias(ties, level)
+    total = np.where(ties.total(ties.n) > 0, ties.total(ties.n), np.nan)
+    q = normal_quantile(level)
+    spiegelhalter_p = 2 * ndtr(-np.abs(z))
+    bias_p = 2 * ndtr(-np.abs(bias_z))
+    columns: dict[str, Any] = {
+        "n": whole(ties.rows),
+        "observed": ties.total(ties.pos) / total,
+        "score_mean": ties.total(ties.n * ties.score) / total,
+        "bias": bias,
+        "bias_low": bias_low,
+        "bias_high": bias_high,
+        "bias_p": bias_p,
+        **{name: values for name, values in errors.items() if name != "n"},
+        "ace": ece_of(equal, size).plugin,
+        "smooth_ece": smooth_ece_of(ties),
+        "calibration_intercept": line.intercept,
+        "calibration_intercept_low": line.intercept - q * line.intercept_se,
+        "calibration_intercept_high": line.intercept + q * line.intercept_se,
+        "calibration_slope": line.slope,
+        "calibration_slope_low": line.slope - q * line.slope_se,
+        "calibration_slope_high": line.slope + q * line.slope_se,
+        "calibration_in_the_large": line.large,
+        "spiegelhalter_z": z,
+        "spiegelhalter_p": spiegelhalter_p,
+        "hosmer_lemeshow": statistic,
+        "hosmer_lemeshow_df": degrees,
+        "hosmer_lemeshow_p": p,
+    }
+    for name, parts in (("brier", brier), ("log_loss", log)):
+        columns |= {
+            name: parts.score,
+            f"{name}_miscalibration": parts.miscalibration,
+            f"{name}_discrimination": parts.discrimination,
+            f"{name}_uncertainty": parts.uncertainty,
+        }
+    columns["refinement"] = brier.uncertainty - brier.discrimination
+    columns["p_value"] = spiegelhalter_p if of_event else bias_p
+    columns["toward"] = np.sign(z if of_event else bias_z)
+    return columns
+
+
+def before_and_after(stages: list[str], ties: list[TieTable]) -> list[pd.DataFrame]:
+    """Points, band, bars and errors of some tie tables of one cohort each, named in the column `stage`."""
+    rng = np.random.default_rng(0)
+    found: list[list[pd.DataFrame]] = [[], [], [], []]
+    for stage, table in zip(stages, ties, strict=True):
+        points, band = points_of(Settings(), table, rng)
+        even, histogram = even_sums(table, ERROR_BINS, BARS)
+        numbers, bars = errors_of(even, table.rows, 0.95), bars_of(histogram)
+        for frames, columns in zip(found, (points[1], band[1], bars[1], numbers), strict=True):
+            frames.append(pd.DataFrame({"stage": stage, **columns, "is_overall": False}))
+    return [pd.concat(frames, ignore_index=True) for frames in found]

@@ -1,0 +1,1 @@
+"""Whether a difference is real, which model goes where, and how many rows decide it."""

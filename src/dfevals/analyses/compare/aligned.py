@@ -1,0 +1,314 @@
+"""Rows that several contenders (models, or releases of one) were judged on, aligned row by row, or kept apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from dfevals.engines.block import Block, validity
+from dfevals.exceptions import DataError, RoleError, did_you_mean
+from dfevals.roles.bound import BLOCK, Bound
+from dfevals.roles.declared import Model, column
+
+__all__ = ["Aligned", "Contender", "ViewRows", "align", "contenders"]
+
+Array = npt.NDArray[Any]
+Ints = npt.NDArray[np.intp]
+Bools = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One side of a comparison: a model on some of the rows (`rows` None: on all)."""
+
+    name: str
+    model: Model
+    rows: Ints | None = None
+
+
+def contenders(bound: Bound) -> tuple[Contender, ...]:
+    """Everything that can be compared: the models, or the releases of a single model.
+
+    A long frame (role `model`) has one contender per model, on its own rows; a frame with the role `release` has one
+    per release of every model.
+    """
+    models = bound.models
+    if bound.roles.model is not None:
+        codes = bound.codes_of_models()
+        return tuple(Contender(m.name, m, np.flatnonzero(codes == i)) for i, m in enumerate(models))
+    if bound.roles.release is None:
+        return tuple(Contender(m.name, m) for m in models)
+    codes, releases = pd.factorize(column(bound.frame, bound.roles.release, "release"), sort=False)
+    single = len(models) == 1
+    return tuple(
+        Contender(str(release) if single else f"{m.name} {release}", m, np.flatnonzero(codes == i))
+        for m in models
+        for i, release in enumerate(releases)
+    )
+
+
+def chosen(known: Sequence[Contender], names: Sequence[Any]) -> tuple[Contender, ...]:
+    """Contenders by name.
+
+    Raises
+    ------
+    RoleError
+        Unknown name, or the same one twice.
+    """
+    found = []
+    for name in names:
+        match = [c for c in known if c.name == str(name)]
+        if not match:
+            raise RoleError(f"There is no model {name!r}. {did_you_mean(name, [c.name for c in known], noun='Models')}")
+        found.append(match[0])
+    if len({c.name for c in found}) < len(found):
+        raise RoleError(f"{names[0]!r} cannot be compared with itself. Models: {', '.join(c.name for c in known)}.")
+    return tuple(found)
+
+
+@dataclass(frozen=True)
+class Aligned:
+    """Contenders on the same rows: row i of one is row i of all others.
+
+    `bounds[j]` and `models[j]` give contender j's columns; `rows` are the positions in the frame of the first
+    contender; `keep` the rows that can be judged for all of them (None: all), per block; `notes` say what was left out.
+    """
+
+    names: tuple[str, ...]
+    bounds: tuple[Bound, ...]
+    models: tuple[Model, ...]
+    rows: Ints | None
+    keep: tuple[Bools | None, ...]
+    notes: tuple[str, ...]
+    why: str
+    cache: dict[Any, Any]
+
+    @property
+    def n_read(self) -> int:
+        """Rows before those that cannot be judged are left out."""
+        return self.bounds[0].n
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """The frame that `rows` point into is this, already cut to them."""
+        return self.bounds[0].frame
+
+    @property
+    def kept(self) -> Ints:
+        """Positions in `frame` of the rows that can be judged."""
+        spans = [(start, min(start + BLOCK, self.n_read)) for start in range(0, self.n_read, BLOCK)]
+        parts = [
+            np.arange(start, stop) if keep is None else start + np.flatnonzero(keep)
+            for (start, stop), keep in zip(spans, self.keep, strict=True)
+        ]
+        return np.concatenate(parts) if parts else np.zeros(0, np.intp)
+
+    def codes(self, atoms: Array) -> Array:
+        """Atoms of the kept rows, from the atoms of the whole frame."""
+        own = atoms if self.rows is None else atoms[self.rows]
+        return own if all(k is None for k in self.keep) else own[self.kept]
+
+    def of(self, j: int, key: Any, read: Callable[[Block], Array]) -> Array:
+        """A number of every kept row for contender j (cached)."""
+        if (j, key) not in self.cache:
+            bound, model = self.bounds[j], self.models[j]
+            parts = [
+                np.asarray(read(Block(bound, model, start, min(start + BLOCK, bound.n), keep)))
+                for start, keep in zip(range(0, bound.n, BLOCK), self.keep, strict=True)
+            ]
+            self.cache[j, key] = np.concatenate(parts) if parts else np.zeros(0)
+        found: Array = self.cache[j, key]
+        return found
+
+    def weight(self) -> npt.NDArray[np.float64] | None:
+        """Weights of the kept rows."""
+        if self.bounds[0].weight is None:
+            return None
+        return self.of(0, "weight", lambda block: block.weight)  # type: ignore[arg-type, return-value]
+
+    def cluster(self) -> npt.NDArray[np.int64] | None:
+        """Cluster codes of the kept rows."""
+        clusters = self.bounds[0].cluster
+        if clusters is None:
+            return None
+        return self.of(0, "cluster", lambda block: block.kept(clusters[0][block.start : block.stop]))
+
+    def pair(self, i: int, j: int) -> Aligned:
+        """Two of the contenders, on the rows common to these two."""
+        return _aligned(
+            (self.names[i], self.names[j]),
+            (self.bounds[i], self.bounds[j]),
+            (self.models[i], self.models[j]),
+            self.rows,
+            self.why,
+        )
+
+
+@dataclass(frozen=True)
+class ViewRows:
+    """Aligned rows under one view of the cohorts: `codes` is the cohort (0 … size − 1) of each row that is in one."""
+
+    aligned: Aligned
+    codes: Ints
+    size: int
+    inside: Bools | None = None
+
+    @classmethod
+    def of_view(cls, aligned: Aligned, atoms: Array, positions: Array | None, size: int) -> ViewRows:
+        """Rows of the cohorts of a view; `atoms` are those of the kept rows."""
+        codes = atoms.astype(np.intp) if positions is None else positions[atoms]
+        if size == 1 and positions is None:
+            return cls(aligned, np.zeros(len(atoms), np.intp), 1)
+        inside = codes >= 0
+        if inside.all():
+            return cls(aligned, codes, size)
+        return cls(aligned, codes[inside], size, inside)
+
+    def of(self, j: int, key: Any, read: Callable[[Block], Array]) -> Array:
+        """A number of every row for contender j."""
+        return self._cut(self.aligned.of(j, key, read))
+
+    def y_true(self, j: int = 0) -> Array:
+        """Labels."""
+        return self.of(j, "y_true", lambda block: block.y_true)
+
+    def y_pred(self, j: int) -> Array:
+        """Predictions of contender j."""
+        return self.of(j, "y_pred", lambda block: block.y_pred)
+
+    def score(self, j: int, positive: int | None = None) -> Array:
+        """Score of a class (None: of the positive class) of contender j."""
+        if positive is None:
+            return self.of(j, "score", lambda block: block.raw_score)
+        name = self.aligned.models[j].y_score[positive]
+        return self.of(j, ("score", positive), lambda block: block.number(name, "y_score"))
+
+    @property
+    def weight(self) -> npt.NDArray[np.float64] | None:
+        """Weights of the rows."""
+        weight = self.aligned.weight()
+        return None if weight is None else self._cut(weight)
+
+    @property
+    def cluster(self) -> npt.NDArray[np.int64] | None:
+        """Cluster codes of the rows."""
+        cluster = self.aligned.cluster()
+        return None if cluster is None else self._cut(cluster)
+
+    @property
+    def importance(self) -> bool:
+        """Whether weights are importance weights (not repetitions)."""
+        roles = self.aligned.bounds[0].roles
+        return roles.sample_weight is not None and roles.weight_kind == "importance"
+
+    @property
+    def plain(self) -> bool:
+        """Whether rows are independent and count one each."""
+        roles = self.aligned.bounds[0].roles
+        return roles.sample_weight is None and roles.cluster is None
+
+    def counts(self) -> npt.NDArray[np.float64]:
+        """Rows of each cohort."""
+        return np.bincount(self.codes, minlength=self.size).astype(float)
+
+    def _cut(self, values: Array) -> Array:
+        return values if self.inside is None else values[self.inside]
+
+
+def align(bound: Bound, sides: Sequence[Contender]) -> Aligned | str:
+    """The contenders row by row, or the reason why their rows cannot be paired.
+
+    Contenders on the same rows of a wide frame are paired as they stand; those on different rows (a long frame, two
+    releases) by the role `id`, on the ids that all of them have.
+
+    Raises
+    ------
+    DataError
+        Ids repeat within a contender, or the labels of an id differ.
+    """
+    names, models = tuple(s.name for s in sides), tuple(s.model for s in sides)
+    if all(s.rows is None for s in sides):
+        return _aligned(names, (bound,) * len(sides), models, None, "both models are judged on the same rows")
+    rows = [np.arange(bound.n) if s.rows is None else s.rows for s in sides]
+    if bound.roles.id is None:
+        return "they are judged on different rows, and without the role id= rows cannot be matched"
+    ids = column(bound.frame, bound.roles.id, "id")
+    places = [_by_id(ids.iloc[r], r, s.name, bound.roles.id) for r, s in zip(rows, sides, strict=True)]
+    common = places[0].index
+    for place in places[1:]:
+        common = common.intersection(place.index, sort=False)
+    if not len(common):
+        return f"they have no {bound.roles.id!r} in common"
+    matched = [place.loc[common].to_numpy() for place in places]
+    bounds = tuple(bound.take(bound.frame.iloc[m]) for m in matched)
+    _check_labels(bounds, names)
+    found = _aligned(names, bounds, models, matched[0], f"rows are matched by {bound.roles.id!r}")
+    lost = [f"{len(p) - len(common):,} of {s.name}" for p, s in zip(places, sides, strict=True) if len(p) > len(common)]
+    if not lost:
+        return found
+    note = f"Rows without a partner of the same {bound.roles.id!r} are left out: {', '.join(lost)}."
+    return Aligned(**{**found.__dict__, "notes": (note, *found.notes)})
+
+
+def _by_id(ids: pd.Series, rows: Ints, name: str, role: str) -> pd.Series:
+    """Position of every id of a contender; missing ids have no partner."""
+    known = ids.notna().to_numpy()
+    places = pd.Series(rows[known], index=pd.Index(ids[known].to_numpy()))
+    if not places.index.is_unique:
+        counts = places.index.value_counts()
+        twice = counts[counts > 1]
+        example = twice.index[0].item() if isinstance(twice.index[0], np.generic) else twice.index[0]
+        raise DataError(
+            f"{role!r} repeats within {name!r} ({len(twice):,} of {len(counts):,} values, such as {example!r} in "
+            f"{int(twice.iloc[0]):,} rows), so rows cannot be matched. "
+            f"Keep one row per {role!r} and model: df.drop_duplicates([...])."
+        )
+    return places
+
+
+def _check_labels(bounds: tuple[Bound, ...], names: tuple[str, ...]) -> None:
+    name = bounds[0].roles.y_true
+    if name is None:
+        return
+    first = bounds[0].frame[name].reset_index(drop=True)
+    for bound, label in zip(bounds[1:], names[1:], strict=True):
+        other = bound.frame[name].reset_index(drop=True)
+        differ = (first.astype(object) != other.astype(object)) & first.notna() & other.notna()
+        if differ.any():
+            raise DataError(
+                f"The labels of {int(differ.sum()):,} matched rows differ between {names[0]!r} and {label!r}. "
+                f"One of the two frames has wrong ids or wrong labels in {name!r}."
+            )
+
+
+def _aligned(
+    names: tuple[str, ...], bounds: tuple[Bound, ...], models: tuple[Model, ...], rows: Ints | None, why: str
+) -> Aligned:
+    n = bounds[0].n
+    keep: list[Bools | None] = []
+    dropped: list[dict[str, int]] = [{} for _ in bounds]
+    left = 0
+    for start in range(0, n, BLOCK):
+        stop = min(start + BLOCK, n)
+        found = (validity(Block(b, m, start, stop), d) for b, m, d in zip(bounds, models, dropped, strict=True))
+        masks = [mask for mask in found if mask is not None]
+        both = np.logical_and.reduce(masks) if masks else None
+        keep.append(None if both is None or both.all() else both)
+        left += 0 if both is None else int((~both).sum())
+    notes = []
+    if left:
+        parts = [
+            f"{name}: " + "; ".join(f"{count:,} {reason}" for reason, count in d.items())
+            for name, d in zip(names, dropped, strict=True)
+            if d
+        ]
+        word = "both" if len(names) == 2 else "all"
+        notes.append(
+            f"{left:,} row{'s' * (left != 1)} left out, so that {word} are judged on the same ({', '.join(parts)})."
+        )
+    return Aligned(names, bounds, models, rows, tuple(keep), tuple(notes), why, {})

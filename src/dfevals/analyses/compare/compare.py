@@ -1,0 +1,467 @@
+"""Is the difference real? Models compared on the same rows, on different rows, or as learners over folds (`ev.compare`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from dfevals.analyses.compare.aligned import Aligned, Contender, ViewRows, align, chosen, contenders
+from dfevals.analyses.compare.comparison_result import REST, ComparisonResult, Discordance
+from dfevals.analyses.compare.leaderboard import leaderboard_of_folds, leaderboard_of_rows
+from dfevals.analyses.compare.mix import mix_frame
+from dfevals.analyses.compare.paired import TESTS, paired
+from dfevals.analyses.compare.traffic import rows_per_cohort, traffic_note
+from dfevals.analyses.compare.verdicts import Compared, check_margins, decide, margin_of, simpson
+from dfevals.analyses.folds.learners import FOLD_TESTS, by_folds
+from dfevals.analyses.folds.per_fold import find_folds, fold_values
+from dfevals.cohorts import Cohorts
+from dfevals.engines import collect
+from dfevals.estimates.asked import needs, provided, views_of
+from dfevals.estimates.estimate import Complement, Options, Part
+from dfevals.estimates.tested import Tested, TestOptions
+from dfevals.estimates.unpaired import UNPAIRED_TESTS, unpaired
+from dfevals.exceptions import DataError, MetricError, RoleError, check_choice
+from dfevals.inference.levels import check_level
+from dfevals.inference.multiple import CORRECTIONS
+from dfevals.metrics.planning import needs_of, plan
+from dfevals.metrics.registry import Request
+from dfevals.needs import Moments
+from dfevals.results.tidy import OVERALL
+from dfevals.roles.bound import Bound
+
+__all__ = ["compare"]
+
+Floats = npt.NDArray[np.float64]
+ALL_TESTS = tuple(dict.fromkeys(("auto", *TESTS, *UNPAIRED_TESTS, *FOLD_TESTS)))
+
+
+@dataclass(frozen=True)
+class _Question:
+    """What is compared, and how."""
+
+    bound: Bound
+    cohorts: Cohorts
+    requests: tuple[Request, ...]
+    options: TestOptions
+    correction: str | None
+    margin: float | Mapping[str, float] | None
+    provenance: Any
+
+    @property
+    def size(self) -> int:
+        return self.cohorts.n_cohorts + 1
+
+
+def compare(
+    bound: Bound,
+    cohorts: Cohorts,
+    a: Any = None,
+    b: Any = None,
+    metrics: Any = None,
+    *,
+    test: str = "auto",
+    correction: str | None = "holm",
+    margin: float | Mapping[str, float] | None = None,
+    level: float = 0.95,
+    unit: str | None = None,
+    against: str | None = None,
+    n_resamples: int = 1000,
+    random_state: Any = 0,
+    provenance: Any = None,
+) -> ComparisonResult:
+    """Compare contenders; see `Evaluation.compare` for the parameters.
+
+    Raises
+    ------
+    RoleError, MetricError, DataError
+        There is nothing to compare, a test does not fit, or ids cannot be matched.
+    """
+    check_level(level, "ci")
+    check_choice("test", test, ALL_TESTS, MetricError)
+    check_choice("correction", "none" if correction is None else correction, CORRECTIONS, DataError)
+    if unit is not None:
+        check_choice("unit", unit, ("rows", "folds"), MetricError)
+    known = contenders(bound)
+    names = [name for name in (a, b) if name is not None]
+    requests = plan(metrics, bound.task, provided(bound, bound.models), bound.roles.outcomes)
+    check_margins(margin, requests)
+    options = TestOptions(level, test, int(n_resamples), random_state)
+    question = _Question(bound, cohorts, requests, options, correction, margin, provenance)
+    if against is not None:
+        check_choice("against", against, ("complement",), MetricError)
+        return _against_complement(question, chosen(known, names) if names else known)
+    if len(known) < 2:
+        raise RoleError(
+            f"There is one model ({known[0].name!r}), so there is nothing to compare it with. "
+            "Declare several (y_score={'a': …, 'b': …}), or compare cohorts: ev.compare(by='…', against='complement')."
+            if known
+            else "There are no predictions to compare. Pass y_pred= or y_score=."
+        )
+    sides = chosen(known, names) if len(names) > 1 else _ordered(chosen(known, names), known)
+    pairs = [(0, j) for j in range(1, len(sides))] if len(names) == 1 else list(combinations(range(len(sides)), 2))
+    if _by_folds(bound, sides, test, unit):
+        return _learners(question, sides, pairs)
+    rows = align(bound, sides)
+    if isinstance(rows, str):
+        return _unpaired(question, sides, pairs, rows)
+    return _paired(question, rows, pairs, unit)
+
+
+def _ordered(first: tuple[Contender, ...], known: tuple[Contender, ...]) -> tuple[Contender, ...]:
+    return (*first, *(c for c in known if c not in first))
+
+
+def _by_folds(bound: Bound, sides: tuple[Contender, ...], test: str, unit: str | None) -> bool:
+    """Whether learners are compared over folds: with a fold role, unless rows or a test of rows are asked for."""
+    if test in FOLD_TESTS or unit == "folds":
+        if unit == "rows":
+            raise MetricError(f"test={test!r} compares folds, but unit='rows' is asked for. Drop one of the two.")
+        if test not in ("auto", *FOLD_TESTS):
+            raise MetricError(
+                f"test={test!r} compares rows, but unit='folds' is asked for. Tests: {', '.join(FOLD_TESTS)}."
+            )
+        return True
+    return bound.roles.fold is not None and unit is None and test == "auto" and bound.roles.release is None
+
+
+# The same rows
+
+
+def _paired(question: _Question, rows: Aligned, pairs: list[tuple[int, int]], unit: str | None) -> ComparisonResult:
+    found: list[Compared] = []
+    discordances = []
+    notes = list(rows.notes) if len(pairs) == 1 else []
+    for i, j in pairs:
+        pair = rows if len(rows.names) == 2 else rows.pair(i, j)
+        if len(rows.names) > 2:
+            notes += [f"{rows.names[i]} and {rows.names[j]}: {note}" for note in pair.notes]
+        tested, n = _pair(question, pair)
+        found += [
+            Compared(r, rows.names[i], rows.names[j], t, n) for r, t in zip(question.requests, tested, strict=True)
+        ]
+        discordances.append(Discordance(pair, question.cohorts))
+        pair.cache.clear()
+    board = (
+        leaderboard_of_rows(question.requests, rows, question.cohorts, question.options)
+        if len(rows.names) > 2
+        else None
+    )
+    rows.cache.clear()
+    roles = question.bound.roles
+    if roles.fold is not None:
+        notes.append(
+            "Rows are compared: this is about these fitted models on these rows. Rows of other folds share training rows, so "
+            "as a test of learners it finds too much (size .07 to .165 in simulations); unit='folds' tests learners."
+        )
+    if roles.cluster is not None:
+        notes.append(f"Rows of one {roles.cluster!r} are not independent: all tests are cluster-robust.")
+    notes += _unjudged_notes(question, found, is_paired=True)
+    return _result(question, found, True, f"Paired: {rows.why}.", notes, discordances, board)
+
+
+def _pair(question: _Question, pair: Aligned) -> tuple[list[Tested], Floats]:
+    """Every metric of one pair, overall first, one view of the cohorts at a time."""
+    atoms = pair.codes(question.cohorts.codes)
+    pieces: list[list[tuple[Any, Tested]]] = [[] for _ in question.requests]
+    n = np.zeros(question.size)
+    for view in views_of(question.cohorts):
+        if not len(view.cohorts):
+            continue
+        rows = ViewRows.of_view(pair, atoms, view.positions, len(view.cohorts))
+        n[view.cohorts] = rows.counts()
+        for i, request in enumerate(question.requests):
+            pieces[i].append((view.cohorts, paired(request, rows, question.options)))
+    return [_joined(parts, question.size) for parts in pieces], n
+
+
+def _joined(parts: list[tuple[Any, Tested]], size: int) -> Tested:
+    """One Tested over all cohorts from those of the views."""
+    arrays = {
+        name: np.full(size, np.nan)
+        for name in (
+            "value_a",
+            "value_b",
+            "low",
+            "high",
+            "statistic",
+            "p_value",
+            "support",
+            "se",
+            "df",
+            "difference",
+            "support_b",
+        )
+    }
+    few = np.zeros(size, bool)
+    masks = []
+    for at, tested in parts:
+        for name, out in arrays.items():
+            given = getattr(tested, name)
+            if given is None:
+                given = tested.gap if name == "difference" else tested.support
+            out[at] = given
+        few[at] = tested.few
+        for mask, text in tested.masks:
+            wide = np.zeros(size, bool)
+            wide[at] = np.broadcast_to(mask, np.shape(tested.value_a))
+            masks.append((wide, text))
+    return Tested(**arrays, few=few, masks=masks, test=parts[-1][1].test)
+
+
+# Different rows
+
+
+def _unpaired(
+    question: _Question, sides: tuple[Contender, ...], pairs: list[tuple[int, int]], why: str
+) -> ComparisonResult:
+    wanted = needs(question.requests, question.bound, Options())
+    tallies = [_tally_of(question, side, wanted) for side in sides]
+    found = []
+    for i, j in pairs:
+        tested, n = _two_tallies(question, tallies[i], tallies[j])
+        found += [
+            Compared(r, sides[i].name, sides[j].name, t, n) for r, t in zip(question.requests, tested, strict=True)
+        ]
+    notes = []
+    for side, tally in zip(sides, tallies, strict=True):
+        if sum(tally.dropped.values()):
+            parts = "; ".join(f"{count:,} {reason}" for reason, count in tally.dropped.items())
+            notes.append(f"{side.name}: rows left out: {parts}.")
+    if question.bound.roles.cluster is not None:
+        notes.append("Each side is cluster-robust; that a cluster may occur on both sides is not used.")
+    notes += _unjudged_notes(question, found, is_paired=False)
+    traffic = _traffic(question, sides, pairs) if question.bound.roles.model is not None else []
+    return _result(question, found, False, f"Unpaired: {why}.", notes, [], None, first=traffic)
+
+
+def _traffic(question: _Question, sides: tuple[Contender, ...], pairs: list[tuple[int, int]]) -> list[str]:
+    """How traffic was split between the arms of a long frame, pair by pair."""
+    rows = [rows_per_cohort(question.cohorts, side.rows) for side in sides if side.rows is not None]
+    return [traffic_note(sides[i].name, sides[j].name, rows[i], rows[j], question.cohorts.describe) for i, j in pairs]
+
+
+def _tally_of(question: _Question, side: Contender, wanted: list[Any]) -> Any:
+    bound, cohorts = question.bound, question.cohorts
+    if side.rows is not None:
+        bound = bound.take(bound.frame.iloc[side.rows])
+        cohorts = replace(cohorts, codes=cohorts.codes[side.rows])
+    return collect(bound, side.model, cohorts, wanted)
+
+
+def _two_tallies(question: _Question, a: Any, b: Any) -> tuple[list[Tested], Floats]:
+    bound = question.bound
+    pieces: list[list[tuple[Any, Tested]]] = [[] for _ in question.requests]
+    n = np.zeros(question.size)
+    for view in views_of(question.cohorts):
+        if not len(view.cohorts):
+            continue
+        parts = [Part(tally, view.positions, len(view.cohorts)) for tally in (a, b)]
+        n[view.cohorts] = sum(part.rows(part.tally.n) for part in parts)
+        for i, request in enumerate(question.requests):
+            pieces[i].append(
+                (view.cohorts, unpaired(request, parts[0], parts[1], question.options, bound.labels, bound.task))
+            )
+    return [_joined(piece, question.size) for piece in pieces], n
+
+
+def _against_complement(question: _Question, sides: tuple[Contender, ...]) -> ComparisonResult:
+    """Every cohort against all rows outside it, model by model."""
+    bound, cohorts = question.bound, question.cohorts
+    if not cohorts.n_cohorts:
+        if cohorts.names:
+            raise DataError(
+                f"No cohort of {', '.join(cohorts.names)} has a row to compare: the frame has {bound.n} rows."
+            )
+        raise MetricError("against='complement' compares cohorts with the rest. Say which: by='column'.")
+    wanted = needs(question.requests, bound, Options())
+    found = []
+    names = np.array(["", *(cohorts.describe(i) for i in range(cohorts.n_cohorts))], dtype=object)
+    for side in sides:
+        tally = _tally_of(question, side, wanted)
+        whole = Part(tally, np.zeros(cohorts.n_atoms, np.int64), 1)
+        pieces: list[list[tuple[Any, Tested]]] = [[] for _ in question.requests]
+        n = np.zeros(question.size)
+        for view in views_of(cohorts)[:-1]:
+            part = Part(tally, view.positions, len(view.cohorts))
+            n[view.cohorts] = part.rows(tally.n)
+            for i, request in enumerate(question.requests):
+                tested = unpaired(request, part, Complement(part, whole), question.options, bound.labels, bound.task)
+                pieces[i].append((view.cohorts, tested))
+        several = f" ({side.name})" if len(sides) > 1 else ""
+        a, b = (
+            np.where(names == "", "", names + several)
+            for names in (names, np.where(names == "", "", REST).astype(object))
+        )
+        found += [
+            Compared(r, a, b, _joined(piece, question.size), n)
+            for r, piece in zip(question.requests, pieces, strict=True)
+        ]
+    why = "Unpaired: every cohort is compared with all rows outside it, which are different rows."
+    return _result(question, found, False, why, [], [], None, skip_overall=True)
+
+
+# Learners
+
+
+def _learners(question: _Question, sides: tuple[Contender, ...], pairs: list[tuple[int, int]]) -> ComparisonResult:
+    bound = question.bound
+    folds = find_folds(bound)
+    if folds.n < 2:
+        raise DataError(
+            f"There is one fold ({folds.names}), and learners are compared over several. Use unit='rows' to compare the "
+            "fitted models on these rows."
+        )
+    values = [fold_values(bound, side.model, question.cohorts, folds, question.requests) for side in sides]
+    found = []
+    for i, j in pairs:
+        a, b = values[i], values[j]
+        n = np.minimum(a.n, b.n)
+        for m, request in enumerate(question.requests):
+            tested = by_folds(a.value[m], b.value[m], n, folds, question.options, request.label)
+            found.append(Compared(request, sides[i].name, sides[j].name, tested, n.sum(axis=1)))
+    notes = [f"Values are means over {folds.n} folds; ranking metrics are never pooled over folds."]
+    if folds.n_test.max() <= 1:
+        notes.append(
+            "Every fold holds one row (leave-one-out): ranking metrics and recall are not defined in a fold; unit='rows' compares rows."
+        )
+    if folds.ragged:
+        notes.append("Repeats have different numbers of folds; the mean ratio of test to training rows is used.")
+    if question.options.test == "auto":
+        notes.append(
+            "Folds share training rows, so the t test is corrected for it (Nadeau and Bengio 2003); by name: "
+            f"{', '.join(repr(name) for name in FOLD_TESTS[1:])}, or unit='rows' for the rows of these fitted models."
+        )
+    for side, value in zip(sides, values, strict=True):
+        if sum(value.dropped.values()):
+            notes.append(f"{side.name}: {sum(value.dropped.values()):,} rows left out ({'; '.join(value.dropped)}).")
+    board = None
+    if len(sides) > 2:
+        board = leaderboard_of_folds(
+            question.requests, [s.name for s in sides], [v.value[:, 0] for v in values], folds, question.options
+        )
+    per_fold = {side.name: value.value for side, value in zip(sides, values, strict=True)}
+    why = f"Paired by fold: learners are compared over {folds.n} folds."
+    result = _result(question, found, True, why, notes, [], board)
+    result._folds = (folds, per_fold, tuple(r.label for r in question.requests))
+    return result
+
+
+# The result
+
+
+def _result(
+    question: _Question,
+    found: list[Compared],
+    is_paired: bool,
+    why: str,
+    notes: list[str],
+    discordances: list[Discordance],
+    board: Any,
+    *,
+    first: Sequence[str] = (),
+    skip_overall: bool = False,
+) -> ComparisonResult:
+    alpha = 1 - question.options.level
+    for request in question.requests:
+        family = [c for c in found if c.request.label == request.label]
+        decide(family, question.correction, alpha, margin_of(question.margin, request))
+    frame = pd.concat([_frame(c, question.cohorts) for c in found], ignore_index=True)
+    if skip_overall:
+        frame = frame[~frame["is_overall"]].reset_index(drop=True)
+    warnings = list(dict.fromkeys(text for c in found if (text := simpson(c, question.cohorts.describe))))
+    tests = len(found) // len(question.requests)
+    notes = [*warnings, why, *first, *question.cohorts.notes, *notes, *_correction_note(question, tests)]
+    margins = {r.label: m for r in question.requests if (m := margin_of(question.margin, r)) is not None}
+    for label, margin in margins.items():
+        notes.append(f"{label}: equivalent means within ±{margin:g} (two one-sided tests at {alpha:g}).")
+    return ComparisonResult(
+        frame,
+        provenance=question.provenance,
+        title="Comparison" + (f" by {', '.join(question.cohorts.names)}" if question.cohorts.n_cohorts else ""),
+        notes=notes,
+        cohort_columns=question.cohorts.names,
+        paired=is_paired,
+        why=why,
+        level=question.options.level,
+        discordances=discordances,
+        board=board,
+        mix=lambda: mix_frame(found, question.cohorts),
+        margins=margins,
+    )
+
+
+def _unjudged_notes(question: _Question, found: list[Compared], is_paired: bool) -> Iterator[str]:
+    """How many rows an outcome leaves out, since it has no value there; they are counted in n."""
+    bound = question.bound
+    if bound.roles.sample_weight is not None:
+        return  # the support is then a sum of weights
+    for request in question.requests:
+        need = needs_of(request.metric, len(bound.labels), bound.task)[0][0]
+        if not (isinstance(need, Moments) and need.skip_missing and len(need.functions) == 1):
+            continue
+        family = [c for c in found if c.request.label == request.label]
+        left, n = max((c.n[0] - _judged(c.tested, is_paired), c.n[0]) for c in family)
+        if left > 0:
+            what = "pairs in which one or both have" if is_paired else "rows that have"
+            most = "up to " if len(family) > 1 else ""
+            yield f"{request.label}: {most}{left:,.0f} of {n:,.0f} {what} no value are left out; n counts them."
+
+
+def _judged(tested: Tested, is_paired: bool) -> float:
+    """Rows, or pairs of rows, on which the overall difference rests."""
+    return float(tested.support[0] + (0 if is_paired or tested.support_b is None else tested.support_b[0]))
+
+
+def _correction_note(question: _Question, pairs: int) -> Iterator[str]:
+    tests = question.cohorts.n_cohorts * pairs
+    if tests < 2 and pairs < 2:
+        return
+    name = {"holm": "Holm", "bh": "Benjamini–Hochberg", "fdr_bh": "Benjamini–Hochberg"}.get(
+        str(question.correction), str(question.correction).replace("_", " ")
+    )
+    if question.correction in (None, "none"):
+        yield "p-values are not corrected for the number of tests."
+        return
+    over = f"{tests:,} tests of cohorts" if question.cohorts.n_cohorts else f"{pairs} pairs of models"
+    yield f"p_corrected: {name} over the {over}, for each metric; overall rows are a family of their own."
+
+
+def _frame(compared: Compared, cohorts: Cohorts) -> pd.DataFrame:
+    tested = compared.tested
+    size = len(tested.value_a)
+    columns: dict[str, Any] = {
+        name: pd.Series([OVERALL, *map(str, labels)])
+        for name, labels in zip(cohorts.names, cohorts.labels, strict=True)
+    }
+    notes = np.full(size, "", dtype=object)
+    for mask, text in [*tested.masks, (tested.few, "too few rows for a verdict")]:
+        new = mask & np.array([text not in note for note in notes])
+        if text and new.any():
+            notes[new] = [f"{note}; {text}" if note else text for note in notes[new]]
+    return pd.DataFrame(
+        {
+            **columns,
+            "metric": compared.request.label,
+            "a": compared.a,
+            "b": compared.b,
+            "value_a": tested.value_a,
+            "value_b": tested.value_b,
+            "difference": tested.gap,
+            "ci_low": tested.low,
+            "ci_high": tested.high,
+            "test": tested.test,
+            "statistic": tested.statistic,
+            "p_value": tested.p_value,
+            "p_corrected": compared.corrected,
+            "verdict": pd.Series(compared.verdict).astype(str),
+            "n": compared.n.astype(np.int64),
+            "note": pd.Series(notes).astype(str),
+            "is_overall": np.arange(size) == 0,
+        }
+    )

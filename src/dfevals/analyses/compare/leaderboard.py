@@ -1,0 +1,256 @@
+"""Many models at once: ranks with their critical difference, one test of all, and the winner without its luck."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from dfevals.analyses.compare.aligned import Aligned, ViewRows
+from dfevals.analyses.compare.influence import influence, kind_of
+from dfevals.analyses.compare.paired import influence_variance, paired_rate
+from dfevals.analyses.folds.per_fold import Folds
+from dfevals.cohorts import Cohorts
+from dfevals.estimates.asked import views_of
+from dfevals.estimates.tested import TestOptions
+from dfevals.inference.blocks import friedman, nemenyi
+from dfevals.inference.levels import t_quantile
+from dfevals.inference.seeds import generator
+from dfevals.metrics.registry import Request
+
+__all__ = ["Leaderboard", "leaderboard_of_folds", "leaderboard_of_rows"]
+
+Floats = npt.NDArray[np.float64]
+PARTS = 10
+
+
+@dataclass(frozen=True)
+class Leaderboard:
+    """`ranks`, `omnibus` and `winner` frames, and the blocks (folds or cohorts) on which ranks rest, by metric."""
+
+    ranks: pd.DataFrame
+    omnibus: pd.DataFrame
+    winner: pd.DataFrame
+    blocks: dict[str, Floats]
+    better: dict[str, str]
+    names: tuple[str, ...]
+    kind: str
+
+
+def leaderboard_of_rows(
+    requests: tuple[Request, ...], rows: Aligned, cohorts: Cohorts, options: TestOptions
+) -> Leaderboard:
+    """Models on the same rows: ranks over cohorts, Cochran's Q for rates, the winner cross-fitted over rows."""
+    atoms = rows.codes(cohorts.codes)
+    bound, k = rows.bounds[0], len(rows.names)
+    whole = ViewRows.of_view(rows, np.zeros(len(atoms), np.intp), None, 1)
+    views = [v for v in views_of(cohorts)[:-1] if len(v.cohorts)]
+    blocks: dict[str, Floats] = {}
+    ranks, omnibus, winners = [], [], []
+    for request in requests:
+        if request.better not in ("higher", "lower") or kind_of(request, len(bound.labels), bound.task) in (
+            "rows",
+            "extremes",
+        ):
+            continue
+        found = [influence(request, whole, j, padded=False) for j in range(k)]
+        overall = np.array([f.value[0] for f in found])
+        values = []
+        for view in views if len(views) == 1 else ():
+            part = ViewRows.of_view(rows, atoms, view.positions, len(view.cohorts))
+            values = [influence(request, part, j, padded=False).value for j in range(k)]
+        table = np.stack(values, axis=1) if values else np.zeros((0, k))
+        blocks[request.label] = table
+        ranks.append(_ranks(request, rows.names, overall, table))
+        omnibus += _omnibus(request, table, "cohorts")
+        q = _cochran(request, whole, k)
+        omnibus += [] if q is None else [q]
+        winners.append(_winner_of_rows(request, rows.names, overall, [f.rows for f in found], whole, options))
+    return _board(ranks, omnibus, winners, blocks, requests, rows.names, "cohorts")
+
+
+def leaderboard_of_folds(
+    requests: tuple[Request, ...], names: list[str], values: list[Floats], folds: Folds, options: TestOptions
+) -> Leaderboard:
+    """Learners: ranks over folds, Friedman's test, the winner chosen on the other folds."""
+    blocks: dict[str, Floats] = {}
+    ranks, omnibus, winners = [], [], []
+    for m, request in enumerate(requests):
+        if request.better not in ("higher", "lower"):
+            continue
+        table = np.stack([v[m] for v in values], axis=1)
+        blocks[request.label] = table
+        complete = table[~np.isnan(table).any(axis=1)]
+        overall = complete.mean(axis=0) if len(complete) else np.full(len(names), np.nan)
+        ranks.append(_ranks(request, tuple(names), overall, table))
+        omnibus += _omnibus(request, table, "folds")
+        winners.append(_winner_of_folds(request, names, complete, folds, options))
+    return _board(ranks, omnibus, winners, blocks, requests, tuple(names), "folds")
+
+
+def _board(
+    ranks: list[pd.DataFrame], omnibus: list[Any], winners: list[Any], blocks: Any, requests: Any, names: Any, kind: str
+) -> Leaderboard:
+    columns = ["metric", "test", "statistic", "df", "p_value", "n", "note"]
+    return Leaderboard(
+        pd.concat(ranks, ignore_index=True) if ranks else pd.DataFrame(columns=["metric", "model", "value", "rank"]),
+        pd.DataFrame(omnibus, columns=columns),
+        pd.DataFrame([w for w in winners if w]),
+        blocks,
+        {r.label: r.better for r in requests},
+        tuple(names),
+        kind,
+    )
+
+
+def _ranks(request: Request, names: tuple[str, ...], overall: Floats, table: Floats) -> pd.DataFrame:
+    """Rank of every model overall, and its mean rank over the complete blocks."""
+    sign = -1.0 if request.better == "higher" else 1.0
+    rank = pd.Series(sign * overall).rank().to_numpy()
+    complete = table[~np.isnan(table).any(axis=1)]
+    mean = friedman(complete, better=request.better).ranks if len(complete) > 1 else np.full(len(names), np.nan)
+    frame = pd.DataFrame(
+        {
+            "metric": request.label,
+            "model": list(names),
+            "value": overall,
+            "rank": rank,
+            "mean_rank": mean,
+            "n_blocks": len(complete),
+        }
+    )
+    return frame.sort_values("rank", kind="stable").reset_index(drop=True)
+
+
+def _omnibus(request: Request, table: Floats, what: str) -> list[tuple[Any, ...]]:
+    test = friedman(table, better=request.better)
+    if test.n < 2:
+        return []
+    caution = "folds share training rows: p is a guide, not a size" if what == "folds" else ""
+    note = "; ".join(filter(None, (test.note, caution)))
+    df = f"{test.f_df[0]:g}, {test.f_df[1]:g}"
+    return [
+        (request.label, f"Friedman over {what}", test.statistic, f"{test.df:g}", test.p_value, int(test.n), note),
+        (request.label, f"Iman–Davenport F over {what}", test.f_statistic, df, test.f_p_value, int(test.n), note),
+    ]
+
+
+def _cochran(request: Request, rows: ViewRows, k: int) -> tuple[Any, ...] | None:
+    """Cochran's Q of a rate on all rows, from counts."""
+    from scipy.special import chdtrc
+
+    bound = rows.aligned.bounds[0]
+    if kind_of(request, len(bound.labels), bound.task) != "cells" or not rows.plain:
+        return None
+    hits = []
+    for j in range(k):
+        pair = ViewRows(_shifted(rows.aligned, j), rows.codes, rows.size, rows.inside)
+        rate = paired_rate(request, pair)
+        if rate is None:
+            return None
+        hits.append(rate[0][rate[2]])
+    right = np.stack(hits)
+    total, per_row = right.sum(axis=1).astype(float), right.sum(axis=0)
+    spread = float((k * per_row - per_row**2).sum())
+    if spread == 0:
+        return (request.label, "Cochran's Q", np.nan, f"{k - 1}", 1.0, right.shape[1], "no row tells the models apart")
+    q = k * (k - 1) * ((total - total.mean()) ** 2).sum() / spread
+    return (request.label, "Cochran's Q", q, f"{k - 1}", float(chdtrc(k - 1, q)), right.shape[1], "")
+
+
+def _shifted(aligned: Aligned, j: int) -> Aligned:
+    """The same rows with contender j first (and again second)."""
+    pick = (j, j)
+    cache = {(i, key): v for (at, key), v in aligned.cache.items() if at == j for i in (0, 1)}
+    return Aligned(
+        tuple(aligned.names[i] for i in pick),
+        tuple(aligned.bounds[i] for i in pick),
+        tuple(aligned.models[i] for i in pick),
+        aligned.rows,
+        aligned.keep,
+        (),
+        aligned.why,
+        cache,
+    )
+
+
+def _winner_of_rows(
+    request: Request, names: tuple[str, ...], overall: Floats, moved: list[Floats], rows: ViewRows, options: TestOptions
+) -> dict[str, Any] | None:
+    """The best model's value, and what it is when the choice is made on other rows than the judgement.
+
+    Rows (or clusters) are split into ten parts; each part judges the model that is best on the other nine. The
+    values on parts follow from the influences, so nothing is computed again.
+    """
+    if np.isnan(overall).any():
+        return None
+    sign = 1.0 if request.better == "higher" else -1.0
+    best = int(np.argmax(sign * overall))
+    rng = generator(options.random_state)
+    cluster = rows.cluster
+    unit = np.arange(len(rows.codes)) if cluster is None else cluster
+    size = int(unit.max(initial=-1)) + 1
+    order = rng.permutation(size)
+    part = (np.argsort(order) % PARTS)[unit]
+    weight = rows.weight
+    # a part of the rows moves the value by its influences, scaled up to a whole sample
+    inside = np.stack([np.bincount(part, m if weight is None else m * weight, PARTS) for m in moved])
+    share = np.bincount(part, weight, PARTS) / (len(part) if weight is None else weight.sum())
+    with np.errstate(divide="ignore", invalid="ignore"):
+        judged = overall[:, None] + inside / share
+        chosen_on = overall[:, None] - inside / (1 - share)
+    pick = np.argmax(sign * chosen_on, axis=0)
+    used = np.isfinite(judged[pick, np.arange(PARTS)])
+    corrected = float((judged[pick, np.arange(PARTS)] * share)[used].sum() / share[used].sum())
+    variance, df, _ = influence_variance(moved[best], rows)
+    half = float(t_quantile(options.level, df[0]) * np.sqrt(variance[0]))
+    return _winner(request, names[best], float(overall[best]), corrected, half, len(names))
+
+
+def _winner_of_folds(
+    request: Request, names: list[str], complete: Floats, folds: Folds, options: TestOptions
+) -> dict[str, Any] | None:
+    n = len(complete)
+    if n < 3:
+        return None
+    sign = 1.0 if request.better == "higher" else -1.0
+    total = complete.sum(axis=0)
+    pick = np.argmax(sign * (total - complete) / (n - 1), axis=1)
+    corrected = float(complete[np.arange(n), pick].mean())
+    best = int(np.argmax(sign * total))
+    ratio = float(np.mean(folds.n_test / np.maximum(folds.n_train, 1)))
+    se = np.sqrt((1 / n + ratio) * complete[:, best].var(ddof=1))
+    return _winner(
+        request,
+        names[best],
+        float(total[best] / n),
+        corrected,
+        float(t_quantile(options.level, n - 1) * se),
+        len(names),
+    )
+
+
+def _winner(request: Request, name: str, value: float, corrected: float, half: float, k: int) -> dict[str, Any]:
+    low, high = (
+        np.clip([corrected - half, corrected + half], *request.metric.range)
+        if not request.negated
+        else (corrected - half, corrected + half)
+    )
+    return {
+        "metric": request.label,
+        "winner": name,
+        "value": value,
+        "corrected": corrected,
+        "optimism": value - corrected,
+        "ci_low": float(low),
+        "ci_high": float(high),
+        "n_models": k,
+    }
+
+
+def critical_difference(board: Leaderboard, metric: str, alpha: float) -> Any:
+    """Nemenyi's test of the ranks over the blocks of a metric."""
+    return nemenyi(board.blocks[metric], alpha, better=board.better[metric])

@@ -1,0 +1,485 @@
+"""Two models on the same rows: the right paired test of one metric in every cohort of a view at once.
+
+Rates (accuracy, recall, pass rates) are tested by McNemar, areas under the ROC curve by DeLong, losses by the paired
+t; every other metric, and every metric of clustered or weighted rows, by the influence of the rows on the difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dfevals.analyses.compare.aligned import ViewRows
+from dfevals.analyses.compare.influence import (
+    Influence,
+    cell_kind,
+    clustered_sums,
+    influence,
+    kind_of,
+    moment_values,
+    pseudo_variance,
+    rank_kind,
+)
+from dfevals.engines.block import Block
+from dfevals.estimates.delta import matrix_gradient
+from dfevals.estimates.tested import FEW_ROWS, Tested, TestOptions
+from dfevals.exceptions import MetricError, did_you_mean
+from dfevals.inference.discordant import mcnemar
+from dfevals.inference.levels import normal_quantile, t_quantile
+from dfevals.inference.paired import paired_ttest_from_moments
+from dfevals.inference.seeds import generator
+from dfevals.metrics.estimands import Mean, Ratio
+from dfevals.metrics.planning import needs_of
+from dfevals.metrics.registry import Request
+from dfevals.needs import Moments, Values
+from dfevals.tally import CellView, MomentTally
+
+__all__ = ["TESTS", "paired", "paired_rate"]
+
+Array = npt.NDArray[Any]
+Floats = npt.NDArray[np.float64]
+FEW_OF_A_CLASS = 5
+MCNEMAR = {"mcnemar": "mid-p", "mcnemar-exact": "exact", "mcnemar-chi2": "chi2", "mcnemar-chi2-cc": "chi2-cc"}
+TESTS = (*MCNEMAR, "delong", "t", "wilcoxon", "sign-flip", "delta", "bootstrap")
+OF_MEANS = ("t", "wilcoxon", "sign-flip")
+
+
+def paired(request: Request, rows: ViewRows, options: TestOptions) -> Tested:
+    """Test one metric of the first two contenders in every cohort.
+
+    Raises
+    ------
+    MetricError
+        The test asked for does not fit the metric.
+    """
+    bound = rows.aligned.bounds[0]
+    kind = kind_of(request, len(bound.labels), bound.task)
+    plain = replace(request, negated=False)
+    if kind == "extremes":
+        raise MetricError(f"There is no honest test of {request.label!r}: an extreme value rests on a single row.")
+    if options.test == "bootstrap" or kind == "rows":
+        _check(options.test, ("bootstrap",), request)
+        found = _bootstrap(plain, rows, options, kind)
+    elif kind == "cells":
+        found = _cells(plain, rows, options)
+    elif kind == "moments":
+        found = _moments(plain, rows, options)
+    else:
+        found = _ranks(plain, rows, options)
+    return found.negated() if request.negated else found
+
+
+def _check(test: str, allowed: tuple[str, ...], request: Request) -> None:
+    if test not in ("auto", *allowed):
+        raise MetricError(
+            f"test={test!r} does not fit {request.label!r}. {did_you_mean(test, ('auto', *allowed), noun='Tests')}"
+        )
+
+
+# Rates
+
+
+def _cells(request: Request, rows: ViewRows, options: TestOptions) -> Tested:
+    rate = paired_rate(request, rows)
+    if rate is None:
+        _check(options.test, ("delta", "bootstrap"), request)
+        return _by_influence(request, rows, options)
+    _check(options.test, (*MCNEMAR, "delta", "bootstrap"), request)
+    if options.test == "delta" or not _counts(rows):
+        return _by_influence(request, rows, options)
+    return _mcnemar(*rate, rows, options)
+
+
+def _counts(rows: ViewRows) -> bool:
+    """Whether rows can be counted: independent, with weight one or repetitions."""
+    return rows.cluster is None and not rows.importance
+
+
+def paired_rate(request: Request, rows: ViewRows) -> tuple[Array, Array, Array] | None:
+    """For a share whose denominator depends on the labels alone: hit by the first, hit by the second, counted.
+
+    Such a share (accuracy, recall, specificity, …) is a rate over the same rows for both models.
+    """
+    bound = rows.aligned.bounds[0]
+    k, kind = len(bound.labels), cell_kind(request, bound.task)
+    if kind not in ("binary", "micro"):
+        return None
+    view: Any = kind
+    ones = np.ones((k, k, 1))
+    if not isinstance(request.metric(CellView(ones, view)), Ratio):
+        return None
+    num = matrix_gradient(lambda v: request.metric(CellView(v.matrix, view)).num, ones)[..., 0]
+    den = matrix_gradient(lambda v: request.metric(CellView(v.matrix, view)).den, ones)[..., 0]
+    zero_one = np.isin(num, (0.0, 1.0)).all() and np.isin(den, (0.0, 1.0)).all()
+    if not zero_one or (den != den[:, :1]).any():
+        return None
+    truth = rows.y_true().astype(np.intp)
+    hits = [(num == 1).reshape(-1)[truth * k + rows.y_pred(j)] for j in (0, 1)]
+    return hits[0], hits[1], (den[:, 0] == 1)[truth]
+
+
+def _mcnemar(hit_a: Array, hit_b: Array, counted: Array, rows: ViewRows, options: TestOptions) -> Tested:
+    joint, weight = rows.codes * 4 + 2 * hit_a + hit_b, rows.weight
+    if not counted.all():
+        joint, weight = joint[counted], None if weight is None else weight[counted]
+    cells = np.bincount(joint, weight, 4 * rows.size).reshape(-1, 4).astype(float)
+    c, b, both, n = cells[:, 1], cells[:, 2], cells[:, 3], cells.sum(axis=1)
+    test = mcnemar(b, c, MCNEMAR.get(options.test, "mid-p"), n=n, level=options.level)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        value_a, value_b = (both + b) / n, (both + c) / n
+    q = normal_quantile(options.level)
+    low, high = np.asarray(test.ci_low), np.asarray(test.ci_high)
+    none = (b + c == 0) & (n > 0)
+    masks = [(n == 0, "no rows that the metric counts"), (none, "no discordant pairs")]
+    return Tested(
+        value_a,
+        value_b,
+        low,
+        high,
+        np.asarray(test.statistic, float),
+        np.where(n == 0, np.nan, np.asarray(test.p_value, float)),
+        n,
+        test.method,
+        (high - low) / (2 * q),
+        np.full(rows.size, np.inf),
+        n < FEW_ROWS,
+        masks,
+        np.asarray(test.estimate, float),
+    )
+
+
+# Means
+
+
+def _moments(request: Request, rows: ViewRows, options: TestOptions) -> Tested:
+    bound = rows.aligned.bounds[0]
+    k, task = len(bound.labels), bound.task
+    need = needs_of(request.metric, k, task)[0][0]
+    assert isinstance(need, Moments)
+    a, b = (moment_values(request, rows, j, k, task) for j in (0, 1))
+    bad = ~np.isfinite(sum(a) + sum(b))
+    undefined = np.zeros(rows.size, bool)
+    if bad.any():
+        if not need.skip_missing:
+            undefined = np.bincount(rows.codes[bad], minlength=rows.size) > 0
+        rows = _without(rows, ~bad)
+        a, b = [v[~bad] for v in a], [v[~bad] for v in b]
+    empty = MomentTally.of_block(rows.codes[:0], rows.size, [v[:0] for v in a], 2, None)
+    estimand = request.metric(empty.view())
+    linear = isinstance(estimand, Mean)
+    if (
+        isinstance(estimand, Mean)
+        and estimand.proportion
+        and _counts(rows)
+        and options.test not in (*OF_MEANS, "delta")
+    ):
+        _check(options.test, (*MCNEMAR, *OF_MEANS, "delta", "bootstrap"), request)
+        found = _mcnemar(a[0] == 1, b[0] == 1, np.ones(len(a[0]), bool), rows, options)
+    elif linear and rows.plain and options.test != "delta":
+        _check(options.test, (*OF_MEANS, "delta", "bootstrap"), request)
+        found = _mean(a[0], b[0], rows, options)
+    else:
+        _check(options.test, ("delta", "bootstrap"), request)
+        found = _by_influence(request, rows, options)
+    if undefined.any():
+
+        def blank(values: Floats) -> Floats:
+            return np.where(undefined, np.nan, values)
+
+        found = replace(
+            found,
+            value_a=blank(found.value_a),
+            value_b=blank(found.value_b),
+            low=blank(found.low),
+            high=blank(found.high),
+            statistic=blank(found.statistic),
+            p_value=blank(found.p_value),
+            se=blank(found.se),
+            difference=None,
+            masks=[(undefined, need.undefined)],
+        )
+    return found
+
+
+def _without(rows: ViewRows, good: Array) -> ViewRows:
+    """The rows for which `good` holds."""
+    if rows.inside is None:
+        return ViewRows(rows.aligned, rows.codes[good], rows.size, good)
+    inside = rows.inside.copy()
+    inside[np.flatnonzero(inside)[~good]] = False
+    return ViewRows(rows.aligned, rows.codes[good], rows.size, inside)
+
+
+def _mean(a: Floats, b: Floats, rows: ViewRows, options: TestOptions) -> Tested:
+    """Paired t from moments of the differences, or a distribution-free test by name, cohort by cohort."""
+    n = rows.counts()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        value_a, value_b = (np.bincount(rows.codes, x, rows.size) / n for x in (a, b))
+        gap = a - b
+        mean = np.bincount(rows.codes, gap, rows.size) / n
+        squares = np.bincount(rows.codes, (gap - mean[rows.codes]) ** 2, rows.size)
+        scale = np.zeros(rows.size)
+        np.maximum.at(scale, rows.codes, np.abs(gap))
+        variance = np.where(squares <= n * (1e-12 * scale) ** 2, 0.0, squares) / np.where(n > 1, n - 1, np.nan)
+    test = paired_ttest_from_moments(mean, variance, n, options.level)
+    notes = np.atleast_1d(np.asarray(test.note))
+    texts = [text for text in np.unique(notes) if text]
+    found = Tested(
+        value_a,
+        value_b,
+        np.asarray(test.ci_low),
+        np.asarray(test.ci_high),
+        np.asarray(test.statistic),
+        np.asarray(test.p_value),
+        n,
+        test.method,
+        np.sqrt(variance / np.where(n > 0, n, np.nan)),
+        n - 1,
+        n < FEW_ROWS,
+        [(notes == text, str(text)) for text in texts],
+        mean,
+    )
+    return found if options.test in ("auto", "t") else _distribution_free(found, a, b, rows, options)
+
+
+def _distribution_free(found: Tested, a: Floats, b: Floats, rows: ViewRows, options: TestOptions) -> Tested:
+    from dfevals.inference.ranks import sign_flip_permutation, wilcoxon
+
+    order = np.argsort(rows.codes, kind="stable")
+    edges = np.searchsorted(rows.codes[order], np.arange(rows.size + 1))
+    rng = generator(options.random_state)
+    low, high, statistic, p = (np.full(rows.size, np.nan) for _ in range(4))
+    method, notes = "", np.full(rows.size, "", dtype=object)
+    for i in range(rows.size):
+        part = order[edges[i] : edges[i + 1]]
+        if options.test == "wilcoxon":
+            test = wilcoxon(a[part], b[part], options.level)
+        else:
+            test = sign_flip_permutation(a[part], b[part], max(options.n_resamples, 999), rng, options.level)
+        low[i], high[i], statistic[i], p[i] = test.ci_low, test.ci_high, test.statistic, test.p_value
+        notes[i], method = test.note, max(method, test.method, key=len)
+    masks = [(notes == text, text) for text in dict.fromkeys(notes) if text]
+    return replace(found, low=low, high=high, statistic=statistic, p_value=p, test=method.split(",")[0], masks=masks)
+
+
+# Ranks
+
+
+def _ranks(request: Request, rows: ViewRows, options: TestOptions) -> Tested:
+    from dfevals.inference.auc import delong_by_group
+
+    kind, around = rank_kind(request)
+    if kind not in ("roc_auc", "average_precision", "ks"):
+        raise MetricError(f"There is no paired test of {request.label!r} yet. Use test='bootstrap'.")
+    area = kind == "roc_auc" and rows.aligned.bounds[0].task == "binary"
+    _check(options.test, ("delong", "delta", "bootstrap") if area else ("delta", "bootstrap"), request)
+    few = _few_of_a_class(rows, FEW_ROWS)
+    if not (area and rows.plain) or options.test == "delta":
+        found = _by_influence(request, rows, options)
+        method = found.test.replace("delta", "DeLong") if area else found.test
+        return replace(found, test=method, few=found.few | few)
+    label = rows.y_true() == 1
+    test = delong_by_group(rows.codes, label, rows.score(0), rows.score(1), rows.size, options.level)
+    slope = float(np.real(around(1.0) - around(0.0)))
+    notes = np.asarray(test.note)
+    return Tested(
+        around(np.asarray(test.auc_a)),
+        around(np.asarray(test.auc_b)),
+        slope * np.asarray(test.ci_low),
+        slope * np.asarray(test.ci_high),
+        np.asarray(test.statistic),
+        np.asarray(test.p_value),
+        rows.counts(),
+        test.method,
+        slope * (np.asarray(test.ci_high) - test.ci_low) / (2 * normal_quantile(options.level)),
+        np.full(rows.size, np.inf),
+        few,
+        [(notes == text, str(text)) for text in np.unique(notes) if text],
+    )
+
+
+def _few_of_a_class(rows: ViewRows, least: int) -> npt.NDArray[np.bool_]:
+    """Cohorts with fewer than `least` rows of a class that occurs, or of one class only."""
+    truth = rows.y_true().astype(np.intp)
+    k = len(rows.aligned.bounds[0].labels)
+    counts = np.bincount(truth * rows.size + rows.codes, minlength=k * rows.size).reshape(k, rows.size)
+    few = ((counts > 0) & (counts < least)).any(axis=0)
+    return few | ((counts > 0).sum(axis=0) < 2)
+
+
+# Everything else
+
+
+def _by_influence(request: Request, rows: ViewRows, options: TestOptions) -> Tested:
+    """Difference of two influences: plain, weighted or summed within clusters (Liang and Zeger 1986)."""
+    a, b = influence(request, rows, 0), influence(request, rows, 1)
+    variance, df, method = influence_variance(a.rows - b.rows, rows, (a.rows != 0) | (b.rows != 0))
+    variance = variance + pseudo_variance(a, b)
+    centre = a.centre - b.centre
+    defined = ~np.isnan(a.value - b.value)
+    same = (np.bincount(rows.codes, np.abs(a.rows - b.rows), rows.size) == 0) & defined
+    se = np.where(defined & ~same, np.sqrt(variance), np.nan)
+    q = t_quantile(options.level, df)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        statistic = centre / se
+        p = np.where(same, 1.0, _two_sided(statistic, df))
+    gap = a.value - b.value
+    few = (df + 1 < FEW_ROWS) | (np.minimum(a.support, b.support) < FEW_OF_A_CLASS)
+    if rows.aligned.bounds[0].classifies:
+        few = few | _few_of_a_class(rows, FEW_OF_A_CLASS)
+    masks = [(~defined, _reason(a, b)), (same, "no row tells the models apart")]
+    return Tested(
+        a.value,
+        b.value,
+        np.fmin(centre - q * se, np.where(np.isnan(se), np.nan, gap)),
+        np.fmax(centre + q * se, np.where(np.isnan(se), np.nan, gap)),
+        statistic,
+        np.where(defined, p, np.nan),
+        a.support,
+        method,
+        se,
+        df,
+        few & defined,
+        masks,
+        support_b=b.support,
+    )
+
+
+def _reason(a: Influence, b: Influence) -> str:
+    return a.reason or b.reason or "not defined"
+
+
+def influence_variance(moved: Floats, rows: ViewRows, counted: Any = None) -> tuple[Floats, Floats, str]:
+    """Variance of Σ w · influence per cohort, its degrees of freedom, and what the method is called.
+
+    Clusters without a row that the metric counts (`counted`) give no degree of freedom.
+    """
+    weight, cluster = rows.weight, rows.cluster
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if cluster is not None:
+            part = slice(None) if counted is None else counted
+            values = moved if weight is None else moved * weight
+            squares, groups = clustered_sums(values[part], rows.codes[part], cluster[part], rows.size)
+            return np.where(groups > 1, squares * groups / (groups - 1), np.nan), groups - 1, "delta, cluster-robust"
+        if weight is None:
+            n = rows.counts()
+            squares = np.asarray(np.bincount(rows.codes, moved**2, rows.size), float)
+            return np.where(n > 1, squares * n / (n - 1), np.nan), n - 1, "delta"
+        power = weight**2 if rows.importance else weight
+        total, square = (np.bincount(rows.codes, x, rows.size) for x in (weight, power))
+        n = total**2 / square
+        squares = np.asarray(np.bincount(rows.codes, moved**2 * power, rows.size), float)
+        return np.where(n > 1, squares * n / (n - 1), np.nan), n - 1, "delta, weighted"
+
+
+def _two_sided(statistic: Floats, df: Floats) -> Floats:
+    from scipy.special import stdtr
+
+    return np.asarray(2 * stdtr(np.where(df > 0, df, np.nan), -np.abs(statistic)))
+
+
+# Bootstrap
+
+
+def _bootstrap(request: Request, rows: ViewRows, options: TestOptions, kind: str) -> Tested:
+    """Paired bootstrap: rows (or clusters) drawn once for both models, percentile interval, p by its inversion."""
+    from dfevals.estimates.bootstrap import percentiles
+
+    values = _row_values if kind == "rows" else _influence_values
+    evaluate = values(request, rows)
+    value_a, value_b = evaluate(None)
+    drawn = np.array([np.subtract(*evaluate(draw)) for draw in _draws(rows, options)])
+    low, high = percentiles(drawn, options.level)
+    gap = value_a - value_b
+    known = (~np.isnan(drawn)).sum(axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        above, below = (
+            (np.where(np.isnan(drawn), False, side).sum(axis=0) + 1) / (known + 1) for side in (drawn >= 0, drawn <= 0)
+        )
+        p = np.where(np.isnan(gap) | (known == 0), np.nan, np.minimum(2 * np.minimum(above, below), 1.0))
+        spread = np.sqrt(np.nanvar(drawn, axis=0)) if known.all() else np.full(rows.size, np.nan)
+    n = rows.counts()
+    masks: list[tuple[npt.NDArray[np.bool_], str]] = [(np.isnan(gap), "not defined on these rows")]
+    if rows.cluster is not None and kind != "rows":
+        masks.append((~np.isnan(gap), "clusters are resampled"))
+    return Tested(
+        value_a, value_b, low, high, np.full(rows.size, np.nan), p, n, f"paired bootstrap, {options.n_resamples} resamples",
+        spread, np.full(rows.size, np.inf), n < FEW_ROWS, masks,
+    )  # fmt: skip
+
+
+def _draws(rows: ViewRows, options: TestOptions) -> Any:
+    """How often each row is drawn, one array per resample."""
+    from dfevals.estimates.bootstrap import row_weights
+
+    rng = generator(options.random_state)
+    order = np.argsort(rows.codes, kind="stable")
+    codes, cluster = rows.codes[order], rows.cluster
+    for _ in range(options.n_resamples):
+        weight = np.empty(len(order))
+        weight[order] = row_weights(codes, rows.size, rng, None if cluster is None else cluster[order])
+        yield weight
+
+
+def _influence_values(request: Request, rows: ViewRows) -> Callable[[Floats | None], tuple[Floats, Floats]]:
+    base = rows.weight
+
+    def evaluate(draw: Floats | None) -> tuple[Floats, Floats]:
+        weight = base if draw is None else draw if base is None else draw * base
+        found = [influence(request, rows, j, weight=weight, padded=False).value for j in (0, 1)]
+        return found[0], found[1]
+
+    return evaluate
+
+
+def _row_values(request: Request, rows: ViewRows) -> Callable[[Floats | None], tuple[Floats, Floats]]:
+    """Values of a metric of the rows themselves, on the rows drawn."""
+    from dfevals.tally.table import RowTally
+
+    order = np.argsort(rows.codes, kind="stable")
+    columns = [_columns(request, rows, j) for j in (0, 1)]
+
+    def evaluate(draw: Floats | None) -> tuple[Floats, Floats]:
+        picked = order if draw is None else np.repeat(order, draw[order].astype(np.intp))
+        sizes = np.bincount(rows.codes[picked], minlength=rows.size)
+        offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+        found = [
+            np.asarray(request.metric(RowTally(offsets, {name: v[picked] for name, v in c.items()})).value, float)
+            for c in columns
+        ]
+        return found[0], found[1]
+
+    return evaluate
+
+
+def _columns(request: Request, rows: ViewRows, j: int) -> dict[str, Array]:
+    """The columns that a metric of rows reads, as the engine would give them."""
+    bound, model = rows.aligned.bounds[j], rows.aligned.models[j]
+    need: Any = needs_of(request.metric, len(bound.labels), bound.task)[0][0]
+    labels = np.array(bound.labels, dtype=object if any(isinstance(v, str) for v in bound.labels) else None)
+    columns: dict[str, Array] = {}
+    if isinstance(need, Values):
+        for i, function in enumerate(need.functions):
+            columns[f"value {i}"] = rows.of(j, ("value", function), function)
+        if rows.weight is not None:
+            columns["sample_weight"] = rows.weight
+        return columns
+    for name in need.names:
+        if name == "y_true":
+            columns[name] = labels[rows.y_true(j)] if bound.classifies else rows.y_true(j)
+        elif name == "y_pred":
+            if model.y_pred is not None or (bound.classifies and model.y_score):
+                columns[name] = labels[rows.y_pred(j)] if bound.classifies else rows.y_pred(j)
+        else:
+            columns[name] = rows.of(j, ("outcome", name), partial(Block.outcome, name=name))
+    if "y_true" in need.names and model.y_score:
+        binary = bound.task == "binary"
+        columns["y_score"] = rows.of(j, ("raw", binary), lambda b: b.raw_score if binary else b.raw_scores)
+    if rows.weight is not None:
+        columns["sample_weight"] = rows.weight
+    return columns

@@ -1,0 +1,504 @@
+"""Which model for which cohort, only where the evidence holds, and what that gains over one model (`ev.route`)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from dfevals import render
+from dfevals.analyses.compare.aligned import Aligned, ViewRows, align, chosen, contenders
+from dfevals.analyses.compare.influence import kind_of, moment_values
+from dfevals.analyses.compare.paired import paired_rate
+from dfevals.cohorts import Cohorts
+from dfevals.estimates.tested import FEW_ROWS
+from dfevals.exceptions import CohortError, DataError, MetricError, RoleError
+from dfevals.inference.levels import check_level, t_quantile
+from dfevals.inference.multiple import correct
+from dfevals.inference.seeds import generator
+from dfevals.metrics.estimands import Mean
+from dfevals.metrics.planning import plan
+from dfevals.metrics.registry import Request
+from dfevals.render.plain_tables import plain_table
+from dfevals.results.result import Result
+from dfevals.roles.bound import Bound
+from dfevals.tally import MomentTally
+from dfevals.words import estimate
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["RoutingResult", "route"]
+
+Array = npt.NDArray[Any]
+Floats = npt.NDArray[np.float64]
+DEFAULT_METRIC = {"binary": "accuracy", "multiclass": "accuracy", "regression": "mae"}
+EVIDENCE = ("n", "value_a", "value_b", "difference", "ci_low", "ci_high", "p_corrected")
+"""What a written route says for itself: the chosen model (a) against the default (b) in the cohort."""
+NEEDED = "an average over rows, such as accuracy, recall, log_loss, brier, mae or pass_rate"
+
+
+class RoutingResult(Result):
+    """Model per cohort; `frame` has cohort columns, `metric, model, a, b, value_a, value_b, difference, ci_low, ci_high,
+    p_value, p_corrected, verdict, n, share, when, note, is_overall`.
+
+    `a` is the best other model in the cohort, `b` the default; `model` is the one chosen. `gain` says what the routing
+    gains over the default, judged on rows that did not choose it.
+    """
+
+    def __init__(self, frame: pd.DataFrame, gain: pd.DataFrame, plan: dict[str, Any], **described: Any) -> None:
+        super().__init__(frame, **described)
+        self._gain, self._plan = gain, plan
+
+    @property
+    def gain(self) -> pd.DataFrame:
+        """One row: `metric, default, value_default, value_routed, gain, ci_low, ci_high, p_value, n`; gain > 0 is better."""
+        return self._gain.copy()
+
+    @property
+    def default(self) -> str:
+        """The model of all cohorts without evidence for another."""
+        return str(self._plan["default"])
+
+    @property
+    def routes(self) -> dict[str, str]:
+        """Expression → model, for the cohorts that do not go to the default."""
+        return {route["when"]: route["model"] for route in self._plan["routes"]}
+
+    def model_for(self, frame: pd.DataFrame) -> pd.Series:
+        """The model of every row of a frame that has the cohort columns.
+
+        Examples
+        --------
+        >>> import dfevals
+        >>> df = dfevals.datasets.load("bank")
+        >>> ev = df.evals(dfevals.datasets.describe("bank").roles)
+        >>> ev.route(by="job", metric="brier").model_for(df).nunique() >= 1
+        True
+        """
+        from dfevals.expressions import parse
+
+        found = np.full(len(frame), self.default, dtype=object)
+        for when, model in self.routes.items():
+            if not when:
+                raise CohortError(
+                    "A route has no expression (a cohort by mask, or folded by min_n=), so it cannot be applied."
+                )
+            found[parse(when).mask(frame)] = model
+        return pd.Series(found, index=frame.index, name="model").astype(str)
+
+    def to_json(self, path: str | Path | None = None) -> str:
+        """The routing as JSON: `metric, default` (the fallback), `routes` (each `when`, `cohort`, `model`, `evidence`), `gain`."""
+        text = json.dumps(self._plan, ensure_ascii=False, indent=2)
+        if path is not None:
+            Path(path).write_text(text + "\n", encoding="utf-8")
+        return text
+
+    def to_toml(self, path: str | Path | None = None) -> str:
+        """The same as TOML."""
+        top = [f"{key} = {_toml(value)}" for key, value in self._plan.items() if key not in ("routes", "gain")]
+        parts = ["\n".join(top), "[gain]\n" + "\n".join(f"{k} = {_toml(v)}" for k, v in self._plan["gain"].items())]
+        for route in self._plan["routes"]:
+            parts.append("[[routes]]\n" + "\n".join(f"{k} = {_toml(v)}" for k, v in route.items()))
+        text = "\n\n".join(parts) + "\n"
+        if path is not None:
+            Path(path).write_text(text, encoding="utf-8")
+        return text
+
+    def table(self, max_rows: int = 60, width: int | None = None) -> render.Table:
+        """One row per cohort: its model, and the evidence."""
+        del width
+        columns = [
+            *self.cohort_columns,
+            "n",
+            "model",
+            "a",
+            "value_a",
+            "value_b",
+            "difference",
+            "ci_low",
+            "ci_high",
+            "p_corrected",
+            "note",
+        ]
+        shown = self._frame[[*columns, "is_overall"]].rename(
+            columns={"a": "best other", "value_a": "other", "value_b": "default"}
+        )
+        if not (shown["note"] != "").any():
+            shown = shown.drop(columns="note")
+        return plain_table(
+            shown, title=self.title, notes=self.notes, cohort_columns=self.cohort_columns, max_rows=max_rows
+        )
+
+    def plot(self, *, ax: Axes | None = None, **options: Any) -> Axes:
+        """Differences of the best other model to the default, coloured by verdict."""
+        from dfevals.plots.comparison import draw
+
+        return draw(self._frame, ax, cohort_columns=self.cohort_columns, **options)
+
+
+def _rounded(value: Any) -> Any:
+    return int(value) if isinstance(value, int | np.integer) else float(f"{value:.6g}")
+
+
+def _toml(value: Any) -> str:
+    """A plain value as TOML."""
+    if isinstance(value, dict):
+        return (
+            "{ " + ", ".join(f"{json.dumps(str(k), ensure_ascii=False)} = {_toml(v)}" for k, v in value.items()) + " }"
+        )
+    if isinstance(value, float) and not np.isfinite(value):
+        return "nan"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+@dataclass(frozen=True)
+class _Losses:
+    """Row values of every model (higher is better), cohort and group of each row; a group is a row or a cluster."""
+
+    value: Floats  # (models, rows)
+    code: Array
+    group: Array
+    weight: Floats
+    size: int
+    sign: float
+    unjudged: int  # rows on which a model has no value
+
+
+def route(
+    bound: Bound,
+    cohorts: Cohorts,
+    metric: Any = None,
+    *,
+    default: str | None = None,
+    models: Any = None,
+    correction: str | None = "holm",
+    level: float = 0.95,
+    n_splits: int = 5,
+    random_state: Any = 0,
+    provenance: Any = None,
+) -> RoutingResult:
+    """Choose a model per cohort; see `Evaluation.route`.
+
+    Raises
+    ------
+    RoleError, MetricError, CohortError, DataError
+        There is one model, the metric is no average over rows, cohorts are missing or overlap, or rows differ.
+    """
+    check_level(level, "ci")
+    if not cohorts.n_cohorts:
+        raise CohortError("Routing needs cohorts: ev.route(by='column').")
+    if cohorts.views is not None:
+        raise CohortError(
+            "Routing needs cohorts that do not overlap, so that every row has one: by= a column, or a list of columns."
+        )
+    if not 2 <= n_splits <= 100:
+        raise DataError(f"n_splits={n_splits!r} must lie between 2 and 100.")
+    request = _request(bound, metric)
+    known = contenders(bound)
+    sides = known if models is None else chosen(known, [models] if isinstance(models, str) else list(models))
+    if len(sides) < 2:
+        raise RoleError("Routing needs at least two models. Declare several: y_score={'a': …, 'b': …}.")
+    if default is not None:
+        chosen(sides, [default])
+    rows = align(bound, sides)
+    if isinstance(rows, str):
+        raise DataError(f"Routing compares models on the same rows, but {rows}. Pass id='…'.")
+    losses = _losses(request, rows, cohorts)
+    names = [s.name for s in sides]
+    stats = _Sums.of(losses, None, 1)
+    fixed = None if default is None else names.index(str(default))
+    rule = _rule(stats, fixed, correction, 1 - level)
+    gain = _gain(losses, fixed, correction, level, n_splits, random_state)
+    return _result(request, names, cohorts, losses, rule, gain, rows, level, n_splits, provenance)
+
+
+def _request(bound: Bound, metric: Any) -> Request:
+    if metric is None:
+        if bound.task == "outcomes":
+            verdict = bound.roles.outcomes[0].kind == "pass" or bound.roles.outcomes[0].pass_at is not None
+            metric = "pass_rate" if verdict else "mean"
+        else:
+            metric = DEFAULT_METRIC[bound.task]
+    found = plan(metric, bound.task, {"pred", "score", "probability", "interval"}, bound.roles.outcomes)
+    if len(found) != 1:
+        raise MetricError(f"Routing goes by one metric; {len(found)} are given: {', '.join(map(str, found))}.")
+    if found[0].better not in ("higher", "lower"):
+        raise MetricError(
+            f"{found[0].label!r} has no better direction, so no model is best by it. Routing needs {NEEDED}."
+        )
+    return found[0]
+
+
+def _losses(request: Request, rows: Aligned, cohorts: Cohorts) -> _Losses:
+    """Row values of all models, from the rows that the metric counts."""
+    atoms = rows.codes(cohorts.codes).astype(np.intp)
+    view = ViewRows(rows, atoms, cohorts.n_cohorts)
+    bound = rows.bounds[0]
+    k, kind = len(bound.labels), kind_of(request, len(bound.labels), bound.task)
+    sign = (1.0 if request.better == "higher" else -1.0) * (-1.0 if request.negated else 1.0)
+    values, counted, unjudged = [], np.ones(len(atoms), bool), 0
+    for j in range(len(rows.names)):
+        if kind == "cells":
+            rate = paired_rate(request, _single(view, j))
+            if rate is None:
+                raise MetricError(f"{request.label!r} is no average over rows. Routing needs {NEEDED}.")
+            values.append(rate[0].astype(float))
+            counted &= rate[2]
+        elif kind == "moments":
+            numbers = moment_values(request, view, j, k, bound.task)
+            if not isinstance(
+                request.metric(MomentTally.of_block(atoms[:0], 1, [v[:0] for v in numbers], 2, None).view()), Mean
+            ):
+                raise MetricError(f"{request.label!r} is no average over rows. Routing needs {NEEDED}.")
+            values.append(numbers[0])
+            counted &= np.isfinite(numbers[0])
+            unjudged = int((~counted).sum())
+        else:
+            raise MetricError(f"{request.label!r} is no average over rows. Routing needs {NEEDED}.")
+    weight = np.ones(len(atoms)) if view.weight is None else np.asarray(view.weight)
+    group = np.arange(len(atoms)) if view.cluster is None else view.cluster
+    table = np.stack(values)[:, counted]
+    return _Losses(sign * table, atoms[counted], group[counted], weight[counted], cohorts.n_cohorts, sign, unjudged)
+
+
+def _single(view: ViewRows, j: int) -> ViewRows:
+    """The rows with contender j as both sides."""
+    rows = view.aligned
+    cache = {(i, key): v for (at, key), v in rows.cache.items() if at == j for i in (0, 1)}
+    pair = Aligned(
+        (rows.names[j],) * 2, (rows.bounds[j],) * 2, (rows.models[j],) * 2, rows.rows, rows.keep, (), "", cache
+    )
+    return ViewRows(pair, view.codes, view.size, view.inside)
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """Sums over groups that give means and robust variances of differences of all pairs of models; they add up.
+
+    Axes: (…, parts, cohorts). `s` Σ of a group's sums per model, `cross` Σ of products of two models' sums, `sn` Σ of
+    products with the group's weight, `nn` Σ of squared weights, `n` Σ of weights, `groups` their number.
+    """
+
+    s: Floats
+    cross: Floats
+    sn: Floats
+    nn: Floats
+    n: Floats
+    groups: Floats
+
+    @classmethod
+    def of(cls, losses: _Losses, part: Array | None, parts: int) -> _Sums:
+        """Sums by part (of whole groups) and cohort."""
+        width = int(losses.group.max(initial=0)) + 1
+        pair, inverse = np.unique(losses.code.astype(np.int64) * width + losses.group, return_inverse=True)
+        cohort, group = pair // width, pair % width
+        own = np.zeros(len(pair), np.int64) if part is None else part[group]
+        at, size = own * losses.size + cohort, parts * losses.size
+        sums = np.stack([np.bincount(inverse, v * losses.weight, len(pair)) for v in losses.value])
+        weight = np.asarray(np.bincount(inverse, losses.weight, len(pair)), float)
+
+        def add(x: Floats) -> Floats:
+            return np.asarray(np.bincount(at, x, size), float).reshape(parts, losses.size)
+
+        cross = np.stack([np.stack([add(a * b) for b in sums]) for a in sums])
+        return cls(
+            np.stack([add(v) for v in sums]),
+            cross,
+            np.stack([add(v * weight) for v in sums]),
+            add(weight**2),
+            add(weight),
+            add(np.ones(len(pair))),
+        )
+
+    def without(self, part: int) -> _Sums:
+        """Sums of all parts but one."""
+        return _Sums(*(x.sum(axis=-2, keepdims=True) - x[..., part : part + 1, :] for x in self.__dict__.values()))
+
+    def overall(self) -> Floats:
+        """Mean of every model over all cohorts."""
+        found: Floats = self.s.sum(axis=(-2, -1)) / max(self.n.sum(), 1e-300)
+        return found
+
+    def differences(self, i: int, j: int) -> tuple[Floats, Floats, Floats]:
+        """Mean of model i less model j per cohort, its standard error and degrees of freedom."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            gap = (self.s[i] - self.s[j])[0] / self.n[0]
+            squares = (self.cross[i, i] - 2 * self.cross[i, j] + self.cross[j, j])[0]
+            spread = squares - 2 * gap * (self.sn[i] - self.sn[j])[0] + gap**2 * self.nn[0]
+            groups = self.groups[0]
+            variance = np.maximum(spread, 0) / self.n[0] ** 2 * groups / (groups - 1)
+            return gap, np.sqrt(np.where(groups > 1, variance, np.nan)), groups - 1
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """Chosen model per cohort, the best other model, and the tests of it against the default."""
+
+    default: int
+    model: Array
+    other: Array
+    gap: Floats
+    se: Floats
+    df: Floats
+    p: Floats
+    corrected: Floats
+    few: Array
+
+
+def _rule(sums: _Sums, default: int | None, correction: str | None, alpha: float) -> _Rule:
+    """The default everywhere, except where another model is better after correction for all looks."""
+    from scipy.special import stdtr
+
+    k = len(sums.s)
+    base = int(np.argmax(sums.overall())) if default is None else default
+    others = [j for j in range(k) if j != base]
+    found = [sums.differences(j, base) for j in others]
+    gap, se, df = (np.stack(part) for part in zip(*found, strict=True))
+    few = sums.groups[0] < FEW_ROWS
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t = np.where(se > 0, gap / se, np.where(gap == 0, 0.0, np.nan))
+        p = 2 * stdtr(np.where(df > 0, df, np.nan), -np.abs(t))
+    corrected = correct(np.where(few, np.nan, p), correction)
+    wins = (corrected < alpha) & (gap > 0)
+    best = np.where(wins, gap, -np.inf).argmax(axis=0)
+    shown = np.where(np.isnan(gap), -np.inf, gap).argmax(axis=0)
+    pick = np.where(wins.any(axis=0), best, shown)
+    columns = np.arange(gap.shape[1])
+    other = np.array(others)[pick]
+    model = np.where(wins.any(axis=0), other, base)
+    at = (pick, columns)
+    return _Rule(base, model, other, gap[at], se[at], df[at], p[at], corrected[at], few)
+
+
+def _gain(
+    losses: _Losses, default: int | None, correction: str | None, level: float, n_splits: int, random_state: Any
+) -> dict[str, float]:
+    """What the routing gains when its rule is learned on other rows than those that judge it."""
+    from scipy.special import stdtr
+
+    rng = generator(random_state)
+    n_groups = int(losses.group.max(initial=-1)) + 1
+    part = rng.permutation(n_groups) % n_splits
+    sums = _Sums.of(losses, part, n_splits)
+    routed, base = np.empty(losses.value.shape[1]), np.empty(losses.value.shape[1])
+    whole = int(np.argmax(sums.overall())) if default is None else default
+    of_row = part[losses.group] if len(losses.group) else np.zeros(0, np.int64)
+    for k in range(n_splits):
+        rule = _rule(sums.without(k), default, correction, 1 - level)
+        mine = np.flatnonzero(of_row == k)
+        routed[mine] = losses.value[rule.model[losses.code[mine]], mine]
+        base[mine] = losses.value[rule.default, mine]
+    gap = (routed - base) * losses.weight
+    total = losses.weight.sum()
+    if not total > 0:
+        return dict.fromkeys(("value_default", "value_routed", "gain", "ci_low", "ci_high", "p_value"), float("nan"))
+    mean = gap.sum() / total
+    centred = np.bincount(losses.group, gap - mean * losses.weight, n_groups)
+    groups = len(np.unique(losses.group))
+    se = float(np.sqrt((centred**2).sum() * groups / max(groups - 1, 1)) / total)
+    half = float(t_quantile(level, groups - 1)) * se
+    value = float((losses.value[whole] * losses.weight).sum() / total)
+    p = 1.0 if se == 0 else float(2 * stdtr(groups - 1, -abs(mean) / se))
+    return {
+        "value_default": losses.sign * value + 0.0,  # no -0.0
+        "value_routed": losses.sign * (value + float(mean)) + 0.0,
+        "gain": float(mean),
+        "ci_low": float(mean) - half,
+        "ci_high": float(mean) + half,
+        "p_value": p,
+    }
+
+
+def _result(
+    request: Request,
+    names: list[str],
+    cohorts: Cohorts,
+    losses: _Losses,
+    rule: _Rule,
+    gain: dict[str, float],
+    rows: Aligned,
+    level: float,
+    n_splits: int,
+    provenance: Any,
+) -> RoutingResult:
+    label = np.array(names, dtype=object)
+    sums = _Sums.of(losses, None, 1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        means = sums.s[:, 0] / sums.n[0]
+        half = t_quantile(level, rule.df) * rule.se
+    columns = np.arange(losses.size)
+    ends = [losses.sign * (rule.gap - half), losses.sign * (rule.gap + half)]
+    n = np.bincount(losses.code, minlength=losses.size)
+    verdict = np.where(rule.model != rule.default, label[rule.model], np.where(rule.few, "too few", "no evidence"))
+    worse = (rule.corrected < 1 - level) & (rule.gap < 0)
+    verdict = np.where(worse, names[rule.default], verdict)
+    frame = pd.DataFrame(
+        {
+            **{
+                name: np.asarray(texts, dtype=object) for name, texts in zip(cohorts.names, cohorts.labels, strict=True)
+            },
+            "metric": request.label,
+            "model": label[rule.model],
+            "a": label[rule.other],
+            "b": names[rule.default],
+            "value_a": losses.sign * means[rule.other, columns] + 0.0,  # no -0.0
+            "value_b": losses.sign * means[rule.default, columns] + 0.0,
+            "difference": losses.sign * rule.gap + 0.0,
+            "ci_low": np.fmin(*ends),
+            "ci_high": np.fmax(*ends),
+            "p_value": rule.p,
+            "p_corrected": rule.corrected,
+            "verdict": verdict,
+            "n": n,
+            "share": n / max(n.sum(), 1),
+            "when": [cohorts.expressions[i] for i in range(cohorts.n_cohorts)],
+            "note": np.where(n == 0, "no rows", np.where(rule.few, "too few rows, so the default", "")),
+            "is_overall": False,
+        }
+    )
+    routes = [
+        {
+            "when": row["when"],
+            "cohort": {c: row[c] for c in cohorts.names},
+            "model": row["model"],
+            "evidence": {key: _rounded(row[key]) for key in EVIDENCE},
+        }
+        for row in frame.to_dict("records")
+        if row["model"] != names[rule.default]
+    ]
+    plain = {key: (None if np.isnan(v) else round(v, 6)) for key, v in gain.items() if key != "p_value"}
+    plan_: dict[str, Any]
+    plan_ = {"metric": request.label, "default": names[rule.default], "by": list(cohorts.names), "routes": routes}
+    plan_["gain"] = {k: v for k, v in plain.items() if v is not None}
+    summary = pd.DataFrame([{"metric": request.label, "default": names[rule.default], **gain, "n": int(n.sum())}])
+    base = names[rule.default]
+    change = [gain["gain"], gain["ci_low"], gain["ci_high"]]
+    if request.better == "lower":
+        change = [-change[0], -change[2], -change[1]]
+    notes = [
+        f"{len(routes)} of {cohorts.n_cohorts} cohorts go to another model than {base}, the default."
+        if routes
+        else f"No cohort has evidence for another model than {base}.",
+        f"Compared with {base} everywhere, routing changes {request.label} by {estimate(*change)}, judged in {n_splits} "
+        "parts by rules learned on the other parts.",
+        *cohorts.notes,
+        *rows.notes,
+        *([f"{losses.unjudged:,} rows on which a model has no value are left out."] if losses.unjudged else []),
+    ]
+    return RoutingResult(
+        frame,
+        summary,
+        plan_,
+        provenance=provenance,
+        title=f"Routing by {', '.join(cohorts.names)}: {request.label}",
+        notes=notes,
+        cohort_columns=cohorts.names,
+    )

@@ -1,0 +1,1 @@
+"""ROC, precision-recall, DET and CAP curves."""

@@ -1,0 +1,1 @@
+"""Folds of cross-validation: values per fold, and tests of learners."""

@@ -1,0 +1,112 @@
+"""Learners rather than fitted models: paired values per fold, tested so that shared training rows do no harm."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dfevals.analyses.folds.per_fold import Folds
+from dfevals.estimates.tested import Tested, TestOptions
+from dfevals.exceptions import DataError, MetricError, check_choice
+from dfevals.inference.folds import corrected_resampled_ttest, five_by_two_cv_ftest, five_by_two_cv_ttest
+from dfevals.inference.levels import t_quantile
+from dfevals.inference.paired import paired_ttest
+from dfevals.inference.seeds import generator
+
+__all__ = ["FOLD_TESTS", "by_folds"]
+
+Floats = npt.NDArray[np.float64]
+FOLD_TESTS = ("corrected-t", "plain-t", "5x2cv-t", "5x2cv-f", "folds-wilcoxon", "folds-sign-flip")
+FEW_FOLDS = 3
+
+
+def by_folds(a: Floats, b: Floats, n: Floats, folds: Folds, options: TestOptions, label: str) -> Tested:
+    """Test two learners on their values per fold.
+
+    Parameters
+    ----------
+    a, b : ndarray (cohorts, folds)
+        The metric in every fold; NaN where it is not defined.
+    n : ndarray (cohorts, folds)
+        Rows behind each value.
+    folds : Folds
+    options : TestOptions
+    label : str
+        The metric, for messages.
+    """
+    test = "corrected-t" if options.test == "auto" else options.test
+    check_choice("test", test, FOLD_TESTS, MetricError)
+    both = ~np.isnan(a) & ~np.isnan(b)
+    gaps = np.where(both, a - b, np.nan)
+    count = both.sum(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        value_a, value_b = (np.where(both, v, 0).sum(axis=1) / count for v in (a, b))
+    if test == "corrected-t":
+        found: Any = corrected_resampled_ttest(gaps, np.maximum(folds.n_train, 1), folds.n_test, options.level)
+    elif test == "plain-t":
+        found = paired_ttest(np.where(both, a, np.nan), np.where(both, b, np.nan), options.level)
+    elif test.startswith("5x2cv"):
+        found = _five_by_two(gaps, folds, test, label)
+    else:
+        return _distribution_free(a, b, both, n, options, value_a, value_b)
+    return _tested(found, value_a, value_b, gaps, count, n, options.level, folds)
+
+
+def _five_by_two(gaps: Floats, folds: Folds, test: str, label: str) -> Any:
+    if folds.n != 10 or len(set(folds.repeats)) != 5 or folds.ragged:
+        raise DataError(
+            f"test={test!r} of {label!r} needs five repeats of two folds; there are {folds.n} folds in "
+            f"{len(set(folds.repeats))} repeat(s). Make them with dfevals.cross_validate(..., "
+            "cv=RepeatedStratifiedKFold(n_splits=2, n_repeats=5)), or use test='corrected-t'."
+        )
+    order = np.argsort(np.array(folds.repeats), kind="stable")
+    shaped = gaps[:, order].reshape(-1, 5, 2)
+    return five_by_two_cv_ttest(shaped) if test == "5x2cv-t" else five_by_two_cv_ftest(shaped)
+
+
+def _tested(
+    found: Any, value_a: Floats, value_b: Floats, gaps: Floats, count: Any, n: Floats, level: float, folds: Folds
+) -> Tested:
+    shape = value_a.shape
+    low, high, statistic, p = (
+        np.broadcast_to(np.asarray(getattr(found, name), float), shape).copy()
+        for name in ("ci_low", "ci_high", "statistic", "p_value")
+    )
+    df = np.broadcast_to(np.asarray(count - 1, float), shape)
+    notes = np.broadcast_to(np.atleast_1d(np.asarray(found.note)), shape)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        se = (high - low) / (2 * t_quantile(level, df))
+    masks = [(notes == text, str(text)) for text in np.unique(notes) if text]
+    masks.append((count == 0, "not defined in any fold"))
+    return Tested(
+        value_a, value_b, low, high, statistic, p, n.sum(axis=1), found.method, se, df, count < FEW_FOLDS, masks,
+        np.where(count > 0, np.nansum(gaps, axis=1) / np.maximum(count, 1), np.nan),
+    )  # fmt: skip
+
+
+def _distribution_free(
+    a: Floats, b: Floats, both: Any, n: Floats, options: TestOptions, value_a: Floats, value_b: Floats
+) -> Tested:
+    from dfevals.inference.ranks import sign_flip_permutation, wilcoxon
+
+    rng = generator(options.random_state)
+    found = [
+        wilcoxon(x[k], y[k], options.level)
+        if options.test == "folds-wilcoxon"
+        else sign_flip_permutation(x[k], y[k], 9999, rng, options.level)
+        for x, y, k in zip(a, b, both, strict=True)
+    ]
+    low, high, statistic, p = (
+        np.array([getattr(t, name) for t in found], float) for name in ("ci_low", "ci_high", "statistic", "p_value")
+    )
+    notes = np.array([t.note for t in found], dtype=object)
+    method = max((t.method for t in found), key=len).split(",")[0]
+    masks = [(notes == text, text) for text in dict.fromkeys(notes) if text]
+    masks.append((p >= 0, "folds share training rows, which this test does not allow for"))
+    count = both.sum(axis=1)
+    return Tested(
+        value_a, value_b, low, high, statistic, p, n.sum(axis=1), f"{method}, over folds", np.full(len(p), np.nan),
+        np.full(len(p), np.nan), count < FEW_FOLDS, masks, value_a - value_b,
+    )  # fmt: skip

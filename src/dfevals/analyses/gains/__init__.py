@@ -1,0 +1,1 @@
+"""Gains tables, lift and profit."""

@@ -1,0 +1,1 @@
+"""Release gates: rules judged by intervals."""

@@ -1,0 +1,345 @@
+"""Release gates: may it ship? Rules judged by intervals, so that the answer is pass, fail or inconclusive (`ev.gate`)."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from dfevals.exceptions import MetricError, RoleError, check_choice, did_you_mean
+from dfevals.inference.levels import check_level, normal_quantile
+from dfevals.metrics.planning import plan
+from dfevals.metrics.registry import Request
+
+if TYPE_CHECKING:
+    from dfevals.analyses.gate.gate_report import GateResult
+    from dfevals.evaluation import Evaluation
+
+__all__ = ["ANSWERS", "Gate", "judge"]
+
+ANSWERS = ("pass", "fail", "inconclusive")
+OPERATORS = (">=", "<=")
+POWER_QUANTILE = 0.8416212335729143  # Φ⁻¹(0.8)
+BASELINE, OVERALL = "baseline", "overall"
+_LIMIT = re.compile(r"(?P<metric>.+?)\s*(?P<op>>=|<=)\s*(?P<limit>\S+)")
+_COMPARISON = re.compile(r"(?P<metric>.+?) no worse than (?P<vs>.+?)(?: by more than (?P<margin>\S+))?")
+
+
+@dataclass(frozen=True)
+class Gate:
+    """One rule of a release gate.
+
+    Parameters
+    ----------
+    metric : str or metric
+        What is judged.
+    op : {">=", "<="}, optional
+        With `limit`: the metric must be at least, or at most, the limit.
+    limit : float, optional
+        The limit.
+    vs : {"baseline", "overall"} or model name, optional
+        With `margin`: the metric may be worse than this by no more than the margin. "overall" compares every cohort with all rows.
+    margin : float
+        How much worse is still accepted, in the units of the metric.
+    by : optional
+        Cohorts of this rule; those of the gate when absent.
+    level : float, optional
+        Level of the intervals of this rule; that of the gate when absent.
+
+    Examples
+    --------
+    >>> import dfevals
+    >>> print(dfevals.Gate("recall", ">=", 0.8))
+    recall >= 0.8
+    >>> print(dfevals.Gate("fail_rate", vs="baseline", margin=0.01))
+    fail_rate no worse than baseline by more than 0.01
+    """
+
+    metric: Any
+    op: str | None = None
+    limit: float | None = None
+    vs: str | None = None
+    margin: float = 0.0
+    by: Any = field(default=None, compare=False)
+    level: float | None = None
+
+    def __post_init__(self) -> None:
+        if (self.op is None) != (self.limit is None) or (self.op is None) == (self.vs is None):
+            raise MetricError(
+                f"A rule on {self.metric!r} needs either a limit, Gate(metric, '>=', 0.8), or a comparison, "
+                "Gate(metric, vs='baseline', margin=0.01)."
+            )
+        if self.op is not None:
+            check_choice("op", self.op, OPERATORS, MetricError)
+        for name in ("limit", "margin"):
+            value = getattr(self, name)
+            if value is not None and (
+                isinstance(value, bool) or not isinstance(value, int | float | np.number) or not math.isfinite(value)
+            ):
+                raise MetricError(f"{name}={value!r} of the rule on {self.metric!r} is not a finite number.")
+        if self.margin < 0:
+            raise MetricError(
+                f"margin={self.margin!r} of the rule on {self.metric!r} is negative. It says how much worse is accepted."
+            )
+        if self.level is not None:
+            check_level(self.level)
+
+    @classmethod
+    def parse(cls, text: str) -> Gate:
+        """The rule that is written as `str(rule)` writes it.
+
+        Raises
+        ------
+        MetricError
+            The text is no rule.
+
+        Examples
+        --------
+        >>> Gate.parse("recall >= 0.8") == Gate("recall", ">=", 0.8)
+        True
+        >>> Gate.parse("fail_rate no worse than baseline by more than 0.01").margin
+        0.01
+        """
+        found = _LIMIT.fullmatch(text.strip())
+        if found:
+            return cls(found["metric"], found["op"], _number(found["limit"], text))
+        found = _COMPARISON.fullmatch(text.strip())
+        if found:
+            return cls(found["metric"], vs=found["vs"], margin=_number(found["margin"] or "0", text))
+        raise MetricError(
+            f"{text!r} is no rule. Write 'recall >= 0.8', or 'fail_rate no worse than baseline by more than 0.01'."
+        )
+
+    @property
+    def name(self) -> str:
+        """Name of the metric."""
+        return (
+            self.metric
+            if isinstance(self.metric, str)
+            else str(getattr(self.metric, "name", getattr(self.metric, "__name__", self.metric)))
+        )
+
+    def __str__(self) -> str:
+        if self.op is not None:
+            return f"{self.name} {self.op} {self.limit:g}"
+        return f"{self.name} no worse than {self.vs}" + (f" by more than {self.margin:g}" if self.margin else "")
+
+
+def _number(text: str, rule: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise MetricError(f"{text!r} in the rule {rule!r} is not a number.") from None
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """The gate as asked: the candidate, what it is compared with, cohorts and level."""
+
+    evaluation: Evaluation
+    model: str
+    baseline: str | None
+    by: Any
+    level: float
+    options: dict[str, Any]
+
+
+def judge(
+    evaluation: Evaluation,
+    rules: Sequence[Gate] | Gate,
+    *,
+    model: str | None = None,
+    baseline: str | None = None,
+    by: Any = None,
+    level: float = 0.95,
+    provenance: Any = None,
+    **options: Any,
+) -> GateResult:
+    """Judge all rules; see `Evaluation.gate`."""
+    from dfevals.analyses.gate.gate_report import GateResult
+
+    rules = [rules] if isinstance(rules, Gate) else list(rules)
+    if not rules:
+        raise MetricError("A gate without rules would pass anything. Give at least one: Gate('recall', '>=', 0.8).")
+    for rule in rules:
+        if not isinstance(rule, Gate):
+            raise MetricError(
+                f"{rule!r} is no rule. Write Gate('recall', '>=', 0.8) or Gate('recall', vs='baseline', margin=0.01)."
+            )
+    check_level(level)
+    baseline = None if baseline is None else _known(evaluation, baseline)
+    asked = _Asked(evaluation, _candidate(evaluation, model, baseline), baseline, by, level, options)
+    frames = [_judged(rule, i, asked) for i, rule in enumerate(rules)]
+    names = list(dict.fromkeys(name for frame in frames for name in frame.attrs["cohorts"]))
+    frame = pd.concat([_with_columns(part, names) for part in frames], ignore_index=True)
+    return GateResult(frame, tuple(rules), asked.model, baseline, level, cohort_columns=names, provenance=provenance)
+
+
+def _known(evaluation: Evaluation, name: str) -> str:
+    if name not in evaluation.models:
+        raise RoleError(
+            f"There is no model {name!r} to compare with. {did_you_mean(name, evaluation.models, noun='Models')}"
+        )
+    return name
+
+
+def _candidate(evaluation: Evaluation, model: str | None, baseline: str | None) -> str:
+    """The model that is judged: as named, the only one, or the one beside the baseline."""
+    if model is not None:
+        return _known(evaluation, model)
+    others = [name for name in evaluation.models if name != baseline]
+    if len(others) != 1:
+        raise RoleError(f"Which model is judged? Pass model=. Models: {', '.join(map(repr, evaluation.models))}.")
+    return others[0]
+
+
+def _judged(rule: Gate, index: int, asked: _Asked) -> pd.DataFrame:
+    """Frame of one rule: overall and every cohort with value, interval and answer."""
+    level = asked.level if rule.level is None else rule.level
+    by = asked.by if rule.by is None else rule.by
+    measured = _limit_rows if rule.op is not None else _comparison_rows
+    table, cohorts, low_is_good, limit = measured(rule, by, level, asked)
+    rows = table.to_dict("records")
+    answers = [
+        _answer(
+            row["ci_low"],
+            row["ci_high"],
+            limit,
+            low_is_good,
+            "too few" in row["note"] and "wilson" not in row["method"],
+        )
+        for row in rows
+    ]
+    table["answer"] = answers
+    quantile = float(normal_quantile(table.attrs["level"]))
+    table["n_to_decide"] = [
+        _rows_needed(row["n"], row["value"], row["ci_low"], row["ci_high"], limit, quantile)
+        if answer == "inconclusive"
+        else np.nan
+        for row, answer in zip(rows, answers, strict=True)
+    ]
+    table = table.sort_values("is_overall", ascending=False, kind="stable")
+    table.insert(0, "rule", str(rule))
+    table.insert(1, "metric", rule.name)
+    table["limit"], table["level"], table["rule_index"] = limit, table.attrs["level"], index
+    table.attrs["cohorts"] = cohorts
+    return table
+
+
+def _corrected(level: float, by: Any, evaluation: Evaluation) -> float:
+    """Level of each interval so that all of a rule hold together (Bonferroni over overall and the cohorts)."""
+    cohorts = evaluation._cohorts_of(by).n_cohorts
+    return 1 - (1 - level) / (1 + cohorts)
+
+
+def _limit_rows(rule: Gate, by: Any, level: float, asked: _Asked) -> tuple[pd.DataFrame, list[str], bool, float]:
+    level = _corrected(level, by, asked.evaluation)
+    result = asked.evaluation.metrics(rule.metric, by=by, models=asked.model, ci=level, **asked.options)
+    frame = result.frame
+    metrics = frame["metric"].unique()
+    if len(metrics) > 1:
+        raise MetricError(f"The rule {str(rule)!r} means several metrics: {', '.join(map(repr, metrics))}. Name one.")
+    cohorts = list(result.cohort_columns)
+    table = frame[[*cohorts, "value", "ci_low", "ci_high", "n", "method", "note", "is_overall"]].copy()
+    table.attrs["level"] = level
+    assert rule.limit is not None
+    return table, cohorts, rule.op == "<=", float(rule.limit)
+
+
+def _comparison_rows(rule: Gate, by: Any, level: float, asked: _Asked) -> tuple[pd.DataFrame, list[str], bool, float]:
+    """Differences candidate − reference with intervals; the limit is the margin on the bad side."""
+    lower = _lower_is_better(rule, asked.evaluation)
+    level = _corrected(level, by, asked.evaluation)
+    if rule.vs == OVERALL:
+        if by is None:
+            raise MetricError(
+                f"The rule {str(rule)!r} compares cohorts with all rows, but there are no cohorts. Pass by=."
+            )
+        result = asked.evaluation.metrics(
+            rule.metric, by=by, models=asked.model, ci=level, relative_to="overall", **asked.options
+        )
+        table = result.frame[~result.frame["is_overall"]].copy()
+        table["value"], table["ci_low"], table["ci_high"] = (
+            table["difference"],
+            table["difference_low"],
+            table["difference_high"],
+        )
+        cohorts = list(result.cohort_columns)
+    else:
+        reference = asked.baseline if rule.vs == BASELINE else _known(asked.evaluation, str(rule.vs))
+        if reference is None:
+            raise RoleError(
+                f"The rule {str(rule)!r} needs a baseline. Pass baseline= to the gate. Models: {', '.join(map(repr, asked.evaluation.models))}."
+            )
+        compared = asked.evaluation.compare(
+            asked.model, reference, by=by, metrics=[rule.metric], ci=level, **asked.options
+        )
+        table = compared.frame.rename(columns={"test": "method"})
+        table["value"] = table["difference"]
+        cohorts = list(compared.cohort_columns)
+    table = table[[*cohorts, "value", "ci_low", "ci_high", "n", "method", "note", "is_overall"]].copy()
+    table.attrs["level"] = level
+    return table, cohorts, lower, rule.margin if lower else -rule.margin
+
+
+def _lower_is_better(rule: Gate, evaluation: Evaluation) -> bool:
+    better = _request(rule, evaluation).better
+    if better not in ("higher", "lower"):
+        raise MetricError(
+            f"{rule.name!r} has no better direction, so 'no worse than' means nothing. Use a limit: Gate({rule.name!r}, "
+            "'<=', …), or say what is better: Outcome(column, better='lower')."
+        )
+    return better == "lower"
+
+
+def _request(rule: Gate, evaluation: Evaluation) -> Request:
+    """The one metric that a rule means; of an outcome, with the direction of the outcome."""
+    bound = evaluation._bound
+    found = plan(rule.metric, bound.task, {"pred", "score", "probability", "interval"}, bound.roles.outcomes)
+    if len(found) > 1:
+        names = ", ".join(repr(request.label) for request in found)
+        raise MetricError(f"The rule {str(rule)!r} means several metrics: {names}. Name one.")
+    return found[0]
+
+
+def _answer(low: float, high: float, limit: float, low_is_good: bool, doubtful: bool) -> str:
+    """Pass if the whole interval is on the good side, fail if it is on the bad side.
+
+    A pass on an interval that too few events make `doubtful` stays open; Wilson's holds with few events too.
+    """
+    if not (np.isfinite(low) and np.isfinite(high)):
+        return "inconclusive"
+    good = high <= limit if low_is_good else low >= limit
+    bad = low > limit if low_is_good else high < limit
+    if good and doubtful:
+        return "inconclusive"
+    return "pass" if good else "fail" if bad else "inconclusive"
+
+
+def _rows_needed(n: float, value: float, low: float, high: float, limit: float, quantile: float) -> float:
+    """Rows that decide in 80 % of the cases if the value is the true one: widths shrink with the root of n.
+
+    An interval that only just leaves the limit would do so half of the time. NaN where the interval is off the limit
+    already, and open only because of too few events: how many rows bring more of them is not known.
+    """
+    gap = value - limit
+    if not np.isfinite([n, value, low, high]).all() or gap == 0 or low > limit or high < limit:
+        return np.nan
+    half = value - low if gap > 0 else high - value
+    return float(math.ceil(n * (half * (1 + POWER_QUANTILE / quantile) / abs(gap)) ** 2))
+
+
+def _with_columns(frame: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+    """All cohort columns of the gate; a rule without one holds "(all)" there."""
+    texts: Callable[[pd.DataFrame], Any] = lambda f: np.where(f["is_overall"], "(overall)", "(all)")  # noqa: E731
+    out = frame.copy()
+    for name in names:
+        if name not in out:
+            out[name] = texts(frame)
+    first = ["rule", *names, "value", "ci_low", "ci_high", "answer", "n", "n_to_decide"]
+    return out[[*first, *(c for c in out.columns if c not in first)]]

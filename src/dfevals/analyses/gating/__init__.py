@@ -1,1 +1,0 @@
-"""What stands behind release gates: the gate file and the report."""

@@ -1,0 +1,519 @@
+"""Metrics per cohort: which cohorts fail, and how sure that is (`ev.metrics`)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from dfevals.cohorts import Cohorts
+from dfevals.engines import collect as run_pass
+from dfevals.estimates.asked import needs, provided, views_of
+from dfevals.estimates.estimate import Complement, Estimates, Options, Part, estimate
+from dfevals.estimates.intervals import METHODS
+from dfevals.estimates.tested import Tested, TestOptions
+from dfevals.estimates.unpaired import OF_AREAS, OF_MEANS, OF_RATES, unpaired
+from dfevals.exceptions import MetricError, check_choice
+from dfevals.inference.levels import check_level, normal_quantile
+from dfevals.metrics.planning import needs_of, plan
+from dfevals.metrics.registry import Request, find
+from dfevals.needs import Cells, Extremes, Moments, Need, Scores
+from dfevals.results.provenance import Provenance
+from dfevals.results.result import MetricsResult
+from dfevals.results.tidy import OVERALL
+from dfevals.roles.bound import Bound
+from dfevals.roles.declared import Model
+from dfevals.tally import ModelTally, Tally
+
+__all__ = [
+    "collect",
+    "measure",
+    "summarise",
+]
+
+Floats = npt.NDArray[np.float64]
+EXACT = 2**53  # whole numbers up to here are exact as floats
+AFFORDABLE = 2_000_000  # rows × cohorts sorted for the complement of a ranking metric without being asked
+
+
+def _requests(bound: Bound, models: tuple[Model, ...], metrics: Any) -> tuple[Request, ...]:
+    return plan(metrics, bound.task, provided(bound, models), bound.roles.outcomes)
+
+
+def _context(bound: Bound, level: float | None) -> dict[str, Any]:
+    return {
+        "weight_kind": bound.roles.weight_kind if bound.roles.sample_weight else None,
+        "pos_label": bound.pos_label,
+        "level": level,
+    }
+
+
+def collect(
+    bound: Bound, cohorts: Cohorts, metrics: Any = None, models: Iterable[Model] | None = None, **options: Any
+) -> Tally:
+    """One pass per model over the rows: the Tally from which metrics follow without the rows."""
+    chosen = tuple(bound.models if models is None else models)
+    opts = _options(**options)
+    requests = _requests(bound, chosen, metrics)
+    wanted = needs(requests, bound, opts)
+    tallies = {model.name: run_pass(bound, model, cohorts, wanted) for model in chosen}
+    return Tally(cohorts, tallies, bound.task, bound.labels, requests, _context(bound, opts.ci))
+
+
+def measure(
+    bound: Bound,
+    cohorts: Cohorts,
+    metrics: Any = None,
+    *,
+    models: Iterable[Model] | None = None,
+    relative_to: str | None = None,
+    provenance: Any = None,
+    **options: Any,
+) -> MetricsResult:
+    """Metrics of every model and cohort; models are read one after another, so that one tally is held at a time."""
+    chosen = tuple(bound.models if models is None else models)
+    if not chosen:
+        raise MetricError("There are no predictions to measure. Pass y_pred= or y_score=.")
+    opts = _options(**options)
+    requests = _requests(bound, chosen, metrics)
+    wanted = needs(requests, bound, opts)
+
+    def tallies() -> Iterator[tuple[str, ModelTally]]:
+        for model in chosen:
+            yield model.name, run_pass(bound, model, cohorts, wanted)
+
+    notes = [_sums_note(bound, model) for model in chosen] if _probable(requests) else []
+    run = _Run(cohorts, requests, bound.task, bound.labels, opts, relative_to, notes=tuple(filter(None, notes)))
+    return _result(tallies(), run, provenance)
+
+
+def _probable(requests: Iterable[Request]) -> bool:
+    return any("probability" in request.metric.requires for request in requests)
+
+
+def _sums_note(bound: Bound, model: Model) -> str:
+    """What to know about class probabilities that do not sum to one."""
+    rows = bound.unbalanced(model)
+    if not rows:
+        return ""
+    return f"{model.name}: the class probabilities of {rows:,} row{'s' * (rows != 1)} do not sum to 1."
+
+
+def summarise(tally: Tally, metrics: Any = None, *, relative_to: str | None = None, **options: Any) -> MetricsResult:
+    """The same result from a tally."""
+    opts = _options(**options)
+    requests: tuple[Request, ...] = tally.requests
+    if metrics is not None:
+        items = [metrics] if isinstance(metrics, str) or not isinstance(metrics, Iterable) else metrics
+        requests = tuple(request for item in items for request in _collected(item, tally.requests))
+    run = _Run(tally.cohorts, requests, tally.task, tally.labels, opts, relative_to)
+    return _result(iter(tally.models.items()), run, None)
+
+
+def _collected(item: Any, requests: tuple[Request, ...]) -> list[Request]:
+    """The collected requests that an item means: its own label, or its metric on every outcome; else a new request."""
+    for request in requests:
+        if request.label == str(item):
+            return [request]
+    wanted = find(item)
+    same = [
+        request
+        for request in requests
+        if request.outcome is not None
+        and (request.metric.name, request.negated) == (wanted.metric.name, wanted.negated)
+    ]
+    return same or [wanted]
+
+
+def _options(
+    ci: float | None = 0.95,
+    interval: str = "auto",
+    n_resamples: int = 1000,
+    random_state: Any = None,
+    by_class: bool = False,
+) -> Options:
+    check_choice("interval", interval, METHODS, MetricError)
+    if ci is not None:
+        check_level(ci, "ci")
+    if isinstance(n_resamples, bool) or not isinstance(n_resamples, int | np.integer) or n_resamples < 1:
+        raise MetricError(f"n_resamples={n_resamples!r} must be a whole number of at least 1.")
+    if random_state is None and interval == "bootstrap":
+        random_state = np.random.SeedSequence().entropy % 2**32  # type: ignore[operator]
+    return Options(ci, interval, int(n_resamples), random_state, by_class)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What is asked of every model's tally; `texts` numbers the notes that were met."""
+
+    cohorts: Cohorts
+    requests: tuple[Request, ...]
+    task: str
+    labels: tuple[Any, ...]
+    options: Options
+    relative_to: str | None
+    texts: dict[str, int] = field(default_factory=lambda: {"": 0})
+    notes: tuple[str, ...] = ()
+
+    def estimate(self, request: Request, part: Part, options: Options | None = None) -> Estimates:
+        """One metric under one view."""
+        return estimate(request, part, options or self.options, self.labels, self.task)
+
+    def needs(self, request: Request) -> list[Need]:
+        """What a metric needs."""
+        return [need for group in needs_of(request.metric, len(self.labels), self.task) for need in group]
+
+
+def _result(tallies: Iterator[tuple[str, ModelTally]], run: _Run, provenance: Any) -> MetricsResult:
+    cohorts, options, relative_to = run.cohorts, run.options, run.relative_to
+    if relative_to is not None:
+        check_choice("relative_to", relative_to, ("overall", "complement"), MetricError)
+        if options.ci is None:
+            raise MetricError("relative_to= compares by intervals; leave ci= at a level such as 0.95.")
+    blocks: list[_Block] = []
+    dropped: dict[str, dict[str, int]] = {}
+    for name, tally in tallies:
+        dropped[name] = tally.dropped
+        blocks += _model_blocks(name, tally, run)
+    frame = _frame_of(blocks, run)
+    flags = np.concatenate([block.flags for block in blocks]) if blocks else None
+    notes = [*cohorts.notes, *run.notes]
+    if options.by_class:
+        notes.append(
+            "Metrics of the whole matrix have no value per class." if any(r.metric.whole for r in run.requests) else ""
+        )
+    if options.interval == "bootstrap":
+        notes.append(f"Percentile bootstrap, {options.n_resamples:,} resamples, random_state={options.random_state!r}.")
+    for name, reasons in dropped.items():
+        total = sum(reasons.values())
+        if total:
+            text = "; ".join(f"{count:,} {reason}" for reason, count in reasons.items())
+            notes.append(f"{name}: {total:,} row{'s' * (total != 1)} left out: {text}.")
+    return MetricsResult(
+        frame,
+        provenance=_made(provenance, dropped, options),
+        title="Metrics" + (f" by {', '.join(cohorts.names)}" if cohorts.n_cohorts else ""),
+        notes=[note for note in notes if note],
+        cohort_columns=cohorts.names,
+        flags=flags,
+        level=options.ci,
+        dropped={name: sum(reasons.values()) for name, reasons in dropped.items()},
+        better={r.label: r.better for r in run.requests if r.better in ("higher", "lower")},
+    )
+
+
+def _made(provenance: Any, dropped: dict[str, dict[str, int]], options: Options) -> Any:
+    """The provenance with what this result adds: rows left out and why, and how intervals were made."""
+    if provenance is None:
+        return None
+
+    def record() -> dict[str, Any]:
+        reasons = [
+            f"{name}: {count:,} {why}" for name, found in dropped.items() for why, count in found.items() if count
+        ]
+        made: dict[str, Any] = {"rows_dropped": "; ".join(reasons) or "none", "level": options.ci}
+        made["interval"] = options.interval if options.ci is not None else None
+        if options.interval == "bootstrap":
+            made |= {"n_resamples": options.n_resamples, "random_state": options.random_state}
+        return made
+
+    return (provenance if isinstance(provenance, Provenance) else Provenance(provenance)).adding(record)
+
+
+@dataclass
+class _Block:
+    """Numbers of one model, metric (and class) for overall and every cohort."""
+
+    model: str
+    metric: str
+    label: Any
+    value: Floats
+    low: Floats
+    high: Floats
+    n: Floats
+    support: Floats
+    method: str
+    note: npt.NDArray[np.int64]
+    flags: npt.NDArray[np.object_]
+    extra: dict[str, Any]
+
+
+def _model_blocks(name: str, tally: ModelTally, run: _Run) -> list[_Block]:
+    n = np.zeros(run.cohorts.n_cohorts + 1)
+    pieces: list[list[_Piece]] = [[] for _ in run.requests]
+    views = views_of(run.cohorts)
+    whole = Part(tally, views[-1].positions, 1)
+    rows = float(tally.n.sum())
+    for view in views:
+        if not len(view.cohorts):
+            continue
+        overall = view is views[-1]
+        part = whole if overall else Part(tally, view.positions, len(view.cohorts))
+        n[view.cohorts] = part.rows(tally.n)
+        rest = None if overall or run.options.ci is None else Complement(part, whole)
+        nothing = _nothing(tally, n[view.cohorts], part.rows(tally.weight))
+        for found, request in zip(pieces, run.requests, strict=True):
+            others = None
+            if rest is not None and _compares(run, request, rest, rows):
+                others = run.estimate(request, rest, replace(run.options, interval="auto"))
+            mine = nothing.said(run.estimate(request, part))
+            strict = None
+            if rest is not None and others is not None and _may_differ(mine, others, run):
+                options = replace(run.options, ci=_strict(run))
+                strict = (
+                    run.estimate(request, part, options),
+                    run.estimate(request, rest, replace(options, interval="auto")),
+                )
+            tested = None
+            if rest is not None and others is not None and run.relative_to is not None:
+                tested = _tested(run, request, part, rest)
+            found.append(_Piece(view.cohorts, mine, others, strict, tested))
+    return [
+        block
+        for request, found in zip(run.requests, pieces, strict=True)
+        for block in _blocks(name, request, found, n, run)
+    ]
+
+
+@dataclass(frozen=True)
+class _Nothing:
+    """Cohorts without rows, or whose rows have no weight, and why: the reason of a metric would be beside the point."""
+
+    no_rows: npt.NDArray[np.bool_]
+    no_weight: npt.NDArray[np.bool_]
+    reason: str
+
+    def said(self, found: Estimates) -> Estimates:
+        """The estimates with these reasons in place of the metric's own."""
+        nothing = self.no_rows | self.no_weight
+        if not nothing.any():
+            return found
+        masks = [(mask & ~nothing, text) for mask, text in found.masks]
+        missing = np.isnan(found.value)
+        return replace(
+            found, masks=[*masks, (missing & self.no_rows, self.reason), (missing & self.no_weight, "no weight")]
+        )
+
+
+def _nothing(tally: ModelTally, rows: Floats, weight: Floats) -> _Nothing:
+    reasons = [reason for reason, count in tally.dropped.items() if count]
+    text = "no rows"
+    if reasons:
+        alone = not tally.n.any() and sum(tally.dropped.values()) == tally.rows_read
+        text = f"no rows left: {', '.join(reasons)}" if alone else "no rows that can be judged"
+    return _Nothing(rows == 0, (rows > 0) & (weight == 0), text)
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """Estimates of the cohorts of one view, and of the rows outside each of them; both again at the strict level.
+
+    `tested` is their difference as `ev.compare(against="complement")` has it.
+    """
+
+    at: npt.NDArray[np.int64]
+    mine: Estimates
+    others: Estimates | None
+    strict: tuple[Estimates, Estimates] | None = None
+    tested: Tested | None = None
+
+
+def _tested(run: _Run, request: Request, part: Part, rest: Complement) -> Tested | None:
+    """The test of a comparison of rates, means or areas; None for the rest.
+
+    Other metrics are tested by the intervals of both sides, also at the strict level.
+    """
+    if run.options.ci is None or run.options.interval != "auto" or run.options.by_class:
+        return None
+    found = unpaired(request, part, rest, TestOptions(level=run.options.ci), run.labels, run.task)
+    return found if found.test in (OF_RATES, OF_MEANS, OF_AREAS) else None
+
+
+def _strict(run: _Run) -> float:
+    """The level at which one of all cohorts must differ: intervals of skewed metrics are not wider in proportion."""
+    assert run.options.ci is not None
+    return 1 - (1 - run.options.ci) / run.cohorts.n_cohorts
+
+
+def _may_differ(mine: Estimates, others: Estimates, run: _Run) -> bool:
+    """Whether a cohort would be flagged if intervals grew in proportion, so that a closer look pays."""
+    if run.options.interval == "bootstrap" or run.cohorts.n_cohorts < 2:
+        return False
+    if run.relative_to is not None:
+        return True
+    assert run.options.ci is not None
+    with np.errstate(divide="ignore", invalid="ignore"):
+        z = np.abs(mine.value - others.value) / _half(mine, others) * normal_quantile(run.options.ci)
+    return bool((z > normal_quantile(_strict(run))).any())
+
+
+def _half(mine: Estimates, rest: Estimates) -> Floats:
+    """Distance from the difference of two independent estimates to its bound on the side of zero.
+
+    MOVER (Zou and Donner 2008); Newcombe's hybrid score interval for shares.
+    """
+    gap = mine.value - rest.value
+    low = np.hypot(mine.value - mine.low, rest.high - rest.value)
+    high = np.hypot(mine.high - mine.value, rest.value - rest.low)
+    return np.where(gap > 0, low, high)
+
+
+def _compares(run: _Run, request: Request, rest: Complement, rows: float) -> bool:
+    """Whether the complement of every cohort can be had: always for cells and moments, within reason for scores."""
+    needed = run.needs(request)
+    if all(isinstance(need, Cells | Moments) for need in needed):
+        return True
+    if run.relative_to is not None and not any(isinstance(need, Extremes) for need in needed):
+        return True
+    scores = all(isinstance(need, Scores) for need in needed)
+    return scores and rows * rest.n_cohorts * len(needed) <= AFFORDABLE
+
+
+def _blocks(name: str, request: Request, pieces: list[_Piece], n: Floats, run: _Run) -> list[_Block]:
+    by_class = pieces[0].mine.value.ndim == 2
+    shape = (len(run.labels) if by_class else 1, len(n))
+    arrays = {key: np.full(shape, np.nan) for key in ("value", "low", "high", "support")}
+    rest = {key: np.full(shape, np.nan) for key in ("value", "low", "high")}
+    half = np.full((2, *shape), np.nan)
+    tested = {key: np.full(shape[1], np.nan) for key in ("low", "high", "p", "few")}
+    note = np.zeros(shape, np.int64)
+    for piece in pieces:
+        for key, out in arrays.items():
+            out[:, piece.at] = getattr(piece.mine, key)
+        note[:, piece.at] = piece.mine.notes(run.texts)
+        for key, out in rest.items():
+            if piece.others is not None:
+                out[:, piece.at] = getattr(piece.others, key)
+        if piece.others is not None:
+            half[0][:, piece.at] = _half(piece.mine, piece.others)
+        if piece.tested is not None:
+            test = piece.tested
+            for key, values in zip(tested, (test.low, test.high, test.p_value, test.few), strict=True):
+                tested[key][piece.at] = values
+        if piece.strict is not None:
+            half[1][:, piece.at] = _half(*piece.strict)
+    few = np.array(["too few" in text for text in run.texts], bool)[note]
+    method = next((piece.mine.method for piece in pieces if piece.mine.method), "")
+    blocks = []
+    for row in range(shape[0]):
+        mine = {key: values[row] for key, values in arrays.items()}
+        others = {key: values[row] for key, values in rest.items()}
+        compared = _compared(mine, others, half[:, row], few[row], run, tested)
+        label = run.labels[row] if by_class else None
+        flags = compared.pop("flags")
+        blocks.append(
+            _Block(name, request.label, label, **mine, n=n, method=method, note=note[row], flags=flags, extra=compared)
+        )
+    return blocks
+
+
+def _compared(
+    mine: Mapping[str, Floats],
+    rest: Mapping[str, Floats],
+    half: Floats,
+    few: npt.NDArray[np.bool_],
+    run: _Run,
+    tested: Mapping[str, Floats],
+) -> dict[str, Any]:
+    """Flags of the cohorts that differ from the rest (Holm over the cohorts of a metric), and the asked differences.
+
+    The interval of the difference follows from the intervals of both (see `_half`); the test asks at which level it
+    would touch zero. Where the difference was `tested` as comparisons are, interval and test are those.
+    """
+    options, relative_to = run.options, run.relative_to
+    flags = np.array(["", "too few"], dtype=object)[few.astype(np.intp)]
+    if options.ci is None or run.cohorts.n_cohorts == 0:
+        return {"flags": flags}
+    from dfevals.inference.multiple import holm
+
+    with np.errstate(divide="ignore", invalid="ignore"):
+        gap = mine["value"] - rest["value"]
+        low = gap - np.sqrt((mine["value"] - mine["low"]) ** 2 + (rest["high"] - rest["value"]) ** 2)
+        high = gap + np.sqrt((mine["high"] - mine["value"]) ** 2 + (rest["value"] - rest["low"]) ** 2)
+        z = _z(np.abs(gap), half, normal_quantile(options.ci), normal_quantile(_strict(run)))
+        p = np.where(gap == 0, 1.0, _two_sided(z))
+    known = ~np.isnan(tested["p"])
+    low, high, p = (np.where(known, tested[key], own) for key, own in (("low", low), ("high", high), ("p", p)))
+    corrected = holm(p)  # of all cohorts: leaving out those with few events would pick the ones with many errors
+    significant = (corrected < 1 - options.ci) & ~few & ~(tested["few"] > 0)
+    flags[significant & (gap > 0)] = "higher"
+    flags[significant & (gap < 0)] = "lower"
+    if relative_to is None:
+        return {"flags": flags}
+    reference = rest["value"]
+    if relative_to == "overall":  # a cohort is part of overall: the difference shrinks by the share of the rest
+        reference = np.full_like(gap, mine["value"][0])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            shrink = np.where(gap != 0, (mine["value"] - reference) / gap, 1 - mine["support"] / mine["support"][0])
+            shrink = np.clip(np.where(np.isfinite(shrink), shrink, 1), 0, 1)
+        difference = mine["value"] - reference
+        low, high = difference - shrink * (gap - low), difference + shrink * (high - gap)
+        gap = difference
+    return {
+        "flags": flags,
+        "reference": reference,
+        "difference": gap,
+        "difference_low": low,
+        "difference_high": high,
+        "p_value": p,
+        "p_corrected": corrected,
+    }
+
+
+def _z(gap: Floats, half: Floats, normal: float, strict: float) -> Floats:
+    """Normal quantile of the level at which the interval of a difference just reaches zero.
+
+    `half` (2, cohorts) are its half-widths at the quantiles `normal` and `strict`; in between, and beyond, they grow
+    in proportion. The second is NaN where it was not asked for.
+    """
+    near, far = half
+    z = gap / np.where(near > 0, near, np.nan) * normal
+    beyond = (gap > near) & (far > near)
+    return np.where(beyond, normal + (strict - normal) * (gap - near) / np.where(beyond, far - near, 1), z)
+
+
+def _two_sided(z: Floats) -> Floats:
+    """Two-sided p of normal quantiles. A table of usual size does without SciPy: importing it takes longer than the table."""
+    if z.size <= 1000:
+        return np.array([math.erfc(one) for one in (z / math.sqrt(2)).ravel()]).reshape(z.shape)
+    from scipy.special import ndtr
+
+    return np.asarray(2 * ndtr(-z))
+
+
+def _frame_of(blocks: list[_Block], run: _Run) -> pd.DataFrame:
+    """The tidy frame; text columns are taken from short arrays of texts."""
+    cohorts, repeats = run.cohorts, len(blocks)
+    size = cohorts.n_cohorts + 1
+    columns: dict[str, Any] = {}
+    place = np.tile(np.arange(size), repeats)
+    for name, labels in zip(cohorts.names, cohorts.labels, strict=True):
+        columns[name] = _texts([OVERALL, *labels], place)
+    of_block = np.repeat(np.arange(repeats), size)
+    columns["model"] = _texts([block.model for block in blocks], of_block)
+    columns["metric"] = _texts([block.metric for block in blocks], of_block)
+    if run.options.by_class:
+        columns["class"] = pd.Series([block.label for block in blocks], dtype=object).array.take(of_block)
+    for key, attribute in (("value", "value"), ("ci_low", "low"), ("ci_high", "high")):
+        columns[key] = np.concatenate([getattr(block, attribute) for block in blocks])
+    counts = np.concatenate([block.n for block in blocks])
+    columns["n"] = counts.astype(np.int64)
+    support = np.concatenate([block.support for block in blocks])
+    whole = np.isfinite(support).all() and (support % 1 == 0).all() and (support <= EXACT).all()
+    columns["support"] = support.astype(np.int64) if whole else support
+    columns["method"] = _texts([block.method for block in blocks], of_block)
+    columns["note"] = _texts(list(run.texts), np.concatenate([block.note for block in blocks]))
+    columns["is_overall"] = place == 0
+    for key in blocks[0].extra if blocks else ():
+        columns[key] = np.concatenate([block.extra[key] for block in blocks])
+    return pd.DataFrame(columns)
+
+
+def _texts(texts: list[Any], codes: npt.NDArray[Any]) -> Any:
+    """Text column from codes, in the frame's own text dtype (checked once per text, not per row)."""
+    return pd.Series([str(text) for text in texts]).array.take(codes)

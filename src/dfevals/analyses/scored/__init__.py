@@ -1,1 +1,0 @@
-"""What is read from sorted scores: steps of curves, bounds of gains, partial areas, reliability."""

@@ -1,0 +1,1 @@
+"""Sorted scores that several questions read."""

@@ -1,0 +1,1 @@
+"""Where to cut scores, and what it costs."""

@@ -1,0 +1,207 @@
+"""The best threshold of a cohort, how sure it is, and how much better it looks than it will be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from dfevals.analyses.scores.amounts import AmountSums, above
+from dfevals.analyses.scores.score_steps import Steps
+from dfevals.analyses.thresholds.objectives import Counts, Objective
+from dfevals.estimates.bootstrap import percentiles
+
+__all__ = ["FOLDS", "Candidates", "Choice", "best", "choose"]
+
+Floats = npt.NDArray[np.float64]
+FOLDS = 10  # of cross-fitting
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Thresholds of one cohort, descending, with the decisions at each.
+
+    Attributes
+    ----------
+    threshold, tp, fp : arrays, shape (points,)
+    pos, neg : float
+    unit : float
+        Weight of an effective row.
+    money : array, shape (2, 4, points), or None
+        Amounts of the positives and negatives that score at least the threshold, and their squares: if acted on, if left.
+    """
+
+    threshold: Floats
+    tp: Floats
+    fp: Floats
+    pos: float
+    neg: float
+    unit: float
+    money: Floats | None = None
+
+    @classmethod
+    def of(cls, points: Steps, cohort: int, sums: AmountSums | None, square: float) -> Candidates:
+        """Of one cohort of the steps, whose squared weights (times the design effect) sum to `square`."""
+        at, t = points.of(cohort), points.total
+        pos, neg = float(t.pos[cohort]), float(t.neg[cohort])
+        unit = float(square / (pos + neg)) if pos + neg > 0 else 1.0
+        money = None
+        if sums is not None:
+            rising, names = points.threshold[at][::-1], ("pos", "neg", "pos_sq", "neg_sq")
+            found = [above(tally, rising) for tally in (sums.acted, sums.left)]
+            money = np.array([[getattr(part, name)[cohort, ::-1] for name in names] for part in found])
+        return cls(points.threshold[at], points.tp[at], points.fp[at], pos, neg, unit, money)
+
+    def counts(self) -> Counts:
+        """Decisions at every threshold."""
+        amount = None
+        if self.money is not None:
+            acted, left = self.money[:, :2].sum(axis=1)
+            amount = acted + left[-1] - left
+        return Counts(self.tp, self.fp, np.asarray(self.pos), np.asarray(self.neg), amount)
+
+    def at(self, index: npt.NDArray[np.intp]) -> Counts:
+        """Decisions at some of the thresholds."""
+        every = self.counts()
+        amount = None if every.amount is None else every.amount[index]
+        return Counts(self.tp[index], self.fp[index], every.pos, every.neg, amount)
+
+    def drawn(self, n_resamples: int, rng: np.random.Generator) -> Counts:
+        """Decisions on resampled rows, (resamples, points): Poisson counts of the rows between neighbouring thresholds."""
+        cells = [np.diff(values, prepend=0.0) for values in (self.tp, self.fp)]
+        rows = [
+            np.asarray(rng.poisson(np.maximum(cell, 0) / self.unit, (n_resamples, len(cell))) * self.unit, float)
+            for cell in cells
+        ]
+        tp, fp = (np.cumsum(part, axis=1) for part in rows)
+        amount = None
+        if self.money is not None:
+            acted, left = (self._amounts(part, cells, rows, rng) for part in self.money)
+            amount = acted + left[:, -1:] - left
+        return Counts(tp, fp, tp[:, -1:], fp[:, -1:], amount)
+
+    def held_out(self, objective: Objective, repeats: int, rng: np.random.Generator) -> Counts:
+        """Decisions on every row at the threshold that the rows of the other folds choose, (repeats,).
+
+        Rows fall into `FOLDS` folds at random. Where rows weigh more than one effective row, they do so together.
+        """
+        folds = []
+        for values in (self.tp, self.fp):
+            cell = np.maximum(np.diff(values, prepend=0.0), 0)
+            rows = np.where(cell > 0, np.maximum(np.rint(cell / self.unit), 1), 0).astype(np.int64)
+            drawn = rng.multinomial(rows, np.full(FOLDS, 1 / FOLDS), (repeats, len(cell))).transpose(0, 2, 1)
+            folds.append(np.cumsum(drawn * np.divide(cell, rows, out=np.zeros_like(cell), where=rows > 0), axis=2))
+        tp, fp = (values.sum(axis=1, keepdims=True) - values for values in folds)
+        picked = objective.merit(Counts(tp, fp, tp[..., -1:], fp[..., -1:])).argmax(axis=2)[..., None]
+        tp, fp = (np.take_along_axis(values, picked, 2).sum(axis=(1, 2)) for values in folds)
+        return Counts(tp, fp, np.full(repeats, self.pos), np.full(repeats, self.neg))
+
+    def _amounts(self, money: Floats, cells: list[Floats], rows: list[Floats], rng: np.random.Generator) -> Floats:
+        """Cumulated amounts of resampled rows, with the mean and variance of the rows between neighbouring thresholds."""
+        drawn = np.zeros_like(rows[0])
+        for side in (0, 1):
+            amount, square = (np.diff(money[i], prepend=0.0) for i in (side, side + 2))
+            mean, second = (
+                np.divide(x, cells[side], out=np.zeros_like(x), where=cells[side] > 0) for x in (amount, square)
+            )
+            spread = np.sqrt(np.maximum(second - mean**2, 0) * rows[side] * self.unit)
+            drawn += rows[side] * mean + spread * rng.standard_normal(spread.shape)
+        return np.cumsum(drawn, axis=1)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The best threshold of one cohort.
+
+    Attributes
+    ----------
+    index : int
+        Of the candidate; −1 if there is none.
+    threshold, low, high : float
+        With the interval that resampling gives.
+    value, value_low, value_high, optimism : float
+        What is sought at that threshold. The interval is that of the corrected value, `value` − `optimism`.
+    limited, limited_optimism : float
+        The quantity that is held to a level, as seen and by how much it looks better than it will be.
+    picked : array of int, shape (resamples,)
+        Candidates that the resamples choose.
+    note : str
+    """
+
+    index: int
+    threshold: float = np.nan
+    low: float = np.nan
+    high: float = np.nan
+    value: float = np.nan
+    value_low: float = np.nan
+    value_high: float = np.nan
+    optimism: float = np.nan
+    limited: float = np.nan
+    limited_optimism: float = np.nan
+    picked: npt.NDArray[np.intp] | None = None
+    note: str = ""
+
+
+def choose(candidates: Candidates, objective: Objective) -> int:
+    """Index of the best candidate, the highest of equals; −1 if none will do."""
+    merit = objective.merit(candidates.counts())
+    return -1 if not len(merit) or np.isneginf(merit).all() else int(np.argmax(merit))
+
+
+def best(
+    candidates: Candidates, objective: Objective, drawn: Counts, level: float, held: Counts | None = None
+) -> Choice:
+    """The best threshold with its interval and optimism (Efron 1983; Harrell 2015, section 5.3).
+
+    In every resample the best threshold is chosen anew; the optimism is the mean of its value there less its value on
+    the rows themselves. With `held`, decisions at thresholds that other rows chose, it is the value less their value. The
+    interval of the threshold holds the central `level` of the thresholds chosen.
+    """
+    reason = _impossible(candidates, objective)
+    at = -1 if reason else choose(candidates, objective)
+    if at < 0:
+        return Choice(-1, note=reason or f"no threshold reaches {objective.text}")
+    merit = objective.merit(drawn)
+    possible = ~np.isneginf(merit).all(axis=1)
+    picked = merit.argmax(axis=1)
+    rows = np.arange(len(picked))
+    here = candidates.counts()
+    value, there = objective.value(here), objective.value(drawn)
+    optimism = _mean((there[rows, picked] - value[picked])[possible])
+    limited, limited_there = objective.limited(here), objective.limited(drawn)
+    limited_optimism = _mean((limited_there[rows, picked] - limited[picked])[possible])
+    if held is not None:
+        optimism = _mean(value[at] - objective.value(held))
+        limited_optimism = _mean(limited[at] - objective.limited(held))
+    tail = (1 - level) / 2
+    chosen = candidates.threshold[picked][possible]
+    low, high = np.quantile(chosen, [tail, 1 - tail], method="inverted_cdf") if len(chosen) else (np.nan, np.nan)
+    value_low, value_high = percentiles(there[:, at] - np.nan_to_num(optimism), level)
+    if objective.metric is not None:
+        value_low, value_high = np.clip([value_low, value_high], *objective.metric.metric.range)
+    return Choice(
+        at, float(candidates.threshold[at]), float(low), float(high), float(value[at]), float(value_low),
+        float(value_high), optimism, float(limited[at]), limited_optimism, picked, _extreme(candidates, objective, at),
+    )  # fmt: skip
+
+
+def _mean(values: Floats) -> float:
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) else np.nan
+
+
+def _impossible(candidates: Candidates, objective: Objective) -> str:
+    if candidates.pos + candidates.neg == 0:
+        return "no rows"
+    if objective.metric is not None and candidates.pos == 0:
+        return "no positives"
+    return ""
+
+
+def _extreme(candidates: Candidates, objective: Objective, at: int) -> str:
+    if at == 0:
+        return "select nobody: " + ("acting never pays" if objective.metric is None else "no threshold does better")
+    if at == len(candidates.threshold) - 1 and at > 0:
+        return "select everybody: no higher threshold does better"
+    return ""

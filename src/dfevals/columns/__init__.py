@@ -1,0 +1,1 @@
+"""Columns of a source as codes, numbers and frames."""

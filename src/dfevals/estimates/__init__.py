@@ -1,0 +1,1 @@
+"""From tallies to estimates: values, intervals, differences and their tests."""

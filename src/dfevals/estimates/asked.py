@@ -1,0 +1,63 @@
+"""What a question asks of the pass: groups of cohorts, what every model gives, and the union of needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from dfevals.cohorts import Cohorts
+from dfevals.estimates.estimate import Options, row_values
+from dfevals.metrics.planning import needs_of
+from dfevals.metrics.registry import Request
+from dfevals.needs import Moments, Need
+from dfevals.roles.bound import Bound
+from dfevals.roles.declared import Model
+
+__all__ = ["Viewed", "needs", "provided", "views_of"]
+
+
+@dataclass(frozen=True)
+class Viewed:
+    """One group of disjoint cohorts: their indices in the result (0 is overall) and the atoms' places among them."""
+
+    cohorts: npt.NDArray[np.int64]
+    positions: npt.NDArray[np.int64] | None
+
+
+def views_of(cohorts: Cohorts) -> list[Viewed]:
+    """The groups of cohorts to evaluate one after another; overall comes last, so that rows can be merged in place."""
+    overall = Viewed(np.zeros(1, np.int64), np.zeros(cohorts.n_atoms, np.int64) if cohorts.n_atoms != 1 else None)
+    if cohorts.views is None:
+        return [Viewed(np.arange(1, cohorts.n_cohorts + 1), None), overall]
+    return [*(Viewed(np.asarray(v.cohorts) + 1, np.asarray(v.positions, np.int64)) for v in cohorts.views), overall]
+
+
+def provided(bound: Bound, models: Iterable[Model]) -> set[str]:
+    """What every model gives: "pred", "score", "probability", "interval"."""
+    found: list[set[str]] = []
+    for model in models:
+        mine = set()
+        if model.y_pred is not None or (bound.classifies and model.y_score):
+            mine.add("pred")
+        if model.y_score:
+            mine.add("score")
+            if bound.score_kind(model) == "probability":
+                mine.add("probability")
+        if model.y_lower is not None and model.y_upper is not None:
+            mine.add("interval")
+        found.append(mine)
+    return set.intersection(*found) if found else set()
+
+
+def needs(requests: Iterable[Request], bound: Bound, options: Options) -> list[Need]:
+    """Union of what the metrics need."""
+    found: list[Need] = []
+    for request in requests:
+        for group in needs_of(request.metric, len(bound.labels), bound.task):
+            found += group
+            if options.interval == "bootstrap" and options.ci is not None:
+                found += [row_values(need) for need in group if isinstance(need, Moments)]
+    return list(dict.fromkeys(found))

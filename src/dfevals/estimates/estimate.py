@@ -1,0 +1,471 @@
+"""Estimates of one metric for all cohorts of a tally: value, interval, support, method and notes as arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dfevals.estimates.bootstrap import cell_replicates, percentiles, rank_replicates, resampled, value_replicates
+from dfevals.estimates.delta import FourCells, average_gradient, cell_variance, four_gradients
+from dfevals.estimates.intervals import (
+    ONE_CLUSTER,
+    Bounds,
+    CellContext,
+    _few_cells,
+    _transforms,
+    cell_quantile,
+    interval,
+    with_value,
+)
+from dfevals.exceptions import MetricError
+from dfevals.inference.seeds import generator
+from dfevals.metrics.estimands import Mean, Smooth, Value
+from dfevals.metrics.planning import needs_of, pairs_of
+from dfevals.metrics.registry import Request
+from dfevals.needs import Cells, Extremes, Moments, Need, Scores
+from dfevals.tally import CellTally, CellView, ExtremeTally, ModelTally, MomentTally, RowTally, ScoreTally
+from dfevals.tally.clusters import ClusterSums
+
+__all__ = ["Estimates", "Options", "Part", "estimate"]
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Options:
+    """How intervals are made."""
+
+    ci: float | None = 0.95
+    interval: str = "auto"
+    n_resamples: int = 1000
+    random_state: Any = None
+    by_class: bool = False
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """One metric over cohorts; arrays have shape (cohorts,), or (classes, cohorts) by class."""
+
+    value: Floats
+    low: Floats
+    high: Floats
+    support: Floats
+    method: str
+    masks: list[tuple[npt.NDArray[np.bool_], str]] = field(default_factory=list)
+
+    def notes(self, texts: dict[str, int]) -> npt.NDArray[np.int64]:
+        """Codes of the reasons and warnings of every number; new texts are added to `texts`."""
+        bits = np.zeros(self.value.shape, np.int64)
+        for i, (mask, _) in enumerate(self.masks):
+            bits |= mask.astype(np.int64) << i
+        if not bits.any():
+            return bits
+        patterns, place = np.unique(bits, return_inverse=True)
+        codes = []
+        for pattern in patterns:
+            said = dict.fromkeys(text for i, (_, text) in enumerate(self.masks) if pattern >> i & 1)
+            codes.append(texts.setdefault("; ".join(said), len(texts)))
+        return np.array(codes, np.int64)[place.reshape(bits.shape)]
+
+
+class Part:
+    """A ModelTally under one view of the cohorts; tallies are regrouped when first needed.
+
+    `cohort_of` is None for the atoms as they are.
+    """
+
+    def __init__(self, tally: ModelTally, cohort_of: npt.NDArray[np.int64] | None, n_cohorts: int) -> None:
+        self.tally, self.cohort_of, self.n_cohorts = tally, cohort_of, n_cohorts
+        self._parts: dict[Need, Any] = {}
+        self._replicates: dict[Any, Any] = {}
+
+    def get(self, need: Need) -> Any:
+        """The tally of a need under the view.
+
+        Raises
+        ------
+        MetricError
+            The need was not collected.
+        """
+        if need not in self._parts:
+            if need not in self.tally.parts:
+                raise MetricError(
+                    "This tally was not collected for that metric. Collect it: ev.collect([...], by=...)."
+                )
+            whole = self.tally.parts[need]
+            self._parts[need] = whole if self.cohort_of is None else whole.regroup(self.cohort_of, self.n_cohorts)
+        return self._parts[need]
+
+    def rows(self, values: Floats) -> Floats:
+        """Sums of per-atom numbers under the view."""
+        if self.cohort_of is None:
+            return values
+        keep = self.cohort_of >= 0
+        return np.asarray(np.bincount(self.cohort_of[keep], values[keep], self.n_cohorts), float)
+
+    def cells(self, n_resamples: int, random_state: Any) -> Floats:
+        """Bootstrap replicates of the cells, drawn once for all metrics."""
+        key = (n_resamples, repr(random_state))
+        if key not in self._replicates:
+            self._replicates[key] = cell_replicates(self.get(Cells()), n_resamples, generator(random_state))
+        return self._replicates[key]
+
+
+class Complement(Part):
+    """For every cohort the rows outside it: everything less the cohort."""
+
+    def __init__(self, part: Part, whole: Part) -> None:
+        super().__init__(part.tally, part.cohort_of, part.n_cohorts)
+        self.part, self.whole = part, whole
+
+    def get(self, need: Need) -> Any:
+        """The tally of the rows outside each cohort."""
+        if need in self._parts:
+            return self._parts[need]
+        inside, total = self.part.get(need), self.whole.get(need)
+        if isinstance(inside, CellTally):
+            square = None if total.square is None else np.maximum(total.square - inside.square, 0)
+            self._parts[need] = CellTally(np.maximum(total.weight - inside.weight, 0), square, self._clusters(need))
+        elif isinstance(inside, MomentTally):
+            outside = _broadcast(total, self.n_cohorts).minus(inside)
+            self._parts[need] = replace(outside, clusters=self._clusters(need), origin=total.origin)
+        elif isinstance(inside, ScoreTally | RowTally):
+            self._parts[need] = _outside(inside, self.part.tally.parts[need], self.part)
+        else:
+            raise MetricError("No complement for extremes.")
+        return self._parts[need]
+
+    def _clusters(self, need: Need) -> ClusterSums | None:
+        """Sums per cluster over the rows outside each cohort."""
+        atoms: Any = self.part.tally.parts[need]
+        if atoms.clusters is None:
+            return None
+        place = np.arange(atoms.n_cohorts) if self.cohort_of is None else self.cohort_of
+        return atoms.clusters.outside(place, self.n_cohorts)
+
+    def rows(self, values: Floats) -> Floats:
+        """Sums of per-atom numbers outside each cohort."""
+        return values.sum() - self.part.rows(values)
+
+
+def _broadcast(total: MomentTally, n: int) -> MomentTally:
+    """The moments of all rows, once per cohort."""
+
+    def wide(values: Floats) -> Floats:
+        return np.repeat(values, n, axis=-1)
+
+    return MomentTally(
+        total.order,
+        wide(total.n),
+        wide(total.mean),
+        wide(total.central),
+        wide(total.rows),
+        wide(total.undefined),
+        None if total.square is None else _broadcast(total.square, n),
+    )
+
+
+def _outside(inside: Any, atoms: Any, part: Part) -> Any:
+    """Segments with the rows outside each cohort; costs all rows per cohort."""
+    place = np.arange(atoms.n_cohorts) if part.cohort_of is None else part.cohort_of
+    segments = []
+    for cohort in range(inside.n_cohorts):
+        segments.append(atoms.regroup(np.where(place == cohort, -1, 0), 1))
+    joined = segments[0]
+    for i, segment in enumerate(segments[1:], 1):
+        joined = joined.merge(segment, np.arange(i), np.array([i]), i + 1)
+    return joined
+
+
+def estimate(request: Request, part: Part, options: Options, labels: tuple[Any, ...], task: str) -> Estimates:
+    """Value and interval of one metric for all cohorts of a view."""
+    record = request.metric
+    groups = needs_of(record, len(labels), task)
+    if Cells() in groups[0]:
+        found = _of_cells(request, part, options, task)
+    elif isinstance(groups[0][0], Scores) and task != "binary":
+        found = _of_class_scores(request, part, options, groups, labels)
+    else:
+        found = _single(request, part, options, groups[0])
+    return _negated(found) if request.negated else found
+
+
+def _negated(found: Estimates) -> Estimates:
+    return replace(found, value=-found.value, low=-found.high, high=-found.low)
+
+
+def _bounded(estimand: Any, found: Bounds | None, value: Floats, reasons: tuple[str, ...] = ()) -> Estimates:
+    """Estimates from an estimand and its interval, with the reasons for what is undefined."""
+    missing = np.isnan(value)
+    masks: list[tuple[npt.NDArray[np.bool_], str]] = []
+    if reasons:
+        masks += [(np.array([r == text for r in reasons]) & missing, text) for text in dict.fromkeys(reasons) if text]
+    elif missing.any():
+        masks.append((missing, getattr(estimand, "reason", "") or "undefined"))
+    if isinstance(estimand, Mean) and estimand.units:
+        masks.append(((estimand.moments.undefined > 0) & ~missing, "units with too little data left out"))
+    support = np.broadcast_to(np.asarray(estimand.support, float), value.shape)
+    if found is None:
+        none = np.full(value.shape, np.nan)
+        return Estimates(value, none, none, support, "", masks)
+    low, high = (np.where(missing, np.nan, edge) for edge in (found.low, found.high))
+    if found.few is not None:
+        few = np.broadcast_to(found.few, value.shape) & ~missing
+        masks.append((few, f"too few {found.few_text}".strip()))
+    masks += [(~missing & np.isnan(low), note) for note in found.notes]
+    return Estimates(value, low, high, support, found.method, masks)
+
+
+def _single(request: Request, part: Part, options: Options, needs: tuple[Need, ...]) -> Estimates:
+    """A metric with one estimand that needs no cells: moments, extremes, binary scores, rows."""
+    record = request.metric
+    tallies = [part.get(need) for need in needs]
+    views = [_view(tally) for tally in tallies]
+    estimand = record(*views)
+    value = np.asarray(estimand.value, float)
+    undefined = _undefined(tallies, needs)
+    value = np.where(undefined, np.nan, value)
+    found: Bounds | None = None
+    if options.ci is not None:
+        if options.interval == "bootstrap":
+            found = _bootstrap(request, part, options, needs, estimand)
+        else:
+            found = interval(estimand, options.ci, options.interval, bounds=record.range)
+    result = _bounded(estimand, found, value, getattr(estimand, "reasons", ()))
+    if undefined.any():
+        text = next(need.undefined for need in needs if isinstance(need, Moments))
+        kept = [(mask & ~undefined, old) for mask, old in result.masks]
+        result = replace(result, masks=[*kept, (undefined, text)])
+    return result
+
+
+def _view(tally: Any) -> Any:
+    if isinstance(tally, MomentTally):
+        return tally.view()
+    if isinstance(tally, ScoreTally):
+        return tally.rank_sums()
+    return tally
+
+
+def _undefined(tallies: list[Any], needs: tuple[Need, ...]) -> npt.NDArray[np.bool_]:
+    """Cohorts with a row for which the number of the metric does not exist."""
+    out: Any = np.zeros(1, bool)
+    for tally, need in zip(tallies, needs, strict=True):
+        if (
+            isinstance(tally, MomentTally | ExtremeTally)
+            and isinstance(need, Moments | Extremes)
+            and not need.skip_missing
+        ):
+            out = out | (tally.undefined > 0)
+    return out
+
+
+def _bootstrap(request: Request, part: Part, options: Options, needs: tuple[Need, ...], estimand: Any) -> Bounds:
+    """Percentile bootstrap of whatever is behind the metric."""
+    rng = generator(options.random_state)
+    assert options.ci is not None
+    record, need = request.metric, needs[0]
+    if isinstance(need, Scores):
+        replicates = rank_replicates(
+            part.get(need), lambda sums: np.asarray(record(sums).value), options.n_resamples, rng
+        )
+    elif isinstance(estimand, Value) and estimand.resample is not None:
+        replicates = value_replicates(estimand.resample, part.n_cohorts, options.n_resamples, rng)
+    elif isinstance(need, Moments):
+        replicates = _moment_replicates(record, part, need, options, rng)
+    else:
+        none = np.full(part.n_cohorts, np.nan)
+        return Bounds(none, none, "none", notes=("no bootstrap of an extreme value is honest",))
+    low, high = percentiles(replicates, options.ci)
+    n = np.broadcast_to(np.asarray(estimand.support, float), low.shape)
+    return Bounds(low, high, "bootstrap", (n > 0) & (n < 30), "rows for a bootstrap")
+
+
+def _moment_replicates(record: Any, part: Part, need: Moments, options: Options, rng: np.random.Generator) -> Floats:
+    """Moments of resampled rows, from the row values that a bootstrap request collects."""
+    rows = part.get(row_values(need))
+    cohort = np.repeat(np.arange(rows.n_cohorts), np.diff(rows.offsets))
+    values = [rows.columns[f"value {i}"] for i in range(len(need.functions))]
+    base = rows.columns.get("sample_weight", np.ones(len(cohort)))
+    cluster = rows.columns.get("cluster")
+    cluster = None if cluster is None else np.unique(cluster, return_inverse=True)[1]
+    whole = rows_of(rows) if not rows.frequency else np.bincount(cohort, base, rows.n_cohorts).astype(float)
+    out = np.empty((options.n_resamples, rows.n_cohorts))
+    for i in range(options.n_resamples):
+        weight = resampled(cohort, rows.n_cohorts, rng, base, cluster, rows.frequency)
+        moments = MomentTally.of_block(cohort, rows.n_cohorts, values, 2, weight)
+        out[i] = record(replace(moments, rows=whole).view()).value
+    return out
+
+
+def rows_of(rows: RowTally) -> Floats:
+    """Rows per cohort."""
+    return np.diff(rows.offsets).astype(float)
+
+
+def row_values(need: Moments) -> Any:
+    """The need of a bootstrap of moments: the row values themselves."""
+    from dfevals.needs import Values
+
+    return Values(need.functions)
+
+
+def _of_cells(request: Request, part: Part, options: Options, task: str) -> Estimates:
+    """A metric of the confusion cells: binary, per class, or averaged over the classes."""
+    record, tally = request.metric, part.get(Cells())
+    average = request.average
+    if task == "multiclass" and not record.whole and average is None:
+        average = None if options.by_class else "macro"
+    kind = "binary" if task == "binary" and average is None and not options.by_class else "classes"
+    if record.whole:
+        kind, average = "binary", None
+    elif average == "micro":
+        kind = "micro"
+    view = CellView(tally.weight, kind)  # type: ignore[arg-type]
+
+    def function(cells: Any) -> Any:
+        return record(cells)
+
+    context = CellContext(tally, view, function, record.whole, record.range)
+    if kind == "classes" and average in ("macro", "weighted"):
+        return _averaged(request, context, average, part, options)
+    estimand = function(view)
+    value = np.asarray(estimand.value, float)
+    found: Bounds | None = None
+    if options.ci is not None:
+        if options.interval == "bootstrap":
+            replicates = part.cells(options.n_resamples, options.random_state)
+            drawn = np.asarray(function(CellView(replicates, kind)).value)  # type: ignore[arg-type]
+            low, high = percentiles(np.moveaxis(drawn, -2, 0), options.ci)
+            found = Bounds(low, high, "bootstrap", _few_cells(replace(context, view=view)), "rows right or wrong")
+        else:
+            found = interval(estimand, options.ci, options.interval, context, record.range)
+    return _bounded(estimand, found, value)
+
+
+def _averaged(request: Request, context: CellContext, average: str, part: Part, options: Options) -> Estimates:
+    """Mean over the classes that occur: in labels or predictions (macro), by their share of the labels (weighted).
+
+    A class for which the metric is undefined counts 0, as in scikit-learn, and a note says so.
+    """
+    tally, function = context.tally, context.function
+
+    def parts(four: Any) -> tuple[Any, Any]:
+        value = function(four).value
+        return np.where(np.isnan(value), 0.0, value), four.tp + four.fn
+
+    def mean(four: Any) -> Any:
+        value, true = parts(four)
+        present = (true + four.fp != 0) if average == "macro" else true
+        total = present.sum(axis=0)
+        return np.where(total == 0, np.nan, (value * present).sum(axis=0) / np.where(total == 0, 1, total))
+
+    value = mean(context.view)
+    undefined = np.isnan(function(context.view).value) & (context.view.tp + context.view.fn + context.view.fp > 0)
+    if average == "weighted":
+        undefined &= context.view.tp + context.view.fn > 0
+    estimand = Smooth(value, context.view.n, "no rows")
+    found: Bounds | None = None
+    if options.ci is not None and options.interval == "bootstrap":
+        replicates = part.cells(options.n_resamples, options.random_state)
+        low, high = percentiles(mean(CellView(replicates, "classes")), options.ci)
+        found = Bounds(
+            low, high, "bootstrap", _few_cells(replace(context, view=CellView(tally.weight))), "rows right or wrong"
+        )
+    elif options.ci is not None:
+        if options.interval not in ("auto", "delta"):
+            raise MetricError(
+                f"interval={options.interval!r} does not apply to averages over classes. Methods: 'auto', 'delta', 'bootstrap'."
+            )
+        found = _average_bounds(context, average, value, options.ci)
+    result = _bounded(estimand, found, value)
+    label = "undefined for a class, counted as 0"
+    result.masks.append((undefined.any(axis=0) & ~np.isnan(value), label))
+    return result
+
+
+def _average_bounds(context: CellContext, average: str, value: Floats, level: float) -> Bounds:
+    """Delta method on one-against-the-rest cells with two pseudo-rows, on the scale of the metric's range."""
+    tally = context.tally
+    matrix = tally.weight
+    present = (matrix.sum(axis=0) + matrix.sum(axis=1)) > 0  # classes absent from the cohort take no part
+    total = matrix.sum(axis=(0, 1))
+    size = np.divide(context.square.sum(axis=(0, 1)), total, out=np.ones_like(total), where=total > 0)
+    share = present[:, None] & present[None, :]
+    extra = 2.0 * share / np.maximum(share.sum(axis=(0, 1)), 1)
+    padded, square = matrix + extra * size, context.square + extra * size**2
+    four = FourCells.of(CellView(padded, "classes"))
+
+    def weight(cells: FourCells) -> Any:
+        return cells.tp + cells.fn if average == "weighted" else present + 0 * cells.tp
+
+    def weighted(cells: FourCells) -> Any:
+        found = context.function(cells).value
+        return np.where(np.isnan(found), 0, found) * weight(cells)
+
+    with np.errstate(divide="ignore", invalid="ignore"):
+        den = weight(four).sum(axis=0)
+        centre = weighted(four).sum(axis=0) / den
+        top = {k: np.nan_to_num(v) for k, v in four_gradients(weighted, four).items()}
+        bottom = {k: np.nan_to_num(v) for k, v in four_gradients(weight, four).items()}
+        gradient = average_gradient({k: (top[k] - centre * bottom[k]) / den for k in top})
+        variance = cell_variance(gradient, tally, square)
+        name, to, slope, back = _transforms(context.range)
+        half = cell_quantile(level, context) * slope(centre) * np.sqrt(variance)
+        low, high = back(to(centre) - half), back(to(centre) + half)
+    low, high = with_value(low, high, value, variance)
+    few = _few_cells(replace(context, view=CellView(matrix)))
+    return Bounds(low, high, f"delta, {name}", few, "rows right or wrong, or in a class", (ONE_CLUSTER,))
+
+
+def _of_class_scores(request: Request, part: Part, options: Options, groups: Any, labels: tuple[Any, ...]) -> Estimates:
+    """A ranking metric of every class against the rest (or of pairs), by class or averaged."""
+    single = [_single(request, part, options, needs) for needs in groups]
+    value, low, high = (np.stack([getattr(s, name) for s in single]) for name in ("value", "low", "high"))
+    sums = [part.get(needs[0]).rank_sums() for needs in groups]
+    if options.by_class and "ovo" not in request.metric.name:
+        masks = [(_row(mask, i, len(single)), text) for i, s in enumerate(single) for mask, text in s.masks]
+        return Estimates(value, low, high, np.stack([s.n_pos for s in sums]), single[0].method, masks)
+    if "ovo" in request.metric.name:
+        pairs = pairs_of(len(labels))
+        prevalence = {(i, j): s.pos + s.neg for (i, j), s in zip(pairs, sums, strict=True)}
+        weight = np.stack([prevalence[pair] for pair in pairs])
+        if not request.metric.name.endswith("weighted"):
+            weight = np.ones_like(weight)
+    else:
+        weight = np.stack([s.pos for s in sums]) if request.average == "weighted" else np.ones_like(value)
+    defined = ~np.isnan(value)
+    weight = weight * defined
+    total = weight.sum(axis=0)
+
+    def mean(x: Floats) -> Floats:
+        return np.where(
+            total > 0, (np.where(defined, x, 0) * weight).sum(axis=0) / np.where(total > 0, total, 1), np.nan
+        )
+
+    averaged = mean(value)
+    support = part.rows(part.tally.n)
+    masks = [
+        (np.isnan(averaged), "only one class"),
+        ((~defined).any(axis=0) & ~np.isnan(averaged), "undefined for a class that does not occur, which is left out"),
+    ]
+    few = np.stack(
+        [
+            np.logical_or.reduce(
+                [m for m, text in s.masks if text.startswith("too few")] or [np.zeros_like(averaged, bool)]
+            )
+            for s in single
+        ]
+    )
+    masks.append((few.any(axis=0) & ~np.isnan(averaged), "too few rows of a class"))
+    method = f"mean of {single[0].method} (conservative)" if single[0].method else ""
+    return Estimates(averaged, mean(low), mean(high), support, method, masks)
+
+
+def _row(mask: npt.NDArray[np.bool_], i: int, n: int) -> npt.NDArray[np.bool_]:
+    out = np.zeros((n, *mask.shape), bool)
+    out[i] = mask
+    return out

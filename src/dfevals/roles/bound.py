@@ -1,0 +1,353 @@
+"""Roles resolved against one frame: the task, the labels, the models, and the columns as numbers."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from pandas.api import types
+
+from dfevals.cohorts.plain import columns_of
+from dfevals.columns.numbers import BLOCK, VERDICTS, Numbers, outcome_values, verdict_word
+from dfevals.exceptions import DataError, RoleError, did_you_mean
+from dfevals.roles.declared import Model, Outcome, Roles, column
+from dfevals.roles.labels import encode_labels, find_labels, found_labels
+from dfevals.roles.models import find_models, has_score_per_class, unlabelled_lists
+from dfevals.roles.tasks import find_task, prediction_columns
+
+__all__ = ["BLOCK", "Bound", "bind"]
+
+Array = npt.NDArray[Any]
+Floats = npt.NDArray[np.float64]
+WEIGHTS = (1e-15, 1e50)  # the greatest weight; beyond, variances (which hold fourth powers) would be lost
+ROUNDING = 1e-4  # probabilities this far outside [0, 1] are rounding and are clipped
+SUM_ROUNDING = 1e-2  # sums of probabilities this far from one are rounding (two digits are often kept)
+
+
+@dataclass(frozen=True)
+class Bound:
+    """What the roles mean for this frame.
+
+    `labels` are the classes in order (binary: the positive label last); `reasons` say how the task and the labels
+    were found; `n` is the number of rows.
+    """
+
+    frame: pd.DataFrame
+    roles: Roles
+    task: str
+    labels: tuple[Any, ...]
+    models: tuple[Model, ...]
+    reasons: tuple[str, ...] = ()
+    _cache: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def n(self) -> int:
+        return len(self.frame)
+
+    @property
+    def pos_label(self) -> Any:
+        """The positive label of a binary task."""
+        return self.labels[-1] if self.task == "binary" else None
+
+    @property
+    def classifies(self) -> bool:
+        """Whether labels are classes."""
+        return self.task in ("binary", "multiclass")
+
+    def model(self, name: Any) -> Model:
+        """A model by name.
+
+        Raises
+        ------
+        RoleError
+            Unknown model.
+        """
+        for model in self.models:
+            if model.name == str(name):
+                return model
+        raise RoleError(
+            f"There is no model {name!r}. {did_you_mean(name, [m.name for m in self.models], noun='Models')}"
+        )
+
+    def codes(self, name: str, role: str) -> Array:
+        """Class codes of a label column, −1 where it is missing (cached; one or two bytes a row)."""
+        key = ("codes", name)
+        if key not in self._cache:
+            self._cache[key] = encode_labels(column(self.frame, name, role), self.labels, role)
+        return self._cache[key]
+
+    def numbers(self, name: str, role: str) -> Numbers:
+        """A column as float64, a block at a time."""
+        key = ("numbers", name)
+        if key not in self._cache:
+            self._cache[key] = Numbers(column(self.frame, name, role), role)
+        return self._cache[key]
+
+    @cached_property
+    def weight(self) -> Numbers | None:
+        """Weights of the rows.
+
+        Raises
+        ------
+        DataError
+            Negative or infinite weights; for frequency weights, fractions.
+        """
+        name = self.roles.sample_weight
+        if name is None:
+            return None
+        numbers = self.numbers(name, "sample_weight")
+        greatest = 0.0
+        for start in range(0, self.n, BLOCK):
+            block = numbers.block(start, start + BLOCK)
+            greatest = float(np.fmax(np.fmax.reduce(block, initial=0.0), greatest))
+            bad = block < 0
+            if bad.any():
+                at = start + int(np.argmax(bad))
+                raise DataError(
+                    f"sample_weight column {name!r} has negative weights, such as {block[bad][0]:g} at row {at}. "
+                    "Weights must be 0 or more."
+                )
+            if np.isinf(block).any():
+                raise DataError(f"sample_weight column {name!r} has infinite weights. Weights must be finite.")
+            if self.roles.weight_kind == "frequency" and (np.nan_to_num(block) % 1 != 0).any():
+                raise DataError(
+                    f"sample_weight column {name!r} has fractions, but weight_kind='frequency' counts repeated rows. "
+                    "Use weight_kind='importance'."
+                )
+        if greatest and not WEIGHTS[0] <= greatest <= WEIGHTS[1]:
+            raise DataError(
+                f"sample_weight column {name!r} holds weights of at most {greatest:g}, whose squares and products leave "
+                f"the range of numbers. Only ratios matter: divide them, df[{name!r}] / df[{name!r}].max()."
+            )
+        return numbers
+
+    @cached_property
+    def cluster(self) -> tuple[npt.NDArray[np.int64], Array] | None:
+        """Code of every row's cluster (−1 if missing) and the cluster labels."""
+        if self.roles.cluster is None:
+            return None
+        series = column(self.frame, self.roles.cluster, "cluster")
+        codes, labels = pd.factorize(series)
+        return codes.astype(np.int64), np.asarray([str(label) for label in labels], dtype=object)
+
+    @cached_property
+    def unit(self) -> tuple[npt.NDArray[np.int64], Array]:
+        """Code of every row's unit (role unit, or id; −1 if missing) and the unit labels.
+
+        Raises
+        ------
+        RoleError
+            Neither role is declared.
+        """
+        name = self.roles.unit if self.roles.unit is not None else self.roles.id
+        if name is None:
+            raise RoleError(
+                "Repeated trials need to know their task: pass unit= (or id=) with the column that names it."
+            )
+        codes, labels = pd.factorize(column(self.frame, name, "unit"))
+        return codes.astype(np.int64), np.asarray([str(label) for label in labels], dtype=object)
+
+    def score_kind(self, model: Model) -> str | None:
+        """ "probability" or "margin": declared, or by whether all scores lie in [0, 1].
+
+        Raises
+        ------
+        DataError
+            Scores declared as probabilities that are none.
+        """
+        if not model.y_score:
+            return None
+        key = ("kind", model.y_score)
+        if key not in self._cache:
+            self._cache[key] = self._score_kind(model)
+        return self._cache[key]
+
+    def _score_kind(self, model: Model) -> str:
+        low, high = math.inf, -math.inf
+        for name in model.y_score:
+            numbers = self.numbers(name, "y_score")
+            for start in range(0, self.n, BLOCK):
+                block = numbers.block(start, start + BLOCK)
+                block_low, block_high = float(block.min()), float(block.max())
+                if not math.isfinite(block_low + block_high):
+                    block = block[np.isfinite(block)]
+                    if not len(block):
+                        continue
+                    block_low, block_high = float(block.min()), float(block.max())
+                low, high = min(low, block_low), max(high, block_high)
+        within = low >= -ROUNDING and high <= 1 + ROUNDING
+        if self.roles.score_kind == "probability" and not within and low <= high:
+            raise DataError(
+                f"y_score of model {model.name!r} is declared as a probability but ranges from {low:g} to {high:g}. "
+                "Use score_kind='margin', or turn the scores into probabilities first."
+            )
+        return self.roles.score_kind or ("probability" if within else "margin")
+
+    def unbalanced(self, model: Model) -> int:
+        """Rows whose probabilities of all classes do not sum to one (cached); 0 where there are no such probabilities."""
+        if self.task != "multiclass" or len(model.y_score) < 2 or self.score_kind(model) != "probability":
+            return 0
+        key = ("unbalanced", model.y_score)
+        if key not in self._cache:
+            columns = [self.numbers(name, "y_score") for name in model.y_score]
+            self._cache[key] = 0
+            for start in range(0, self.n, BLOCK):
+                total = np.zeros(min(BLOCK, self.n - start))
+                for numbers in columns:
+                    total += numbers.block(start, start + BLOCK)
+                self._cache[key] += int((np.abs(total - 1) > SUM_ROUNDING).sum())
+        return self._cache[key]
+
+    def threshold(self, model: Model) -> float:
+        """Scores from here on are predicted positive: as declared, or 0.5 for probabilities and 0 for margins."""
+        if self.roles.threshold is not None:
+            return self.roles.threshold
+        return 0.5 if self.score_kind(model) != "margin" else 0.0
+
+    def codes_of_models(self) -> Array:
+        """In a long frame, the index of the model of every row (−1: none)."""
+        keys = tuple(model.key for model in self.models)
+        key = ("models", keys)  # the cache is shared with the same frame under fewer models
+        if key not in self._cache:
+            assert self.roles.model is not None
+            series = column(self.frame, self.roles.model, "model")
+            known = series.dropna().unique().tolist()
+            codes = encode_labels(series, known, "model")
+            index = np.array([*(keys.index(k) if k in keys else -1 for k in known), -1], codes.dtype)
+            self._cache[key] = index[codes]
+        return self._cache[key]
+
+    def outcome(self, name: str) -> Outcome:
+        """A declared outcome by its column."""
+        for outcome in self.roles.outcomes:
+            if outcome.column == name:
+                return outcome
+        raise RoleError(
+            f"There is no outcome {name!r}. {did_you_mean(name, [o.column for o in self.roles.outcomes], noun='Outcomes')}"
+        )
+
+    def outcome_numbers(self, name: str) -> Floats:
+        """Values of an outcome as float64, NaN where there is none (cached)."""
+        key = ("outcome", name)
+        if key not in self._cache:
+            outcome = self.outcome(name)
+            series = column(self.frame, name, "outcomes")
+            values = outcome_values(series, name)
+            if outcome.error_column is not None:
+                values = np.where(self._outcome_failed(outcome), np.nan, values)
+            self._cache[key] = values
+        return self._cache[key]
+
+    def outcome_missing(self, name: str) -> npt.NDArray[np.bool_]:
+        """Whether the evaluation of a row gave no result."""
+        if self.outcome(name).kind != "category":
+            return np.isnan(self.outcome_numbers(name))
+        return column(self.frame, name, "outcomes").isna().to_numpy() | self._outcome_failed(self.outcome(name))
+
+    def _outcome_failed(self, outcome: Outcome) -> npt.NDArray[np.bool_]:
+        """Whether the error column of an outcome holds a message (or True)."""
+        if outcome.error_column is None:
+            return np.zeros(self.n, bool)
+        message = column(self.frame, outcome.error_column, "error_column")
+        if types.is_bool_dtype(message.dtype):
+            return message.to_numpy(dtype=bool, na_value=False)
+        return message.notna().to_numpy() & (message.astype(object) != "").to_numpy(dtype=bool, na_value=False)
+
+    def outcome_passed(self, name: str) -> Floats:
+        """1 passed, 0 failed, NaN no verdict."""
+        outcome, values = self.outcome(name), self.outcome_numbers(name)
+        if outcome.pass_at is not None:
+            ahead = values >= outcome.pass_at if outcome.better != "lower" else values <= outcome.pass_at
+            return np.where(np.isnan(values), np.nan, ahead)
+        known = np.unique(values[~np.isnan(values)])
+        if not np.isin(known, (0.0, 1.0)).all():
+            verdicts = f"{name}_passed"
+            beside = any(other.column == verdicts for other in self.roles.outcomes)
+            raise DataError(
+                f"Outcome {name!r} is a score from {known[0]:g} to {known[-1]:g}, not a verdict. "
+                + (f"Its verdicts are the outcome {verdicts!r}: ask for that one, or say" if beside else "Say")
+                + f" from where it passes: Outcome({name!r}, pass_at=0.5)."
+            )
+        return 1 - values if outcome.better == "lower" else values
+
+    def take(self, frame: pd.DataFrame) -> Bound:
+        """The same meaning for other rows: task, labels and kinds of score stay as they are."""
+        kinds = {("kind", model.y_score): self.score_kind(model) for model in self.models if model.y_score}
+        return Bound(frame, self.roles, self.task, self.labels, self.models, self.reasons, kinds)
+
+
+def bind(frame: pd.DataFrame, roles: Roles) -> Bound:
+    """Resolve roles against a frame.
+
+    Raises
+    ------
+    RoleError
+        A column is missing, ambiguous or contradicts another.
+    DataError
+        The values cannot play their role.
+    """
+    for role in ("y_true", "sample_weight", "cluster", "unit", "id", "model", "fold", "repeat", "time", "release"):
+        if getattr(roles, role) is not None:
+            column(frame, getattr(roles, role), role)
+    for item in roles.cohorts:
+        for name in columns_of(item, frame):
+            column(frame, name, "cohorts")
+    roles = replace(roles, outcomes=tuple(_completed(outcome, frame) for outcome in roles.outcomes))
+    if roles.y_true is None:
+        return _without_labels(frame, roles)
+    truth = column(frame, roles.y_true, "y_true")
+    preds = prediction_columns(roles.y_pred)
+    single_score = roles.y_score is not None and not has_score_per_class(roles, frame)
+    task, reason = find_task(roles, frame, truth, preds, single_score)
+    if task in ("multilabel", "clustering"):
+        raise RoleError(f"task={task!r} is not supported yet. Tasks: 'binary', 'multiclass', 'regression'.")
+    if task == "regression":
+        if roles.y_score is not None:
+            raise RoleError(
+                "A regression has predictions, not scores: pass y_pred= instead of y_score=. If y_true holds classes, "
+                "say task='binary' or task='multiclass'."
+            )
+        return Bound(frame, roles, task, (), find_models(roles, frame, (), False), (reason,))
+    labels, label_reason = find_labels(roles, frame, truth, preds, task)
+    if task == "binary" and len(labels) > 2:
+        task, reason = "multiclass", f"{len(labels)} classes have a score"
+    models = find_models(roles, frame, labels, task == "multiclass")
+    if roles.threshold is not None and any(model.y_pred for model in models):
+        raise RoleError("Both y_pred and threshold= are given. Drop y_pred to cut the scores at the threshold.")
+    matched = ("score columns matched to the labels by their names",) if unlabelled_lists(roles) else ()
+    return Bound(frame, roles, task, labels, models, (reason, label_reason, *matched))
+
+
+def _without_labels(frame: pd.DataFrame, roles: Roles) -> Bound:
+    if not roles.outcomes:
+        hint = did_you_mean("y_true", frame.columns, noun="Columns")
+        raise RoleError(
+            "Which column holds the truth? Pass y_true='…' (and y_score= or y_pred=), or outcomes=[...] for score "
+            f"columns made by evaluators or people. {hint}"
+        )
+    models = _long_models(roles, frame)
+    return Bound(frame, roles, "outcomes", (), models, ("no y_true, so the outcomes are evaluated",))
+
+
+def _long_models(roles: Roles, frame: pd.DataFrame) -> tuple[Model, ...]:
+    if roles.model is None:
+        return (Model(roles.outcomes[0].column if len(roles.outcomes) == 1 else "outcomes"),)
+    return find_models(replace(roles, y_pred=None, y_score=None), frame, (), False)
+
+
+def _completed(outcome: Outcome, frame: pd.DataFrame) -> Outcome:
+    """Fill kind, and the error column that `annotate` writes, from the frame."""
+    series = column(frame, outcome.column, "outcomes")
+    kind = outcome.kind
+    if kind is None:
+        numeric = types.is_numeric_dtype(series.dtype) and not types.is_bool_dtype(series.dtype)
+        values = set() if numeric else {verdict_word(value) for value in found_labels(series, "outcomes")[:20]}
+        kind = "score" if numeric and outcome.kind is None else "pass" if values <= {0, 1, *VERDICTS} else "category"
+    if outcome.error_column is not None:
+        column(frame, outcome.error_column, "error_column")
+    return replace(outcome, kind=kind)

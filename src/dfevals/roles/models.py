@@ -1,0 +1,195 @@
+"""The models that the roles name, each with its columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+
+from dfevals.exceptions import RoleError, did_you_mean
+from dfevals.roles.declared import Model, Roles, _plain, column
+
+__all__ = ["find_models", "has_score_per_class", "pattern_labels", "unlabelled_lists"]
+
+
+def find_models(roles: Roles, frame: pd.DataFrame, labels: Sequence[Any], multiclass: bool) -> tuple[Model, ...]:
+    """The models that the roles name, each with its columns.
+
+    Parameters
+    ----------
+    roles : Roles
+        The declaration.
+    frame : DataFrame
+        Checked for the columns.
+    labels : sequence
+        Class labels, in order; used by the pattern `"p_{label}"`.
+    multiclass : bool
+        Whether a single score column is too few.
+
+    Returns
+    -------
+    tuple of Model
+        Empty when no prediction is declared.
+    """
+    parts: dict[str, dict[str, Any]] = {}
+    declared = {name: getattr(roles, name) for name in ("y_score", "y_pred", "y_lower", "y_upper")}
+    names = [
+        name
+        for value in declared.values()
+        if isinstance(value, tuple) and value[:1] == ("models",)
+        for name, _ in value[1]
+    ]
+    names = list(dict.fromkeys(names))
+    for role, value in declared.items():
+        if value is None:
+            continue
+        if isinstance(value, tuple) and value[:1] == ("models",):
+            per_model = dict(value[1])
+        elif not names:
+            per_model = {_only_name(declared, value): value}
+        elif len(names) == 1 or role in ("y_lower", "y_upper"):
+            per_model = dict.fromkeys(names, value)  # one interval serves all models
+        else:
+            raise RoleError(
+                f"{role}={value!r} is one column but there are {len(names)} models ({', '.join(map(repr, names))}). "
+                f"Pass {role}={{model: column, ...}}."
+            )
+        for name, spec in per_model.items():
+            parts.setdefault(str(name), {})[role] = (
+                _score_columns(spec, roles, frame, labels, multiclass) if role == "y_score" else spec
+            )
+    models = []
+    for name, values in parts.items():
+        model = Model(name, **values)
+        for role in ("y_pred", "y_lower", "y_upper"):
+            if getattr(model, role) is not None:
+                column(frame, getattr(model, role), role)
+        for score in model.y_score:
+            column(frame, score, "y_score")
+        if (model.y_lower is None) != (model.y_upper is None):
+            given, absent = ("y_upper", "y_lower") if model.y_lower is None else ("y_lower", "y_upper")
+            raise RoleError(
+                f"{given}={getattr(model, given)!r} is one end of a predicted interval; the other one is missing. "
+                f"Pass {absent}= too, or drop {given}=."
+            )
+        models.append(model)
+    return _long(roles, frame, tuple(models))
+
+
+def _long(roles: Roles, frame: pd.DataFrame, models: tuple[Model, ...]) -> tuple[Model, ...]:
+    """One Model per value of the model column of a long frame."""
+    if roles.model is None:
+        return models
+    keys = column(frame, roles.model, "model").dropna().unique()
+    if len(models) > 1:
+        raise RoleError(
+            f"model={roles.model!r} makes a long frame, in which all models share the columns, but {len(models)} models "
+            "were declared. Drop model= or declare a single y_pred/y_score column."
+        )
+    shared = models[0] if models else Model("")
+    return tuple(replace(shared, name=str(_plain(key)), key=_plain(key)) for key in keys)
+
+
+def _score_columns(
+    spec: Any, roles: Roles, frame: pd.DataFrame, labels: Sequence[Any], multiclass: bool
+) -> tuple[str, ...]:
+    """Score columns of one model in the order of the labels; for a binary task the positive class's only."""
+    if isinstance(spec, str) and "{label}" in spec and spec not in frame.columns:
+        wanted = [spec.replace("{label}", str(label)) for label in labels]
+        for name, label in zip(wanted, labels, strict=True):
+            if name not in frame.columns:
+                hint = did_you_mean(name, frame.columns, noun="Columns")
+                raise RoleError(f"y_score pattern {spec!r} needs the column {name!r} for the label {label!r}. {hint}")
+        found: tuple[str, ...] = tuple(wanted)
+    elif isinstance(spec, tuple):
+        found = spec
+        if len(found) != len(labels):
+            raise RoleError(
+                f"y_score lists {len(found)} columns for {len(labels)} labels {list(labels)!r}. "
+                "Pass labels=[...] in the order of the columns."
+            )
+        if roles.labels is None:
+            found = _by_label(found, labels)
+    else:
+        found = (spec,)
+        column(frame, spec, "y_score")
+        if multiclass:
+            raise RoleError(
+                f"y_score={spec!r} is one column but there are {len(labels)} classes. Pass a pattern such as "
+                "'p_{label}', or a list of columns with labels=[...]."
+            )
+    if len(found) == 2 and not multiclass:
+        return (found[1],)  # labels put the positive class last
+    return found
+
+
+def _by_label(columns: tuple[str, ...], labels: Sequence[Any]) -> tuple[str, ...]:
+    """Score columns in the order of the labels, where every name is one and the same text with a label behind it."""
+    texts = [str(label) for label in labels]
+    for length in range(min(len(str(name)) for name in columns) + 1):
+        before = str(columns[0])[:length]
+        place = {str(name).removeprefix(before): name for name in columns if str(name).startswith(before)}
+        if len(place) == len(columns) and set(place) == set(texts):
+            return tuple(place[text] for text in texts)
+    raise RoleError(
+        f"y_score lists the columns {list(columns)!r}, but which class does each belong to? "
+        f"Pass labels=[...] in the order of the columns; the labels are {list(labels)!r}."
+    )
+
+
+def unlabelled_lists(roles: Roles) -> bool:
+    """Whether columns of scores are listed without saying which class each belongs to."""
+    return roles.labels is None and any(isinstance(spec, tuple) for spec in _score_specs(roles))
+
+
+def has_score_per_class(roles: Roles, frame: pd.DataFrame) -> bool:
+    """Whether some model has one score per class."""
+    specs = _score_specs(roles)
+    return any(
+        isinstance(s, tuple) or (isinstance(s, str) and "{label}" in s and s not in frame.columns) for s in specs
+    )
+
+
+def pattern_labels(roles: Roles, frame: pd.DataFrame) -> list[str]:
+    """Label texts for which every `"…{label}…"` pattern has a numeric column."""
+    specs = _score_specs(roles)
+    found: list[set[str]] = []
+    for spec in specs:
+        if isinstance(spec, str) and "{label}" in spec and spec not in frame.columns:
+            before, after = spec.split("{label}", 1)
+            dtypes = zip(frame.columns, frame.dtypes, strict=True)
+            names = [str(name) for name, dtype in dtypes if pd.api.types.is_numeric_dtype(dtype)]
+            found.append(
+                {n[len(before) : len(n) - len(after)] for n in names if n.startswith(before) and n.endswith(after)}
+            )
+    return sorted(set.intersection(*found)) if found else []
+
+
+def _score_specs(roles: Roles) -> list[Any]:
+    """What is declared as the scores of each model."""
+    value = roles.y_score
+    return [spec for _, spec in value[1]] if isinstance(value, tuple) and value[:1] == ("models",) else [value]
+
+
+def _only_name(declared: dict[str, Any], value: Any) -> str:
+    """Name of the only model: its score column, else its prediction column, else what its columns have in common."""
+    score, pred = declared["y_score"], declared["y_pred"]
+    if score is None:
+        return _model_name(value if pred is None else pred)
+    single = not isinstance(score, tuple) and "{label}" not in str(score)
+    return _model_name(score if single or pred is None else pred)
+
+
+def _model_name(spec: Any) -> str:
+    """Name of the only model: its column, or what a pattern or a list of columns has in common."""
+    if isinstance(spec, str) and "{label}" in spec:
+        return spec.replace("{label}", "").strip(" _-.") or "model"
+    if isinstance(spec, tuple):
+        common = spec[0]
+        for name in spec[1:]:
+            while not str(name).startswith(common):
+                common = common[:-1]
+        return common.strip(" _-.") or "model"
+    return str(spec)
