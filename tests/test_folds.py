@@ -11,6 +11,7 @@ from sklearn.metrics import accuracy_score, roc_auc_score
 import dfevals
 from dfevals.analyses.folds.folds import grubbs
 from dfevals.exceptions import DataError, DfevalsError, MetricError, RoleError
+from dfevals.plots import alt_text
 
 ROLES = {"y_true": "income", "y_score": {"gbm": "p_gbm", "logistic": "p_logistic"}, "pos_label": ">50K", "fold": "fold"}
 
@@ -117,6 +118,21 @@ class TestLearners:
         assert "learners" in result.why
         posterior = result.posterior("accuracy", rope=0.01)
         assert posterior.p_a + posterior.p_rope + posterior.p_b == pytest.approx(1)
+
+    def test_posterior_of_a_loss_favours_the_lower(self) -> None:
+        roles = {"y_true": "cnt", "y_pred": {"gbm": "pred_gbm", "ridge": "pred_ridge"}, "fold": "fold"}
+        result = (
+            dfevals.datasets.load("bike").evals(**roles).compare("gbm", "ridge", metrics=["mae", "r2", "mean_error"])
+        )
+        mae, r2 = result.posterior("mae"), result.posterior("r2", rope=0.001)
+        assert result.frame["verdict"].iloc[0] == "gbm"
+        assert (mae.estimate < 0, r2.estimate > 0, mae.better, r2.better) == (True, True, "lower", "higher")
+        assert min(mae.p_a, r2.p_a) > 0.95 > 0.05 > max(mae.p_b, r2.p_b)
+        values = dfevals.datasets.load("bike").evals(**roles).folds(metrics="mean_error").wide()["mean_error"]
+        assert result.posterior("mean_error").estimate == pytest.approx(
+            (values["gbm"].abs() - values["ridge"].abs()).mean()
+        )
+        assert "probability 1.000 that gbm is better" in alt_text(result.plot("posterior", metric="mae"))
 
     def test_other_tests_by_name(self) -> None:
         frame = out_of_fold(400, 10)

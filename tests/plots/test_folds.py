@@ -77,3 +77,14 @@ def test_posterior_shows_the_rope() -> None:
     assert len(ax.get_legend().get_texts()) == 3
     same = bayesian_correlated_ttest([0.0] * 5, 80, 20)
     posterior.draw(same, ("a", "b")).figure.canvas.draw()
+
+
+def test_posterior_of_a_loss_colours_the_lower_side_as_the_first() -> None:
+    gaps = [-3.0, -1.0, -2.0, 0.5, -2.5]
+    loss = bayesian_correlated_ttest(gaps, 80, 20, rope=0.5, better="lower")
+    gain = bayesian_correlated_ttest([-gap for gap in gaps], 80, 20, rope=0.5)
+    assert (loss.p_a, loss.p_b) == pytest.approx((gain.p_a, gain.p_b))
+    ax = posterior.draw(loss, ("a", "b"), title="mae")
+    assert [t.get_text()[:8] for t in ax.get_legend().get_texts()] == ["a better", "equivale", "b better"]
+    neutral = bayesian_correlated_ttest(gaps, 80, 20, better="none")
+    assert "that a is greater" in alt_text(posterior.draw(neutral, ("a", "b")))

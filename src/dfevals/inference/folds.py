@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dfevals.exceptions import DataError
+from dfevals.exceptions import DataError, check_choice
 from dfevals.inference.levels import check_level, t_quantile
 from dfevals.inference.paired import t_test
 from dfevals.inference.records import FloatOrArray, HypothesisTest, as_given, label_where, saying_left_out
@@ -198,6 +198,8 @@ class BayesianTest(HypothesisTest):
     ----------
     p_a, p_rope, p_b : float or array
         Probability that the first is better, that both are practically equivalent, that the second is better.
+    better : {"higher", "lower", "none"}
+        Which sign of the difference is the better; with "none" `p_a` is the probability that the first is greater.
     scale : float or array
         Scale of the posterior, a Student t with `df` degrees of freedom around `estimate`.
     rope : float
@@ -209,23 +211,31 @@ class BayesianTest(HypothesisTest):
     p_b: FloatOrArray = float("nan")
     scale: FloatOrArray = float("nan")
     rope: float = float("nan")
+    better: str = "higher"
 
 
 def bayesian_correlated_ttest(
-    differences: ArrayLike, n_train: ArrayLike, n_test: ArrayLike, rope: float = 0.01, level: float = 0.95
+    differences: ArrayLike,
+    n_train: ArrayLike,
+    n_test: ArrayLike,
+    rope: float = 0.01,
+    level: float = 0.95,
+    better: str = "higher",
 ) -> BayesianTest:
     """Bayesian correlated t test of two learners over folds, with a region of practical equivalence.
 
     Parameters
     ----------
     differences : array, shape (..., folds)
-        Score of the first learner less that of the second, higher being better.
+        Score of the first learner less that of the second.
     n_train, n_test : float or array of shape (folds,)
         Training and test rows of a fold.
     rope : float
         Differences up to this size do not matter; 0 or more.
     level : float
         Probability of the credible interval.
+    better : {"higher", "lower", "none"}
+        "lower" for losses: `p_a` is then the probability that the difference is below −rope.
 
     Returns
     -------
@@ -236,13 +246,15 @@ def bayesian_correlated_ttest(
     Raises
     ------
     DataError
-        rope is negative, or a number of rows is not positive.
+        rope is negative, a number of rows is not positive, or `better` is another word.
 
     Examples
     --------
     >>> test = bayesian_correlated_ttest([0.02, 0.01, 0.03, -0.01, 0.02], n_train=80, n_test=20)
     >>> round(test.p_a, 3), round(test.p_rope, 3), round(test.p_b, 3)
     (0.643, 0.318, 0.039)
+    >>> bayesian_correlated_ttest([-3.1, -2.2, -4.0], n_train=80, n_test=40, rope=0, better="lower").p_a > 0.95
+    True
 
     References
     ----------
@@ -254,14 +266,16 @@ def bayesian_correlated_ttest(
     if not rope >= 0:
         raise DataError(f"rope={rope!r} must be 0 or more.")
     check_level(level)
+    check_choice("better", better, ("higher", "lower", "none"), DataError)
     mean, scale, n = _corrected(differences, n_train, n_test)
     df = np.where(n > 1, n - 1.0, np.nan)
     with np.errstate(divide="ignore", invalid="ignore"):
-        p_a = np.where(scale > 0, stdtr(df, (mean - rope) / scale), np.nan)
-        p_b = np.where(scale > 0, stdtr(df, (-rope - mean) / scale), np.nan)
+        above = np.where(scale > 0, stdtr(df, (mean - rope) / scale), np.nan)
+        below = np.where(scale > 0, stdtr(df, (-rope - mean) / scale), np.nan)
         half = np.where(scale > 0, t_quantile(level, df) * scale, np.nan)
     zero = (scale == 0) & (mean == 0)
-    p_a, p_b = np.where(zero, 0.0, p_a), np.where(zero, 0.0, p_b)
+    above, below = np.where(zero, 0.0, above), np.where(zero, 0.0, below)
+    p_a, p_b = (below, above) if better == "lower" else (above, below)
     test = BayesianTest(
         estimate=as_given(mean),
         ci_low=as_given(mean - half),
@@ -281,5 +295,6 @@ def bayesian_correlated_ttest(
         p_b=as_given(p_b),
         scale=as_given(scale),
         rope=float(rope),
+        better=better,
     )
     return saying_left_out(test, np.shape(np.atleast_1d(differences))[-1] - n, "fold")

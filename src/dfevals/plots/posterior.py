@@ -23,7 +23,7 @@ def draw(
     Parameters
     ----------
     test : BayesianTest
-        `estimate, scale, df, rope, p_a, p_rope, p_b, ci_low, ci_high` of one comparison.
+        `estimate, scale, df, rope, better, p_a, p_rope, p_b, ci_low, ci_high` of one comparison.
     names : (str, str)
         The two learners.
     ax : Axes, optional
@@ -41,14 +41,20 @@ def draw(
     x = np.linspace(low, high, 801)
     y = t.pdf(x, test.df, centre, scale) if scale > 0 else np.zeros_like(x)
     a, b = (style.plain(name, 24) for name in names)
+    word = "greater" if test.better == "none" else "better"
     with style.theme(dark):
         ax = panels.single(ax, (7.0, 3.2))
         text, muted = style.ink(ax)
         ax.plot(x, y, color=text, linewidth=1.2)
+        sides = [
+            (style.color(ax, 1), f"{b} {word}: {words.percent(float(test.p_b))}"),
+            (style.color(ax, 0), f"{a} {word}: {words.percent(float(test.p_a))}"),
+        ]
+        left, right = sides[::-1] if test.better == "lower" else sides
         parts = (
-            (x <= -rope, style.color(ax, 1), f"{b} better: {words.percent(float(test.p_b))}"),
+            (x <= -rope, *left),
             (np.abs(x) <= rope, muted, f"equivalent (±{rope:g}): {words.percent(float(test.p_rope))}"),
-            (x >= rope, style.color(ax, 0), f"{a} better: {words.percent(float(test.p_a))}"),
+            (x >= rope, *right),
         )
         for mask, color, label in parts:
             ax.fill_between(x, y, where=mask, color=color, alpha=0.55, linewidth=0, label=label)
@@ -67,6 +73,6 @@ def draw(
     style.describe(
         ax,
         f"Posterior of the difference between {names[0]} and {names[1]}: probability {test.p_a:.3f} that {names[0]} is "
-        f"better, {test.p_rope:.3f} that they are equivalent within {rope:g}, {test.p_b:.3f} that {names[1]} is better.",
+        f"{word}, {test.p_rope:.3f} that they are equivalent within {rope:g}, {test.p_b:.3f} that {names[1]} is {word}.",
     )
     return ax

@@ -348,7 +348,7 @@ def _learners(question: _Question, sides: tuple[Contender, ...], pairs: list[tup
     per_fold = {side.name: value.value for side, value in zip(sides, values, strict=True)}
     why = f"Paired by fold: learners are compared over {folds.n} folds."
     result = _result(question, found, True, why, notes, [], board)
-    result._folds = (folds, per_fold, tuple(r.label for r in question.requests))
+    result._folds = (folds, per_fold, {r.label: r.better for r in question.requests})
     return result
 
 

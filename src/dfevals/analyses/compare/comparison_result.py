@@ -271,6 +271,9 @@ class ComparisonResult(Result):
     def posterior(self, metric: str | None = None, rope: float = 0.01) -> Any:
         """Bayesian correlated t test over folds (Corani and Benavoli 2015): `.p_a`, `.p_rope`, `.p_b`.
 
+        `p_a` is the probability that the first is better: lower by a loss, nearer to 0 or 1 by a metric that has such a
+        target (the difference is then that of the distances), greater by a metric without a direction.
+
         Parameters
         ----------
         metric : str, optional
@@ -279,11 +282,14 @@ class ComparisonResult(Result):
         """
         from dfevals.inference.folds import bayesian_correlated_ttest
 
-        folds, values, names = self._of_folds()
+        folds, values, betters = self._of_folds()
         name = self._metric(metric)
-        at, row = names.index(name), self._frame.iloc[0]
-        gap = values[row["a"]][at, 0] - values[row["b"]][at, 0]
-        return bayesian_correlated_ttest(gap, np.maximum(folds.n_train, 1), folds.n_test, rope, self._level)
+        at, row, better = list(betters).index(name), self._frame.iloc[0], betters[name]
+        a, b = values[row["a"]][at, 0], values[row["b"]][at, 0]
+        if better in ("zero", "one"):
+            a, b, better = np.abs(a - (better == "one")), np.abs(b - (better == "one")), "lower"
+        n_train = np.maximum(folds.n_train, 1)
+        return bayesian_correlated_ttest(a - b, n_train, folds.n_test, rope, self._level, better)
 
     def _of_folds(self) -> Any:
         if self._folds is None:
@@ -418,8 +424,8 @@ class ComparisonResult(Result):
         return draw(frame, ax, cohort_columns=self.cohort_columns, level=self._level, **options)
 
     def _fold_frame(self, metric: str) -> pd.DataFrame:
-        folds, values, names = self._of_folds()
-        at = names.index(metric)
+        folds, values, betters = self._of_folds()
+        at = list(betters).index(metric)
         parts = [
             pd.DataFrame({"fold": folds.names, "model": model, "metric": metric, "value": v[at, 0]})
             for model, v in values.items()
