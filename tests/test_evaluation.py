@@ -209,6 +209,34 @@ def test_bootstrap_is_reproducible_and_says_its_seed(frame: pd.DataFrame) -> Non
     assert "random_state=" in " ".join(evaluation.metrics("recall", **options).notes)
 
 
+@pytest.mark.parametrize("events", [0, 348, 2])
+def test_bootstrap_of_few_events_is_marked_and_has_no_interval_without_width(events: int) -> None:
+    frame = pd.DataFrame({"ok": np.arange(348) < events, "y": 1, "hit": np.arange(348) < events})
+    passed = frame.evals(outcomes="ok").metrics("pass_rate", interval="bootstrap", n_resamples=200, random_state=0)
+    truth = pd.concat([frame, frame.assign(y=0, hit=False)])
+    recall = truth.evals(y_true="y", y_pred="hit").metrics("recall", interval="bootstrap", n_resamples=200)
+    for row in (passed.frame.iloc[0], recall.frame.iloc[0]):
+        assert "too few" in row["note"]
+        assert np.isnan(row["ci_low"]) == (events != 2)
+        assert ("resamples are all alike" in row["note"]) == (events != 2)
+
+
+def test_a_tied_cohort_takes_the_interval_of_concordant_from_no_other() -> None:
+    rng = np.random.default_rng(1)
+    frame = pd.DataFrame({"y": rng.integers(0, 2, 400), "c": np.repeat(["free", "tied"], 200)})
+    frame["p"] = 1 / (1 + np.exp(-frame["y"] - rng.normal(size=400)))
+    frame.loc[200:, "p"] = frame.loc[200:, "p"].round(1)
+    evaluation = frame.evals(y_true="y", y_score="p")
+    both = evaluation.metrics(["concordant", "roc_auc"], by="c").frame.set_index(["metric", "c"])
+    columns = ["value", "ci_low", "ci_high"]
+    np.testing.assert_allclose(
+        both.loc[("concordant", "free"), columns].astype(float), both.loc[("roc_auc", "free"), columns].astype(float)
+    )
+    assert both.loc[("concordant", "free"), "note"] == ""
+    assert np.isnan(both.loc[("concordant", "tied"), "ci_low"])
+    assert "scores are tied" in both.loc[("concordant", "tied"), "note"]
+
+
 def test_provenance_hashes_the_data_read(frame: pd.DataFrame) -> None:
     one = frame.evals(**ROLES).metrics(by="sex").provenance
     same = frame.astype({"sex": "category"}).evals(**ROLES).metrics(by="sex").provenance

@@ -165,3 +165,12 @@ def test_fleiss_kappa_of_two_raters_is_near_alpha_and_ragged_counts_are_refused(
     with pytest.raises(DataError, match="krippendorff_alpha"):
         inference.fleiss_kappa([[2, 1], [1, 1]])
     assert inference.fleiss_kappa([[3, 0], [3, 0]]).note == "all ratings are of one category"
+
+
+def test_alpha_of_three_units_stays_within_its_range_and_says_so():
+    record = inference.krippendorff_alpha([[1, 2, 3], [2, 1, 3]])
+    assert record.ci_low == -1.0
+    assert record.note == "too few units: 3"
+    opposed = inference.krippendorff_alpha([[1, 2] * 40, [2, 1] * 39 + [1, 2]])
+    assert -1 <= opposed.ci_low <= opposed.estimate < opposed.ci_high
+    assert opposed.note == ""

@@ -8,12 +8,22 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dfevals.estimates.intervals import ROUNDING, Bounds
 from dfevals.tally import CellTally, ScoreTally
 from dfevals.tally.scores import RankSums
 
-__all__ = ["cell_replicates", "percentiles", "rank_replicates", "resampled", "row_weights", "value_replicates"]
+__all__ = [
+    "bootstrap_bounds",
+    "cell_replicates",
+    "percentiles",
+    "rank_replicates",
+    "resampled",
+    "row_weights",
+    "value_replicates",
+]
 
 Floats = npt.NDArray[np.float64]
+ALIKE = "the resamples are all alike, so the bootstrap has no interval"
 
 
 def percentiles(replicates: Floats, level: float) -> tuple[Floats, Floats]:
@@ -24,6 +34,14 @@ def percentiles(replicates: Floats, level: float) -> tuple[Floats, Floats]:
         warnings.simplefilter("ignore", RuntimeWarning)  # all replicates undefined: NaN
         low, high = np.nanquantile(replicates, [(1 - level) / 2, (1 + level) / 2], axis=0)
     return low, high
+
+
+def bootstrap_bounds(replicates: Floats, level: float, few: npt.NDArray[np.bool_]) -> Bounds:
+    """Percentile interval; none where all resamples are alike (no event, say), because such rows vary in no resample."""
+    low, high = percentiles(replicates, level)
+    flat = high - low <= ROUNDING * np.abs(high)
+    low, high = (np.where(flat, np.nan, end) for end in (low, high))
+    return Bounds(low, high, "bootstrap", few | flat, "rows or events for a bootstrap", (ALIKE,))
 
 
 def cell_replicates(tally: CellTally, n_resamples: int, rng: np.random.Generator) -> Floats:

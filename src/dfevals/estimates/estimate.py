@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dfevals.estimates.bootstrap import cell_replicates, percentiles, rank_replicates, resampled, value_replicates
+from dfevals.estimates.bootstrap import bootstrap_bounds, cell_replicates, rank_replicates, resampled, value_replicates
 from dfevals.estimates.delta import FourCells, average_gradient, cell_variance, four_gradients
 from dfevals.estimates.intervals import (
     ONE_CLUSTER,
@@ -279,9 +279,9 @@ def _bootstrap(request: Request, part: Part, options: Options, needs: tuple[Need
     else:
         none = np.full(part.n_cohorts, np.nan)
         return Bounds(none, none, "none", notes=("no bootstrap of an extreme value is honest",))
-    low, high = percentiles(replicates, options.ci)
-    n = np.broadcast_to(np.asarray(estimand.support, float), low.shape)
-    return Bounds(low, high, "bootstrap", (n > 0) & (n < 30), "rows for a bootstrap")
+    n = np.broadcast_to(np.asarray(estimand.support, float), replicates.shape[1:])
+    few = interval(estimand, options.ci, bounds=record.range).few
+    return bootstrap_bounds(replicates, options.ci, (n > 0) & (n < 30) | (False if few is None else few))
 
 
 def _moment_replicates(record: Any, part: Part, need: Moments, options: Options, rng: np.random.Generator) -> Floats:
@@ -339,8 +339,9 @@ def _of_cells(request: Request, part: Part, options: Options, task: str) -> Esti
         if options.interval == "bootstrap":
             replicates = part.cells(options.n_resamples, options.random_state)
             drawn = np.asarray(function(CellView(replicates, kind)).value)  # type: ignore[arg-type]
-            low, high = percentiles(np.moveaxis(drawn, -2, 0), options.ci)
-            found = Bounds(low, high, "bootstrap", _few_cells(replace(context, view=view)), "rows right or wrong")
+            few = interval(estimand, options.ci, "auto", context, record.range).few
+            assert few is not None
+            found = bootstrap_bounds(np.moveaxis(drawn, -2, 0), options.ci, few)
         else:
             found = interval(estimand, options.ci, options.interval, context, record.range)
     return _bounded(estimand, found, value)
@@ -371,10 +372,8 @@ def _averaged(request: Request, context: CellContext, average: str, part: Part, 
     found: Bounds | None = None
     if options.ci is not None and options.interval == "bootstrap":
         replicates = part.cells(options.n_resamples, options.random_state)
-        low, high = percentiles(mean(CellView(replicates, "classes")), options.ci)
-        found = Bounds(
-            low, high, "bootstrap", _few_cells(replace(context, view=CellView(tally.weight))), "rows right or wrong"
-        )
+        few = _few_cells(replace(context, view=CellView(tally.weight)))
+        found = bootstrap_bounds(mean(CellView(replicates, "classes")), options.ci, few)
     elif options.ci is not None:
         if options.interval not in ("auto", "delta"):
             raise MetricError(

@@ -27,6 +27,7 @@ SKEWED = 0.5  # skewness from which the far quantiles of a mean need many rows
 FAR = 30  # rows per squared quantile that they need: simulated errors at 0.1 % are near nominal from there
 HEAVY = 0.8  # share of the greatest possible skewness, √n, from which Hall's correction no longer suffices
 ROUNDING = 1e-15
+TIED = "no interval for shares of pairs when scores are tied"
 ONE_CLUSTER = "one cluster, so no interval"
 METHODS = (
     "auto",
@@ -532,8 +533,8 @@ def _rank(estimand: Rank, level: float, method: str) -> Bounds:
         return _average_precision(estimand, level)
     if estimand.kind == "ks":
         return _ks(estimand, level)
-    if estimand.kind == "tied" or (estimand.kind != "roc_auc" and bool((s.tied > 0).any())):
-        return Bounds(none, none, "none", notes=("no interval for shares of pairs when scores are tied",))
+    if estimand.kind == "tied":
+        return Bounds(none, none, "none", notes=(TIED,))
     _refuse(method, ("auto", "delong", "delong-logit", "newcombe"), "an AUC")
     variance, pos, neg = delong_variance(estimand)
     at_end = (value >= 1 - 1e-12) | (value <= 1e-12)  # perfect order has no variance, whatever rounding leaves
@@ -560,7 +561,10 @@ def _rank(estimand: Rank, level: float, method: str) -> Bounds:
                 low[use], high[use] = np.fmin(keep_low, found.ci_low), np.fmax(keep_high, found.ci_high)
             name = "newcombe" if method == "newcombe" else name
     few = (pos > 0) & (neg > 0) & (least < FEW)
-    return Bounds(low, high, name, few, "positives or negatives", variance=variance)
+    if estimand.kind != "roc_auc":  # without ties the share of concordant pairs is the AUC
+        low, high, variance = (np.where(s.tied > 0, np.nan, v) for v in (low, high, variance))
+    notes = (TIED,) if estimand.kind != "roc_auc" else ()
+    return Bounds(low, high, name, few, "positives or negatives", notes, variance=variance)
 
 
 def _average_precision(estimand: Rank, level: float) -> Bounds:

@@ -17,6 +17,7 @@ Floats = NDArray[np.float64]
 NAN = float("nan")
 PSEUDO_COUNTS = 2.0
 MAX_LABELS = 2000  # the table of all pairs of labels is held in memory
+FEW_UNITS = 10
 NO_INTERVAL = "no interval: units do not vary in disagreement"
 
 
@@ -220,8 +221,14 @@ def fleiss_kappa(counts: ArrayLike, level: float = 0.95) -> HypothesisTest:
         level=level,
         method="Fleiss' kappa",
         n=units,
-        note="" if np.isfinite(low) else NO_INTERVAL,
+        note=_interval_note(low, units),
     )
+
+
+def _interval_note(low: float, units: int) -> str:
+    if not np.isfinite(low):
+        return NO_INTERVAL
+    return f"too few units: {units}" if units < FEW_UNITS else ""
 
 
 def _fleiss_null_se(share: Floats, units: int, raters: float) -> float:
@@ -248,7 +255,8 @@ def krippendorff_alpha(ratings: ArrayLike, level: str = "nominal", confidence: f
     -------
     Estimate
         `estimate` is alpha, at most 1; `n` the units with two ratings or more, on which alone it rests. The interval is
-        a delta interval over units on the scale of log(1 − alpha). NaN where all ratings are alike.
+        a delta interval over units on the scale of log(1 − alpha), cut at −1; with fewer than ten units `note` says so.
+        NaN where all ratings are alike.
 
     Raises
     ------
@@ -286,12 +294,12 @@ def krippendorff_alpha(ratings: ArrayLike, level: str = "nominal", confidence: f
     low, high = _log_delta(disagreement, observed, per_unit, expected, confidence)
     return Estimate(
         estimate=float(1 - disagreement),
-        ci_low=low,
+        ci_low=max(low, min(-1.0, 1 - disagreement)),  # two raters who always differ have −1, more raters more
         ci_high=high,
         level=confidence,
         method=method,
         n=units,
-        note="" if np.isfinite(low) else NO_INTERVAL,
+        note=_interval_note(low, units),
     )
 
 
