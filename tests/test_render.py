@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from html.parser import HTMLParser
 
 import numpy as np
+import pandas as pd
 import pytest
 
+import dfevals
 from dfevals import render, words
 from dfevals.render import Table
 from dfevals.render.whisker import whisker
@@ -128,3 +131,46 @@ def test_page_forbids_scripts_and_requests() -> None:
 def test_an_interval_whose_width_is_rounding_does_not_say_how_many_places() -> None:
     assert words.estimate(0.97, 0.9699999999999999, 0.9700000000000001) == "0.970 [0.970, 0.970]"
     assert words.estimate(0.97, 0.96999, 0.97001) == "0.970000 [0.969990, 0.970010]"
+
+
+class _Typeset(HTMLParser):
+    """Texts that MathJax would read: outside the tags that it skips and the classes by which it leaves elements alone."""
+
+    _SKIPPED = frozenset({"script", "noscript", "style", "textarea", "pre", "code"})
+    _VOID = frozenset({"img", "br", "meta", "path", "circle", "rect", "line", "input", "hr"})
+
+    def __init__(self, ignored: str) -> None:
+        super().__init__()
+        self.ignored, self.inside, self.read = ignored, [False], list[str]()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in self._VOID:
+            alone = tag in self._SKIPPED or self.ignored in (dict(attrs).get("class") or "").split()
+            self.inside.append(self.inside[-1] or alone)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in self._VOID:
+            self.inside.pop()
+
+    def handle_data(self, data: str) -> None:
+        if not self.inside[-1]:
+            self.read.append(data)
+
+
+@pytest.mark.parametrize("ignored", ["tex2jax_ignore", "mathjax_ignore"])  # MathJax 2 (nbconvert's pages), and 3
+def test_dollars_in_names_are_no_formulas(ignored: str) -> None:
+    frame = pd.DataFrame({"y": [0, 1] * 60, "p": np.linspace(0, 1, 120), "g": ["cost $x^2$", r"\(y\) $1 to $2"] * 60})
+    evaluation = dfevals.evaluate(frame, y_true="y", y_score={"model $m$": "p"}, cohorts=["g"])
+    shown = [
+        evaluation,
+        evaluation.metrics(by="g"),
+        evaluation.confusion(by="g"),
+        evaluation.gate([dfevals.Gate("recall", ">=", 0)], by="g"),
+    ]
+    pages = [one._repr_html_() for one in shown] + [str(evaluation.explore(by="g").to_html())]
+    assert all("$" in page for page in pages[:3])
+    for page in pages:
+        reader = _Typeset(ignored)
+        reader.feed(page)
+        assert reader.inside == [False]
+        assert not [text for text in reader.read if "$" in text or "\\(" in text]

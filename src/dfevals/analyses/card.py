@@ -36,7 +36,8 @@ class Card:
         if self.suggestions:
             items = "".join(f"<li>{render.escape(text)}</li>" for text in self.suggestions)
             body += (
-                f'<div style="font-size:0.9em;margin:0.4em 0">Consider:<ul style="margin:0.2em 0">{items}</ul></div>'
+                f'<div class="{render.NO_MATH}" style="font-size:0.9em;margin:0.4em 0">Consider:'
+                f'<ul style="margin:0.2em 0">{items}</ul></div>'
             )
         return body
 

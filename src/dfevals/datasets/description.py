@@ -10,6 +10,8 @@ from typing import Any
 
 __all__ = ["Column", "Dataset"]
 
+_NO_MATH = "tex2jax_ignore mathjax_ignore"  # amounts in dollars are no formulas
+
 
 @dataclass(frozen=True)
 class Column:
@@ -135,7 +137,7 @@ class Dataset:
             for column in self.columns
         )
         return (
-            f'<div class="dfevals-dataset"><h4><code>{html.escape(self.name)}</code>: {html.escape(self.title)}</h4>'
+            f'<div class="dfevals-dataset {_NO_MATH}"><h4><code>{html.escape(self.name)}</code>: {html.escape(self.title)}</h4>'
             f"<table><tbody>{facts}</tbody></table>"
             f"<details><summary>{len(self.columns)} columns</summary><table><thead><tr>"
             '<th style="text-align:left">column</th><th style="text-align:left">dtype</th>'

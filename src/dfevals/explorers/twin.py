@@ -37,7 +37,8 @@ STYLE = (
 
 def twin(view: View, state: State, codes: dict[str, str]) -> str:
     """Table of cohorts with intervals, score distribution, confusion matrix and the code, as one piece of HTML."""
-    parts = [STYLE, '<div class="dfe-twin" role="group" aria-label="explorer, static copy">', _header(view, state)]
+    opened = f'<div class="dfe-twin {render.NO_MATH}" role="group" aria-label="explorer, static copy">'
+    parts = [STYLE, opened, _header(view, state)]
     for piece in (_table, _distribution, _matrix, text_html):
         try:
             parts.append(piece(view, state))

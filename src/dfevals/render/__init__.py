@@ -1,5 +1,6 @@
 """Tables as HTML, terminal text and Markdown: columns of cells in, markup out; no DataFrames and no statistics."""
 
+from dfevals.render.style import NO_MATH
 from dfevals.render.table import (
     FLAGS,
     Column,
@@ -14,6 +15,7 @@ from dfevals.render.table import (
 
 __all__ = [
     "FLAGS",
+    "NO_MATH",
     "Column",
     "Table",
     "count_column",

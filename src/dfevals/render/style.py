@@ -2,7 +2,10 @@
 
 from dfevals.render.whisker import HEIGHT, WIDTH
 
-__all__ = ["STYLE"]
+__all__ = ["NO_MATH", "STYLE"]
+
+#: Classes by which MathJax leaves an element alone, in pages of nbconvert (MathJax 2) and in JupyterLab (3 and later).
+NO_MATH = "tex2jax_ignore mathjax_ignore"
 
 _UNSEEN = "position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)"
 _FONT = "var(--jp-ui-font-family,system-ui,sans-serif)"

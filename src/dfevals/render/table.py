@@ -12,7 +12,7 @@ from typing import TypeVar
 import numpy as np
 
 from dfevals import words
-from dfevals.render.style import STYLE
+from dfevals.render.style import NO_MATH, STYLE
 from dfevals.render.whisker import whiskers
 
 __all__ = [
@@ -130,7 +130,7 @@ class Table:
         detail = f'<span class="dfe-detail">{escape(self.detail)}</span>' if self.detail else ""
         notes = "".join(f"<li>{escape(note)}</li>" for note in self.notes)
         return (
-            f'<div class="dfe"><style>{STYLE}</style><table class="dfe-t dfe-x{min(estimates, 3)}">'
+            f'<div class="dfe {NO_MATH}"><style>{STYLE}</style><table class="dfe-t dfe-x{min(estimates, 3)}">'
             f"<caption><bdi>{escape(self.title)}</bdi>{detail}</caption>{self._html_head()}<tbody>{body}</tbody></table>"
             + (f'<ul class="dfe-notes">{notes}</ul>' if notes else "")
             + "</div>"

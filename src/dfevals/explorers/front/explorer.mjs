@@ -50,7 +50,7 @@ function theme(el, signal) {
 }
 
 function page(store, el, signal) {
-  el.classList.add("dfe-x");
+  el.classList.add("dfe-x", "tex2jax_ignore", "mathjax_ignore");
   for (const [name, value] of Object.entries({ ...QUIET, role: "group", "aria-label": "explorer" })) el.setAttribute(name, value);
   theme(el, signal);
   el.addEventListener("keydown", (e) => {
