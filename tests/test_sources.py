@@ -101,12 +101,12 @@ def test_a_file_that_cannot_be_read_is_a_data_error(tmp_path: Path, name: str) -
 
 
 def test_parquet_without_arrow_names_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import dfevals.columns.sources
+    from dfevals.columns.sources import reading
 
     def missing(path: str) -> None:
         raise ImportError("Unable to find a usable engine")
 
-    monkeypatch.setitem(dfevals.columns.sources.READERS, ".parquet", missing)
+    monkeypatch.setitem(reading.READERS, ".parquet", missing)
     (tmp_path / "x.parquet").write_bytes(b"")
     with pytest.raises(DataError, match="pip install pyarrow"):
         rows(tmp_path / "x.parquet")

@@ -94,9 +94,11 @@ def evaluate(
     Parameters
     ----------
     source : DataFrame, path, list of paths, or anything that turns into a DataFrame
-        The rows: a frame of pandas, Polars or Arrow, an Arrow dataset, a DuckDB relation. A path ends in .csv, .json, .jsonl,
-        .parquet or .feather (also compressed, such as .csv.gz), holds a pattern (`"scores/*.parquet"`), or is a directory of
-        such files.
+        The rows: a frame of pandas, Polars or Arrow, an Arrow dataset or stream, a DuckDB relation or open result. A path
+        ends in .csv, .json, .jsonl, .parquet or .feather (also compressed, such as .csv.gz), holds a pattern
+        (`"scores/*.parquet"`), or is a directory of such files. JSON keeps the types that it states. A CSV column is numbers
+        only if every value is the canonical writing of a number (`01234`, `1e3`, and `1.1` beside `1.10` are text) or its
+        role says so: scores and weights are numbers, declared text labels, `release` and `model` are text.
     roles : Roles or mapping, optional
         Such as `ev.roles` of another evaluation; keyword arguments override it.
     **declared
@@ -117,14 +119,13 @@ def evaluate(
     """
     from dfevals.columns.sources import to_frame
     from dfevals.evaluation import Evaluation
+    from dfevals.roles.kinds import written_kinds
 
     if unnamed:
         raise not_named(roles, *unnamed)
-    frame = to_frame(source)
-    base = roles if roles is not None or declared else _kept(frame)
-    if roles is None and declared:
-        base = _kept(frame)
-    return Evaluation(frame, Roles.build(base, **declared))
+    given = Roles.build(roles, **declared)
+    frame = to_frame(source, written_kinds(given))
+    return Evaluation(frame, given if roles is not None else Roles.build(_kept(frame), **declared))
 
 
 def _kept(frame: pd.DataFrame) -> Roles:
