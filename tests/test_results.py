@@ -124,10 +124,10 @@ def test_wide_without_cohorts_is_one_row() -> None:
     assert wide["f1"].tolist() == [0.5]
 
 
-def test_flags_given_and_too_few_from_notes() -> None:
+def test_flags_are_those_given_whatever_the_notes_say() -> None:
     frame = metrics_frame(["F", "M", "X"])
-    frame["note"] = ["", "", "", "too few: 2 positives"]
-    result = MetricsResult(frame, cohort_columns=["sex"], flags=np.array(["", "lower", "higher", ""]))
+    frame["note"] = ["too few: as a text alone this decides nothing", "", "", "2 positives"]
+    result = MetricsResult(frame, cohort_columns=["sex"], flags=np.array(["", "lower", "higher", "too few"]))
     assert result.flags.tolist() == ["", "lower", "higher", "too few"]
     text = Tags(result._repr_html_()).text
     assert [word in text for word in ("▼\n lower", "▲\n higher", "◇\n too few")] == [True] * 3
@@ -280,7 +280,7 @@ def test_tables_show_overall_first_wherever_it_stands_in_the_frame() -> None:
 def test_intervals_of_too_few_rows_do_not_squash_the_others() -> None:
     frame = metrics_frame(["F", "M"])
     frame.loc[2, ["ci_low", "ci_high", "note"]] = [-100.0, 100.0, "too few: 1 positive"]
-    pictures = MetricsResult(frame, cohort_columns=["sex"])._repr_html_().split("<svg")[1:]
+    pictures = MetricsResult(frame, cohort_columns=["sex"], flags=["", "", "too few"])._repr_html_().split("<svg")[1:]
     widths = [picture.split('d="M')[-1].split('"')[0] for picture in pictures]
     assert widths[0].startswith("5.0 7.0H")
     assert "l-3 3l3 3" in widths[2]

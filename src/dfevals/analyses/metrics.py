@@ -181,7 +181,10 @@ def _result(tallies: Iterator[tuple[str, ModelTally]], run: _Run, provenance: An
         dropped[name] = tally.dropped
         blocks += _model_blocks(name, tally, run)
     frame = _frame_of(blocks, run)
-    flags = np.concatenate([block.flags for block in blocks]) if blocks else None
+    flags, doubtful = (
+        (np.concatenate([getattr(block, name) for block in blocks]) if blocks else None)
+        for name in ("flags", "doubtful")
+    )
     notes = [*cohorts.notes, *run.notes]
     if options.by_class:
         notes.append(
@@ -201,6 +204,7 @@ def _result(tallies: Iterator[tuple[str, ModelTally]], run: _Run, provenance: An
         notes=[note for note in notes if note],
         cohort_columns=cohorts.names,
         flags=flags,
+        doubtful=doubtful,
         level=options.ci,
         dropped={name: sum(reasons.values()) for name, reasons in dropped.items()},
         better={r.label: r.better for r in run.requests if r.better in ("higher", "lower")},
@@ -240,6 +244,7 @@ class _Block:
     method: str
     note: npt.NDArray[np.int64]
     flags: npt.NDArray[np.object_]
+    doubtful: npt.NDArray[np.bool_]
     extra: dict[str, Any]
 
 
@@ -382,9 +387,11 @@ def _blocks(name: str, request: Request, pieces: list[_Piece], n: Floats, run: _
     half = np.full((2, *shape), np.nan)
     tested = {key: np.full(shape[1], np.nan) for key in ("low", "high", "p", "few")}
     note = np.zeros(shape, np.int64)
+    few = np.zeros(shape, bool)
     for piece in pieces:
         for key, out in arrays.items():
             out[:, piece.at] = getattr(piece.mine, key)
+        few[:, piece.at] = piece.mine.few
         note[:, piece.at] = piece.mine.notes(run.texts)
         for key, out in rest.items():
             if piece.others is not None:
@@ -397,7 +404,7 @@ def _blocks(name: str, request: Request, pieces: list[_Piece], n: Floats, run: _
                 tested[key][piece.at] = values
         if piece.strict is not None:
             half[1][:, piece.at] = _half(*piece.strict)
-    few = np.array(["too few" in text for text in run.texts], bool)[note]
+    holds = all(piece.mine.holds for piece in pieces)
     method = next((piece.mine.method for piece in pieces if piece.mine.method), "")
     blocks = []
     for row in range(shape[0]):
@@ -407,7 +414,18 @@ def _blocks(name: str, request: Request, pieces: list[_Piece], n: Floats, run: _
         label = run.labels[row] if by_class else None
         flags = compared.pop("flags")
         blocks.append(
-            _Block(name, request.label, label, **mine, n=n, method=method, note=note[row], flags=flags, extra=compared)
+            _Block(
+                name,
+                request.label,
+                label,
+                **mine,
+                n=n,
+                method=method,
+                note=note[row],
+                flags=flags,
+                doubtful=few[row] & (not holds),
+                extra=compared,
+            )
         )
     return blocks
 

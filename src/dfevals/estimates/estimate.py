@@ -47,7 +47,10 @@ class Options:
 
 @dataclass(frozen=True)
 class Estimates:
-    """One metric over cohorts; arrays have shape (cohorts,), or (classes, cohorts) by class."""
+    """One metric over cohorts; arrays have shape (cohorts,), or (classes, cohorts) by class.
+
+    `few` marks numbers on too few rows or events for the interval to hold its level; `holds` that it does all the same.
+    """
 
     value: Floats
     low: Floats
@@ -55,6 +58,8 @@ class Estimates:
     support: Floats
     method: str
     masks: list[tuple[npt.NDArray[np.bool_], str]] = field(default_factory=list)
+    few: npt.NDArray[np.bool_] = field(default_factory=lambda: np.zeros((), bool))
+    holds: bool = False
 
     def notes(self, texts: dict[str, int]) -> npt.NDArray[np.int64]:
         """Codes of the reasons and warnings of every number; new texts are added to `texts`."""
@@ -212,11 +217,10 @@ def _bounded(estimand: Any, found: Bounds | None, value: Floats, reasons: tuple[
         none = np.full(value.shape, np.nan)
         return Estimates(value, none, none, support, "", masks)
     low, high = (np.where(missing, np.nan, edge) for edge in (found.low, found.high))
-    if found.few is not None:
-        few = np.broadcast_to(found.few, value.shape) & ~missing
-        masks.append((few, f"too few {found.few_text}".strip()))
+    few = np.broadcast_to(False if found.few is None else found.few, value.shape) & ~missing
+    masks.append((few, f"too few {found.few_text}".strip()))
     masks += [(~missing & np.isnan(low), note) for note in found.notes]
-    return Estimates(value, low, high, support, found.method, masks)
+    return Estimates(value, low, high, support, found.method, masks, few, found.holds)
 
 
 def _single(request: Request, part: Part, options: Options, needs: tuple[Need, ...]) -> Estimates:
@@ -425,14 +429,15 @@ def _of_class_scores(request: Request, part: Part, options: Options, groups: Any
     single = [_single(request, part, options, needs) for needs in groups]
     value, low, high = (np.stack([getattr(s, name) for s in single]) for name in ("value", "low", "high"))
     sums = [part.get(needs[0]).rank_sums() for needs in groups]
-    if options.by_class and "ovo" not in request.metric.name:
+    few = np.stack([np.broadcast_to(s.few, s.value.shape) for s in single])
+    if options.by_class and not request.metric.pairs:
         masks = [(_row(mask, i, len(single)), text) for i, s in enumerate(single) for mask, text in s.masks]
-        return Estimates(value, low, high, np.stack([s.n_pos for s in sums]), single[0].method, masks)
-    if "ovo" in request.metric.name:
+        return Estimates(value, low, high, np.stack([s.n_pos for s in sums]), single[0].method, masks, few)
+    if request.metric.pairs:
         pairs = pairs_of(len(labels))
         prevalence = {(i, j): s.pos + s.neg for (i, j), s in zip(pairs, sums, strict=True)}
         weight = np.stack([prevalence[pair] for pair in pairs])
-        if not request.metric.name.endswith("weighted"):
+        if request.metric.pairs == "equal":
             weight = np.ones_like(weight)
     else:
         weight = np.stack([s.pos for s in sums]) if request.average == "weighted" else np.ones_like(value)
@@ -451,17 +456,10 @@ def _of_class_scores(request: Request, part: Part, options: Options, groups: Any
         (np.isnan(averaged), "only one class"),
         ((~defined).any(axis=0) & ~np.isnan(averaged), "undefined for a class that does not occur, which is left out"),
     ]
-    few = np.stack(
-        [
-            np.logical_or.reduce(
-                [m for m, text in s.masks if text.startswith("too few")] or [np.zeros_like(averaged, bool)]
-            )
-            for s in single
-        ]
-    )
-    masks.append((few.any(axis=0) & ~np.isnan(averaged), "too few rows of a class"))
+    some = few.any(axis=0) & ~np.isnan(averaged)
+    masks.append((some, "too few rows of a class"))
     method = f"mean of {single[0].method} (conservative)" if single[0].method else ""
-    return Estimates(averaged, mean(low), mean(high), support, method, masks)
+    return Estimates(averaged, mean(low), mean(high), support, method, masks, some)
 
 
 def _row(mask: npt.NDArray[np.bool_], i: int, n: int) -> npt.NDArray[np.bool_]:

@@ -51,7 +51,10 @@ SHARES: dict[str, Callable[..., Any]] = {
 
 @dataclass(frozen=True)
 class Bounds:
-    """An interval for every cohort (and class): bounds, the method's name, and notes such as "too few"."""
+    """An interval for every cohort (and class): bounds and the method's name.
+
+    `few` marks intervals on too few events to hold their level, unless the method `holds` it with few events too.
+    """
 
     low: Floats
     high: Floats
@@ -61,6 +64,7 @@ class Bounds:
     notes: tuple[str, ...] = ()
     n_eff: Floats | None = None
     variance: Floats | None = field(default=None, repr=False)
+    holds: bool = False
 
 
 @dataclass(frozen=True)
@@ -118,7 +122,7 @@ def interval(
             low, high = estimand.f(base.low), estimand.f(base.high)
         if estimand.decreasing:
             low, high = high, low
-        return _cut(Bounds(low, high, base.method, base.few, base.few_text, base.notes, base.n_eff), bounds)
+        return _cut(replace(base, low=low, high=high, variance=None), bounds)
     if isinstance(estimand, Ratio):
         found = _ratio(estimand, level, method, cells)
     elif isinstance(estimand, MeanOfRatios):
@@ -142,7 +146,7 @@ def interval(
 
 def _cut(found: Bounds, bounds: tuple[float, float]) -> Bounds:
     low, high = np.clip(found.low, *bounds), np.clip(found.high, *bounds)
-    return Bounds(low, high, found.method, found.few, found.few_text, found.notes, found.n_eff, found.variance)
+    return replace(found, low=low, high=high)
 
 
 def _refuse(method: str, allowed: tuple[str, ...], what: str) -> None:
@@ -176,7 +180,8 @@ def _ratio(estimand: Ratio, level: float, method: str, cells: CellContext | None
         return _micro(level, method, cells)
     if cells is None or cells.plain:
         low, high, name = _share(estimand.num, estimand.den, level, method)
-        return Bounds(low, high, name, _few_events(estimand.num, estimand.den), "events")
+        few = _few_events(estimand.num, estimand.den)
+        return Bounds(low, high, name, few, "events", holds=name in SHARES)
     p = estimand.value
     variance, kish, df = _ratio_variance(cells)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -189,7 +194,8 @@ def _ratio(estimand: Ratio, level: float, method: str, cells: CellContext | None
             n_eff = n_eff * _as_t(level, np.maximum(df, 1))
         low, high, name = _share(p * n_eff, n_eff, level, method)
     kind = "cluster-robust" if cells.tally.clusters is not None else "weighted"
-    return Bounds(low, high, f"{name}, {kind}", _few_events(np.nan_to_num(p * n_eff), n_eff), "events", n_eff=n_eff)
+    few = _few_events(np.nan_to_num(p * n_eff), n_eff)
+    return Bounds(low, high, f"{name}, {kind}", few, "events", n_eff=n_eff, holds=name in SHARES)
 
 
 def _as_t(level: float, df: Floats) -> Floats:
@@ -251,9 +257,7 @@ def _micro(level: float, method: str, cells: CellContext) -> Bounds:
         right = share * 1.0
         micro = FourCells(right, 1 - right, 1 - right, (k - 2) + right)
         ends.append(np.asarray(cells.function(micro).value))
-    return Bounds(
-        np.fmin(*ends), np.fmax(*ends), f"{base.method} of the accuracy", base.few, base.few_text, n_eff=base.n_eff
-    )
+    return replace(base, low=np.fmin(*ends), high=np.fmax(*ends), method=f"{base.method} of the accuracy")
 
 
 def _mean_of_ratios(estimand: MeanOfRatios, level: float, method: str, cells: CellContext | None) -> Bounds:
@@ -272,7 +276,8 @@ def _mean_of_ratios(estimand: MeanOfRatios, level: float, method: str, cells: Ce
         above = np.sqrt((np.where(used, high - p, 0) ** 2).sum(axis=0)) / count
     value = estimand.value
     few = _few_parts(estimand.num, estimand.den)
-    return Bounds(value - below, value + above, f"MOVER of {name}", few, "rows right or wrong, or in a class")
+    what = "rows right or wrong, or in a class"
+    return Bounds(value - below, value + above, f"MOVER of {name}", few, what, holds=name in SHARES)
 
 
 def _few_parts(num: Floats, den: Floats) -> npt.NDArray[np.bool_]:
@@ -440,6 +445,7 @@ def _mean(estimand: Mean, level: float, method: str) -> Bounds:
             "events",
             n_eff=effective,
             variance=variance,
+            holds=name in SHARES,
         )
     _refuse(method, ("auto", "hall", "t", "wald"), "a mean")
     q = np.asarray(t_quantile(level, df)) if method != "wald" else np.full_like(n, normal_quantile(level))

@@ -241,11 +241,7 @@ def _joined(first: Estimates, second: Estimates, level: float) -> Tested:
         half = np.where(gap > 0, gap - low, high - gap)
         z = gap / np.where(half > 0, half, np.nan) * normal_quantile(level)
     p = np.where(gap == 0, 1.0, _two_sided(z, np.full(z.shape, np.inf)))
-    few = np.zeros(gap.shape, bool)
-    for e in (first, second):
-        for mask, text in e.masks:
-            if text.startswith("too few"):
-                few = few | np.broadcast_to(mask, gap.shape)
+    few = np.broadcast_to(first.few | second.few, gap.shape)
     return Tested(
         first.value,
         second.value,

@@ -126,7 +126,7 @@ def _estimates(view: View, state: State, metric: str) -> dict[str, Any]:
         ci=state["level"],
         relative_to="overall" if cohorts.n_cohorts and affordable else None,
     )
-    frame = result.frame
+    frame = result.frame.assign(few=result.flags == "too few")
     frame = frame[frame["model"] == state["model"]] if (frame["model"] == state["model"]).any() else frame
     order = np.r_[np.arange(1, len(frame)), 0]  # overall last
     take: dict[str, list[float | None] | None]
@@ -137,6 +137,7 @@ def _estimates(view: View, state: State, metric: str) -> dict[str, Any]:
         "metric": metric,
         **take,
         "note": [str(note) for note in frame["note"].to_numpy()[order]],
+        "few": [bool(few) for few in frame["few"].to_numpy()[order]],
         "method": str(frame["method"].iloc[0]),
     }
 

@@ -193,7 +193,7 @@ def needs_of(record: Metric, n_classes: int, task: str) -> tuple[tuple[Need, ...
     if Scores in record.needs:
         if task == "binary":
             return ((Scores(),),)
-        if "ovo" in record.name:
+        if record.pairs:
             return tuple((Scores(i, j),) for i, j in pairs_of(n_classes))
         return tuple((Scores(k),) for k in range(n_classes))
     return (tuple(need() if isinstance(need, type) else need for need in record.needs),)

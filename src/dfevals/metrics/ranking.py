@@ -49,6 +49,7 @@ def roc_auc_ovr(sums: RankSums) -> Rank:
     oracle="sklearn.metrics.roc_auc_score",
     reference="Hand and Till 2001",
     averages=False,
+    pairs="equal",
 )
 def roc_auc_ovo(sums: RankSums) -> Rank:
     """AUC of every pair of classes, averaged over the pairs."""
@@ -63,6 +64,7 @@ def roc_auc_ovo(sums: RankSums) -> Rank:
     oracle="sklearn.metrics.roc_auc_score",
     reference="Hand and Till 2001",
     averages=False,
+    pairs="prevalence",
 )
 def roc_auc_ovo_weighted(sums: RankSums) -> Rank:
     """AUC of every pair of classes, averaged with the prevalence of the pair."""

@@ -46,6 +46,7 @@ class Metric:
     oracle: str = ""
     requires: tuple[str, ...] = ()  # "score", "probability", "pred": what the model must provide
     parameters: tuple[tuple[str, Any], ...] = ()
+    pairs: Literal["", "equal", "prevalence"] = ""  # one class against one other: how the pairs are weighted
 
     @property
     def base(self) -> str:

@@ -138,9 +138,7 @@ class _Shown:
         return texts.reshape(self.shape)
 
     def _flags(self, flags: np.ndarray | None, at: np.ndarray) -> np.ndarray:
-        given = np.full(self.shape, "", dtype=object) if flags is None else np.where(at < 0, "", flags[at])
-        few = np.array(["too few" in str(note) for note in self.notes.reshape(-1)], dtype=bool).reshape(self.shape)
-        return np.where(few, "too few", given)
+        return np.full(self.shape, "", dtype=object) if flags is None else np.where(at < 0, "", flags[at])
 
     def _axes(self) -> tuple[np.ndarray, np.ndarray]:
         """Ends of each metric's axis, 1 × metrics × 1; intervals of too few rows do not stretch it."""
@@ -236,10 +234,8 @@ class _Shown:
         if "too few" in flags:
             found.append("◇ too few rows or events for the interval to hold its level")
         defined = ~np.isnan(self.values["value"])
-        others = [
-            str(note) for note, ok in zip(self.notes.reshape(-1), defined.reshape(-1), strict=True) if ok and note
-        ]
-        counts = pd.Series([note for note in others if "too few" not in note], dtype=object).value_counts(sort=False)
+        others = self.notes[defined & (self.flags != "too few") & (self.notes != "")]
+        counts = pd.Series([str(note) for note in others], dtype=object).value_counts(sort=False)
         if len(counts) > _FOOTNOTES:
             found.append(f"{counts.sum()} of the numbers shown carry other notes: see the column note of .frame")
         else:

@@ -217,7 +217,8 @@ class MetricsResult(Result):
         As for `Result`.
     flags : array of str, optional
         Per row of `frame`: "", "lower" or "higher" (differs from the rest after correction) or "too few".
-        Rows whose note contains "too few" are flagged so without it.
+    doubtful : array of bool, optional
+        Per row of `frame`: whether the interval rests on too few events to pass a gate.
     level : float or None
         Level of the intervals.
     dropped : mapping of model to int, optional
@@ -237,14 +238,17 @@ class MetricsResult(Result):
         notes: Sequence[str] = (),
         cohort_columns: Sequence[str] = (),
         flags: np.ndarray | Sequence[str] | None = None,
+        doubtful: np.ndarray | Sequence[bool] | None = None,
         level: float | None = 0.95,
         dropped: Mapping[str, int] | None = None,
         better: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(frame, provenance=provenance, title=title, notes=notes, cohort_columns=cohort_columns)
-        if flags is not None and len(flags) != len(frame):
-            raise DfevalsError(f"flags has {len(flags)} entries for {len(frame)} rows of the frame.")
-        self._flags = None if flags is None else np.asarray(flags, dtype=object)
+        for name, given in (("flags", flags), ("doubtful", doubtful)):
+            if given is not None and len(given) != len(frame):
+                raise DfevalsError(f"{name} has {len(given)} entries for {len(frame)} rows of the frame.")
+        self._flags = np.full(len(frame), "", dtype=object) if flags is None else np.asarray(flags, dtype=object)
+        self._doubtful = np.zeros(len(frame), bool) if doubtful is None else np.asarray(doubtful, dtype=bool)
         self._level = level
         self._dropped = {str(model): int(n) for model, n in (dropped or {}).items() if n}
         self._better = dict(better or {})
@@ -252,11 +256,7 @@ class MetricsResult(Result):
     @property
     def flags(self) -> pd.Series:
         """Per row of `frame`: "", "lower", "higher" or "too few"."""
-        given = self._flags if self._flags is not None else np.full(len(self), "", dtype=object)
-        if "note" in self._frame:
-            few = self._frame["note"].astype(str).str.contains("too few", regex=False).to_numpy(dtype=bool)
-            given = np.where(few, "too few", given)
-        return pd.Series(given, index=self._frame.index, name="flag", dtype=object)
+        return pd.Series(self._flags, index=self._frame.index, name="flag", dtype=object)
 
     @cached_property
     def _grid(self) -> Grid:

@@ -94,7 +94,7 @@ test("a metric without a closed form is asked for once and remembered", async ()
   store.table();
   const asked = sent.filter((m) => m.ask === "estimates");
   assert.equal(asked.length, 1);
-  reply(asked[0], { value: [0.8, 0.7, 0.75], ci_low: [0.7, null, 0.7], ci_high: [0.9, null, 0.8], difference: null, p_corrected: null, note: ["", "too few", ""] });
+  reply(asked[0], { value: [0.8, 0.7, 0.75], ci_low: [0.7, null, 0.7], ci_high: [0.9, null, 0.8], difference: null, p_corrected: null, note: ["", "rare", ""], few: [false, true, false] });
   await later();
   const t = store.table();
   assert.deepEqual([...t.value], [0.8, 0.7, 0.75]);
@@ -105,7 +105,7 @@ test("while the threshold moves, estimates of the kernel stay as they were and n
   const { store, sent, reply } = await ready();
   store.commit({ metric: "roc_auc" });
   store.table();
-  reply(sent.at(-1), { value: [0.8, 0.7, 0.75], ci_low: [0.7, 0.6, 0.7], ci_high: [0.9, 0.8, 0.8], difference: null, p_corrected: null, note: ["", "", ""] });
+  reply(sent.at(-1), { value: [0.8, 0.7, 0.75], ci_low: [0.7, 0.6, 0.7], ci_high: [0.9, 0.8, 0.8], difference: null, p_corrected: null, note: ["", "", ""], few: [false, false, false] });
   await later();
   store.move({ threshold: 0.75 });
   const before = sent.length, t = store.table(true);

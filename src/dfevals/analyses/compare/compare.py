@@ -372,8 +372,9 @@ def _result(
         family = [c for c in found if c.request.label == request.label]
         decide(family, question.correction, alpha, margin_of(question.margin, request))
     frame = pd.concat([_frame(c, question.cohorts) for c in found], ignore_index=True)
+    few = np.concatenate([c.tested.few for c in found])
     if skip_overall:
-        frame = frame[~frame["is_overall"]].reset_index(drop=True)
+        few, frame = few[~frame["is_overall"]], frame[~frame["is_overall"]].reset_index(drop=True)
     warnings = list(dict.fromkeys(text for c in found if (text := simpson(c, question.cohorts.describe))))
     tests = len(found) // len(question.requests)
     notes = [*warnings, why, *first, *question.cohorts.notes, *notes, *_correction_note(question, tests)]
@@ -393,6 +394,7 @@ def _result(
         board=board,
         mix=lambda: mix_frame(found, question.cohorts),
         margins=margins,
+        few=few,
     )
 
 

@@ -140,12 +140,14 @@ class ComparisonResult(Result):
         board: Leaderboard | None = None,
         mix: Callable[[], pd.DataFrame] | None = None,
         margins: Mapping[str, float] | None = None,
+        few: Any = None,
     ) -> None:
         super().__init__(frame, provenance=provenance, title=title, notes=notes, cohort_columns=cohort_columns)
         self.paired, self.why = paired, why
         self._level, self._discordances, self._board, self._mix = level, tuple(discordances), board, mix
         self._margins = dict(margins or {})
         self._folds: Any = None
+        self._few = np.zeros(len(frame), bool) if few is None else np.asarray(few, bool)
 
     def _focus(self) -> dict[str, Any]:
         found = super()._focus()

@@ -292,8 +292,8 @@ def _class_scores(
 ) -> tuple[Floats, Floats, Floats]:
     """One class against the rest (or pairs of classes), averaged; the shares of the classes are taken as fixed."""
     truth = rows.y_true(j)
-    one_on_one = "ovo" in request.metric.name
-    by_prevalence = request.average == "weighted" or request.metric.name.endswith("weighted")
+    one_on_one = bool(request.metric.pairs)
+    by_prevalence = request.average == "weighted" or request.metric.pairs == "prevalence"
     total, value, out = np.zeros(rows.size), np.zeros(rows.size), np.zeros(len(truth))
     share = np.stack([np.bincount(rows.codes[truth == c], minlength=rows.size) for c in range(k)]).astype(float)
     for positive, negative in pairs_of(k) if one_on_one else [(c, None) for c in range(k)]:

@@ -211,7 +211,7 @@ def _judged(rule: Gate, index: int, asked: _Asked) -> pd.DataFrame:
             row["ci_high"],
             limit,
             low_is_good,
-            "too few" in row["note"] and "wilson" not in row["method"],
+            row["doubtful"],
         )
         for row in rows
     ]
@@ -226,6 +226,7 @@ def _judged(rule: Gate, index: int, asked: _Asked) -> pd.DataFrame:
     table = table.sort_values("is_overall", ascending=False, kind="stable")
     table.insert(0, "rule", str(rule))
     table.insert(1, "metric", rule.name)
+    table = table.drop(columns="doubtful")
     table["limit"], table["level"], table["rule_index"] = limit, table.attrs["level"], index
     table.attrs["cohorts"] = cohorts
     return table
@@ -246,6 +247,7 @@ def _limit_rows(rule: Gate, by: Any, level: float, asked: _Asked) -> tuple[pd.Da
         raise MetricError(f"The rule {str(rule)!r} means several metrics: {', '.join(map(repr, metrics))}. Name one.")
     cohorts = list(result.cohort_columns)
     table = frame[[*cohorts, "value", "ci_low", "ci_high", "n", "method", "note", "is_overall"]].copy()
+    table["doubtful"] = result._doubtful
     table.attrs["level"] = level
     assert rule.limit is not None
     return table, cohorts, rule.op == "<=", float(rule.limit)
@@ -263,7 +265,7 @@ def _comparison_rows(rule: Gate, by: Any, level: float, asked: _Asked) -> tuple[
         result = asked.evaluation.metrics(
             rule.metric, by=by, models=asked.model, ci=level, relative_to="overall", **asked.options
         )
-        table = result.frame[~result.frame["is_overall"]].copy()
+        table = result.frame.assign(doubtful=result._doubtful)[~result.frame["is_overall"]]
         table["value"], table["ci_low"], table["ci_high"] = (
             table["difference"],
             table["difference_low"],
@@ -279,10 +281,10 @@ def _comparison_rows(rule: Gate, by: Any, level: float, asked: _Asked) -> tuple[
         compared = asked.evaluation.compare(
             asked.model, reference, by=by, metrics=[rule.metric], ci=level, **asked.options
         )
-        table = compared.frame.rename(columns={"test": "method"})
+        table = compared.frame.rename(columns={"test": "method"}).assign(doubtful=compared._few)
         table["value"] = table["difference"]
         cohorts = list(compared.cohort_columns)
-    table = table[[*cohorts, "value", "ci_low", "ci_high", "n", "method", "note", "is_overall"]].copy()
+    table = table[[*cohorts, "value", "ci_low", "ci_high", "n", "method", "note", "is_overall", "doubtful"]].copy()
     table.attrs["level"] = level
     return table, cohorts, lower, rule.margin if lower else -rule.margin
 

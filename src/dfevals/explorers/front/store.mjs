@@ -180,7 +180,7 @@ export function makeStore(model, frame = requestAnimationFrame) {
       const put = (to, from) => from?.forEach((v, i) => { to[i] = v ?? NaN; });
       put(out.value, known.value); put(out.low, known.ci_low); put(out.high, known.ci_high); put(out.p, known.p_corrected);
       out.note = known.note;
-      known.note.forEach((text, i) => { out.few[i] = text.includes("too few"); });
+      known.few.forEach((some, i) => { out.few[i] = some; });
       out.pending = !!known.pending;
     } else { out.pending = !known?.error; out.error = known?.error; }
     for (let c = 0; c < C; c++) out.difference[c] = out.value[c] - out.value[C];
