@@ -119,6 +119,19 @@ class TestLearners:
         posterior = result.posterior("accuracy", rope=0.01)
         assert posterior.p_a + posterior.p_rope + posterior.p_b == pytest.approx(1)
 
+    @pytest.mark.parametrize("test", ["folds-wilcoxon", "folds-sign-flip"])
+    def test_folds_of_equal_size_are_ties(self, test: str) -> None:
+        # five folds of 50 rows, the first model right once more in each: R, exactRankTests and coin give 2 / 2^5
+        frame = pd.DataFrame({"y": 1, "fold": np.repeat(np.arange(5), 50), "a": 1, "b": 1})
+        frame.loc[np.arange(250) % 50 < np.repeat([9, 4, 14, 21, 7], 50), ["a", "b"]] = 0
+        frame.loc[frame.index % 50 == 30, "b"] = 0
+        ev = frame.evals(y_true="y", y_pred={"a": "a", "b": "b"}, fold="fold", pos_label=1, labels=[0, 1])
+        row = ev.compare("a", "b", metrics="accuracy", test=test).frame.iloc[0]
+        assert row["difference"] == pytest.approx(0.02)
+        assert row["p_value"] == 0.0625
+        assert row["verdict"] == "no evidence"
+        assert np.isnan(row["ci_low"])
+
     def test_posterior_of_a_loss_favours_the_lower(self) -> None:
         roles = {"y_true": "cnt", "y_pred": {"gbm": "pred_gbm", "ridge": "pred_ridge"}, "fold": "fold"}
         result = (

@@ -174,3 +174,17 @@ def test_alpha_of_three_units_stays_within_its_range_and_says_so():
     opposed = inference.krippendorff_alpha([[1, 2] * 40, [2, 1] * 39 + [1, 2]])
     assert -1 <= opposed.ci_low <= opposed.estimate < opposed.ci_high
     assert opposed.note == ""
+
+
+def test_intervals_of_kappa_hold_0_exactly_where_the_test_does_not_reject():
+    drawn = np.random.default_rng(3)
+    found = []
+    for n in (12, 25, 60):
+        for _ in range(80):
+            a = drawn.integers(0, 3, n)
+            b = np.where(drawn.random(n) < 0.3, a, drawn.integers(0, 3, n))
+            counts = np.stack([(np.stack([a, b]) == k).sum(axis=0) for k in range(3)], axis=1)
+            found += [inference.cohen_kappa(a, b), inference.fleiss_kappa(counts)]
+    assert all((t.ci_low > 0 or t.ci_high < 0) == (t.p_value <= 0.05) for t in found)
+    assert all(t.ci_low <= t.estimate <= t.ci_high for t in found)
+    assert {t.p_value <= 0.05 for t in found} == {True, False}

@@ -93,8 +93,68 @@ def test_wilcoxon_equals_scipy_with_and_without_ties():
     from scipy.stats import wilcoxon
 
     assert inference.wilcoxon(A, B).p_value == pytest.approx(wilcoxon(A, B, method="exact").pvalue)
-    a, b = np.round(A, 1), np.round(B, 1)
+    a, b = np.rint(rng.normal(2, 10, 90)), np.rint(rng.normal(0, 10, 90))
     assert inference.wilcoxon(a, b).p_value == pytest.approx(wilcoxon(a, b, method="approx").pvalue)
+
+
+def all_signs(gaps):
+    """p of the signed-rank test over all signs of SciPy's mid-ranks of what is not 0."""
+    from itertools import product
+
+    from scipy.stats import rankdata
+
+    moved = np.round(gaps, 9)[np.round(gaps, 9) != 0]
+    ranks = rankdata(np.abs(moved))
+    sums = np.array([np.dot(signs, ranks) for signs in product((0, 1), repeat=len(ranks))])
+    middle = ranks.sum() / 2
+    return (np.abs(sums - middle) >= np.abs(ranks[moved > 0].sum() - middle) - 1e-9).mean()
+
+
+def test_wilcoxon_is_exact_with_ties():
+    # R, exactRankTests::wilcox.exact and coin::wilcoxsign_test(distribution = "exact"): .0625 = 2 / 2^5, and .6875
+    assert inference.wilcoxon([45] * 5, [44] * 5).p_value == 0.0625
+    first, second = [1, 1, 2, 2, 3, 3, 4, 5, 5, 6], [1, 2, 2, 3, 3, 4, 4, 4, 6, 5]
+    assert inference.wilcoxon(first, second).p_value == 0.6875
+    for n in (2, 5, 9, 12):
+        gaps = rng.integers(-3, 5, n)
+        if gaps.any():
+            assert inference.wilcoxon(gaps, 0 * gaps).p_value == pytest.approx(all_signs(gaps))
+
+
+@given(st.lists(st.integers(-3, 4), min_size=3, max_size=11), st.integers(1, 90))
+def test_wilcoxon_takes_rounding_for_ties_and_is_the_same_cohort_by_cohort(steps, start):
+    low = (start + np.arange(len(steps))) / 100
+    exact, rounded = np.array(steps), low + np.array(steps) / 100
+    tests = [inference.wilcoxon(exact, 0 * exact), inference.wilcoxon(rounded, low)]
+    tests.append(inference.wilcoxon(np.float32(rounded), np.float32(low)))
+    assert [t.p_value for t in tests] == pytest.approx([all_signs(exact) if exact.any() else 1.0] * 3)
+    several = inference.wilcoxon([exact, exact[::-1]], np.zeros((2, len(steps))))
+    assert several.p_value.tolist() == [tests[0].p_value] * 2
+    assert several.n.tolist() == [len(steps)] * 2
+
+
+@pytest.mark.parametrize("function", [inference.wilcoxon, inference.sign_flip_permutation, inference.paired_ttest])
+@pytest.mark.parametrize("n", [6, 9, 15, 24, 60])
+def test_intervals_of_pairs_hold_0_exactly_where_the_test_does_not_reject(function, n):
+    drawn = np.random.default_rng(n)
+    gaps = np.vstack(
+        [drawn.normal(0.3, 1, (150, n)), drawn.integers(-3, 5, (150, n)), drawn.exponential(size=(150, n)) - 0.8]
+    )
+    options = {} if function is not inference.sign_flip_permutation else {"n_resamples": 199, "random_state": 0}
+    test = function(gaps, np.zeros_like(gaps), level=0.9, **options)
+    known = ~np.isnan(test.ci_low)
+    excludes = (test.ci_low > 0) | (test.ci_high < 0)
+    assert known.mean() > 0.95
+    assert (excludes == (test.p_value <= 0.1))[known].all()
+    assert 0.1 < excludes.mean() < 0.95
+
+
+def test_signed_ranks_without_a_middle_of_their_own_have_no_interval():
+    test = inference.wilcoxon([1.0] * 8 + [0.0] * 100, np.zeros(108))
+    assert test.p_value == 2 / 2**8
+    assert test.estimate == 0
+    assert np.isnan(test.ci_low)
+    assert "the middle of the differences is 0" in test.note
 
 
 def test_large_and_small_walsh_averages_agree():

@@ -35,7 +35,8 @@ def test_score_and_exact_tests_equal_statsmodels_and_scipy(n1, n2, data):
     else:
         assert (test.p_value, test.note) == (1.0, "all rows agree")
     interval = inference.newcombe_difference(k1, n1, k2, n2)
-    assert (test.ci_low, test.ci_high) == (interval.ci_low, interval.ci_high)
+    if (interval.ci_low > 0 or interval.ci_high < 0) == (test.p_value <= 0.05):
+        assert (test.ci_low, test.ci_high) == (interval.ci_low, interval.ci_high)
     mid = inference.two_proportions(k1, n1, k2, n2, "exact-mid-p").p_value
     assert mid <= exact + 1e-12
 
@@ -131,3 +132,21 @@ def test_newcombes_p_value_and_interval_never_disagree() -> None:
     assert_allclose(swapped.p_value, test.p_value, rtol=1e-8)
     assert_allclose(swapped.statistic, -test.statistic, atol=1e-9)
     assert inference.two_proportions(0, 9, 0, 9, method="newcombe").p_value == 1
+
+
+@pytest.mark.parametrize("method", ["score", "newcombe", "exact", "exact-mid-p"])
+def test_intervals_of_two_proportions_hold_0_exactly_where_the_test_does_not_reject(method):
+    k1, k2 = (k.ravel() for k in np.meshgrid(np.arange(31), np.arange(19)))
+    for level in (0.95, 0.8):
+        test = inference.two_proportions(k1, 30, k2, 18, method, level)
+        excludes = (test.ci_low > 0) | (test.ci_high < 0)
+        assert (excludes == (test.p_value <= 1 - level)).all()
+        assert ((test.ci_low <= test.estimate) & (test.estimate <= test.ci_high)).all()
+        assert 0.2 < excludes.mean() < 0.9
+
+
+def test_intervals_of_the_common_odds_ratio_hold_1_exactly_where_the_test_does_not_reject():
+    drawn = np.random.default_rng(8).integers(1, 14, (400, 2, 2, 2))
+    tests = [inference.mantel_haenszel(tables, correction=i % 2 == 0) for i, tables in enumerate(drawn)]
+    assert all((t.ci_low > 1 or t.ci_high < 1) == (t.p_value <= 0.05) for t in tests)
+    assert {t.p_value <= 0.05 for t in tests} == {True, False}

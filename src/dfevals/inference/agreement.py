@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from dfevals.exceptions import DataError, check_choice
 from dfevals.inference.levels import check_level, normal_quantile, t_quantile
 from dfevals.inference.proportions import wilson
-from dfevals.inference.records import Estimate, HypothesisTest
+from dfevals.inference.records import Estimate, HypothesisTest, agreeing
 
 __all__ = ["cohen_kappa", "fleiss_kappa", "krippendorff_alpha"]
 
@@ -72,14 +72,15 @@ def cohen_kappa(
     kappa, se, null_se = _kappa(counts, credit)
     if np.isnan(kappa):
         return HypothesisTest(method=method, level=level, n=int(n), note="both raters use one and the same label")
-    low, high = _kappa_bounds(counts, credit, kappa, se, level)
     statistic = kappa / null_se if null_se > 0 else NAN
+    p_value = _normal_p(statistic)
+    low, high = agreeing(*_kappa_bounds(counts, credit, kappa, se, level), kappa, p_value, level)
     return HypothesisTest(
         estimate=kappa,
-        ci_low=low,
-        ci_high=high,
+        ci_low=float(low),
+        ci_high=float(high),
         statistic=statistic,
-        p_value=_normal_p(statistic),
+        p_value=p_value,
         level=level,
         method=method,
         n=int(n),
@@ -210,18 +211,20 @@ def fleiss_kappa(counts: ArrayLike, level: float = 0.95) -> HypothesisTest:
     influence = (agreed - expected) / (1 - expected)
     influence = influence - 2 * (1 - kappa) * (table @ share / raters - expected) / (1 - expected)
     se = influence.std(ddof=1) / np.sqrt(units) if units > 1 else NAN
-    low, high = _below_one(float(1 - kappa), float(se), float(t_quantile(level, units - 1)))
+    bounds = _below_one(float(1 - kappa), float(se), float(t_quantile(level, units - 1)))
     statistic = kappa / _fleiss_null_se(share, units, raters)
+    p_value = _normal_p(statistic)
+    low, high = agreeing(max(bounds[0], -1.0), bounds[1], kappa, p_value, level)
     return HypothesisTest(
         estimate=float(kappa),
-        ci_low=max(low, -1.0),
-        ci_high=high,
+        ci_low=float(low),
+        ci_high=float(high),
         statistic=float(statistic),
-        p_value=_normal_p(statistic),
+        p_value=p_value,
         level=level,
         method="Fleiss' kappa",
         n=units,
-        note=_interval_note(low, units),
+        note=_interval_note(float(low), units),
     )
 
 

@@ -13,16 +13,20 @@ __all__ = [
     "differences_of",
     "paired_ttest",
     "paired_ttest_from_moments",
+    "rounding_of",
     "tost",
     "welch_ttest",
     "welch_ttest_from_moments",
 ]
 
 Floats = NDArray[np.float64]
+LAST_PLACES = 16
 
 
 def differences_of(a: ArrayLike, b: ArrayLike) -> tuple[Floats, NDArray[np.bool_]]:
-    """Differences a − b along the last axis with 0 where a value is missing, and the mask of complete pairs.
+    """Differences a − b along the last axis, and the mask of complete pairs.
+
+    They are 0 where a value is missing, and where the two values differ by the rounding of their last digits alone.
 
     Raises
     ------
@@ -35,9 +39,21 @@ def differences_of(a: ArrayLike, b: ArrayLike) -> tuple[Floats, NDArray[np.bool_
             f"paired values must have the same shape (..., n); found {first.shape} and {second.shape}. "
             "Values of different rows are compared by welch_ttest."
         )
-    gaps = first - second
-    complete = ~np.isnan(gaps)
-    return np.where(complete, gaps, 0.0), complete
+    with np.errstate(invalid="ignore"):
+        gaps = first - second
+        complete = ~np.isnan(gaps)
+        return np.where(complete & (np.abs(gaps) > rounding_of(a, b)), gaps, 0.0), complete
+
+
+def rounding_of(a: ArrayLike, b: ArrayLike) -> Floats:
+    """How much of each difference a − b may be rounding: some units in the last place of the greater value.
+
+    .82 − .80 and .52 − .50 are one number written twice; without this they would take two ranks.
+    """
+    kinds = [np.asarray(x).dtype for x in (a, b)]
+    eps = max(np.finfo(k if k.kind == "f" else np.float64).eps for k in kinds)
+    size = np.maximum(*(np.abs(np.asarray(x, dtype=np.float64)) for x in (a, b)))
+    return np.where(np.isfinite(size), LAST_PLACES * float(eps) * size, 0.0)
 
 
 def paired_ttest(a: ArrayLike, b: ArrayLike, level: float = 0.95) -> HypothesisTest:

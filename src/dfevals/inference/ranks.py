@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dfevals.exceptions import DataError
 from dfevals.inference.levels import check_level, normal_quantile
-from dfevals.inference.paired import differences_of
-from dfevals.inference.records import HypothesisTest, saying_left_out
+from dfevals.inference.paired import differences_of, rounding_of
+from dfevals.inference.records import HypothesisTest, agreeing, saying_left_out
 from dfevals.inference.seeds import generator
 
 __all__ = ["sign_flip_permutation", "wilcoxon"]
@@ -16,6 +19,8 @@ __all__ = ["sign_flip_permutation", "wilcoxon"]
 Floats = NDArray[np.float64]
 EXACT_PAIRS = 16
 """All 2¹⁶ sign patterns are enumerated up to this many pairs."""
+EXACT_RANKS = 50
+"""The signed-rank distribution is enumerated up to this many differences."""
 NAN = float("nan")
 
 
@@ -24,60 +29,116 @@ def wilcoxon(a: ArrayLike, b: ArrayLike, level: float = 0.95) -> HypothesisTest:
 
     Parameters
     ----------
-    a, b : array, shape (n,)
-        Values of the two models on the same rows; incomplete pairs are left out, and differences of 0 do not rank.
+    a, b : array, shape (..., n)
+        Values of the two models on the same rows; leading axes are cohorts. Incomplete pairs are left out, and
+        differences of 0 do not rank. Differences that differ by rounding alone are ties.
     level : float
         Confidence level.
 
     Returns
     -------
     HypothesisTest
-        `estimate` is the Hodges–Lehmann pseudo-median of a − b with its signed-rank interval, `statistic` the smaller
-        rank sum, `n` the complete pairs. Exact without ties up to 50 differences, else normal with tie correction.
-        p is 1 where all differences are 0.
+        `estimate` is the Hodges–Lehmann pseudo-median of a − b with its signed-rank interval, which holds 0 exactly where
+        p > 1 − level; `statistic` the smaller rank sum, `n` the complete pairs. Exact up to 50 differences, ties included
+        (the distribution over all signs of the mid-ranks), else normal with tie correction. p is 1 where all differences
+        are 0; there is no interval where they are all alike.
 
     Examples
     --------
     >>> wilcoxon([125, 115, 130, 140, 140, 115, 140, 125], [110, 122, 125, 120, 140, 124, 123, 137])
     HypothesisTest(estimate=4, ci_low=-9, ci_high=17, level=0.95, method='Wilcoxon signed rank, exact', n=8, statistic=9, p_value=0.4688)
+    >>> wilcoxon([0.82, 0.52, 0.72, 0.62, 0.92], [0.80, 0.50, 0.70, 0.60, 0.90]).p_value
+    0.0625
 
     References
     ----------
     Wilcoxon (1945), "Individual comparisons by ranking methods", Biometrics Bulletin 1; Hollander, Wolfe & Chicken
-    (2014), "Nonparametric statistical methods", 3rd ed., section 3.
+    (2014), "Nonparametric statistical methods", 3rd ed., section 3; Streitberg & Röhmel (1986), "Exact distributions for
+    permutation and rank tests", Statistical Software Newsletter 12 (ties).
     """
     check_level(level)
+    return _by_cohort(a, b, lambda gaps, rounding: _signed_rank(gaps, rounding, level))
+
+
+def _by_cohort(a: ArrayLike, b: ArrayLike, test: Callable[[Floats, Floats], HypothesisTest]) -> HypothesisTest:
+    """One test of the complete pairs of every cohort, in one record."""
     gaps, complete = differences_of(a, b)
-    if gaps.ndim != 1:
-        raise DataError(f"a and b must be one-dimensional; found shape {gaps.shape}.")
-    return saying_left_out(_signed_rank(gaps[complete], level), int((~complete).sum()), "pair")
+    rounding, shape = rounding_of(a, b), gaps.shape[:-1]
+    found = [test(gaps[at][complete[at]], rounding[at][complete[at]]) for at in np.ndindex(shape)]
+    left_out = (~complete).sum(axis=-1)
+    if not shape:
+        return saying_left_out(found[0], int(left_out), "pair")
+    names = ("estimate", "ci_low", "ci_high", "statistic", "p_value", "n", "note")
+    columns = {name: np.array([getattr(one, name) for one in found]).reshape(shape) for name in names}
+    ways = sorted({one.method for one in found}, key=lambda method: (len(method), method))
+    method = " or ".join([*ways[-1:], *(way.rpartition(", ")[2] for way in ways[:-1] if "," in way)])
+    level = found[0].level if found else 0.95
+    return saying_left_out(HypothesisTest(**columns, level=level, method=method), left_out, "pair")
 
 
-def _signed_rank(gaps: Floats, level: float) -> HypothesisTest:
-    from scipy.stats import wilcoxon as signed_rank
+def _signed_rank(gaps: Floats, rounding: Floats, level: float) -> HypothesisTest:
+    from scipy.special import ndtr
 
     method = "Wilcoxon signed rank"
-    if gaps.size == 0:
-        return HypothesisTest(method=method, level=level, n=0, note="no complete pairs")
     if not gaps.any():
-        note = "all differences are 0"
-        return HypothesisTest(estimate=0.0, p_value=1.0, method=method, level=level, n=gaps.size, note=note)
-    moved = gaps[gaps != 0]
-    untied = np.unique(np.abs(moved)).size == moved.size
-    exact = untied and moved.size <= 50
-    test = signed_rank(moved, correction=False, method="exact" if exact else "approx")
-    low, high = _signed_rank_bounds(gaps, level)
+        return _nothing(method, gaps.size, level)
+    moved = gaps != 0
+    ranks = _doubled_ranks(np.abs(gaps[moved]), rounding[moved])
+    total, positive = int(ranks.sum()), int(ranks[gaps[moved] > 0].sum())
+    smaller = min(positive, total - positive)
+    exact = ranks.size <= EXACT_RANKS
+    if exact:
+        p_value = min(2 * float(_rank_sums(tuple(np.sort(ranks).tolist()))[smaller]), 1.0)
+    else:
+        p_value = float(2 * ndtr((smaller - total / 2) / (np.sqrt((ranks.astype(float) ** 2).sum()) / 2)))
+    estimate = _hodges_lehmann(gaps)
+    alike = np.ptp(gaps) <= rounding.max()
+    bounds = (NAN, NAN) if alike else _signed_rank_bounds(gaps, level)
+    low, high = agreeing(*bounds, estimate, p_value, level)
+    few = "constant differences" if alike else "too few pairs for an interval"
+    if np.isnan(low) and not np.isnan(bounds[0]):
+        few = "no interval: the middle of the differences is 0, but those that are not 0 rank higher on one side"
     return HypothesisTest(
-        estimate=_hodges_lehmann(gaps),
-        ci_low=low,
-        ci_high=high,
-        statistic=float(test.statistic),
-        p_value=float(test.pvalue),
+        estimate=estimate,
+        ci_low=float(low),
+        ci_high=float(high),
+        statistic=smaller / 2,
+        p_value=p_value,
         level=level,
         method=f"{method}, {'exact' if exact else 'normal'}",
         n=gaps.size,
-        note="" if np.isfinite(low) else "too few pairs for an interval",
+        note="" if np.isfinite(low) else few,
     )
+
+
+def _nothing(method: str, n: int, level: float) -> HypothesisTest:
+    """Record of no pairs, or of differences that are all 0."""
+    if n == 0:
+        return HypothesisTest(method=method, level=level, n=0, note="no complete pairs")
+    return HypothesisTest(estimate=0.0, p_value=1.0, method=method, level=level, n=n, note="all differences are 0")
+
+
+def _doubled_ranks(size: Floats, rounding: Floats) -> NDArray[np.int64]:
+    """Twice the mid-ranks, which are whole numbers; sizes that rounding alone tells apart are ties."""
+    order = np.argsort(size, kind="stable")
+    opens = np.ones(size.size, bool)
+    opens[1:] = np.diff(size[order]) > rounding[order][1:] + rounding[order][:-1]
+    first = np.flatnonzero(opens)
+    last = np.append(first[1:], size.size) - 1
+    ranks = np.empty(size.size, np.int64)
+    ranks[order] = (first + last + 2)[np.cumsum(opens) - 1]
+    return ranks
+
+
+@lru_cache(maxsize=256)
+def _rank_sums(ranks: tuple[int, ...]) -> Floats:
+    """P(sum of the ranks with positive signs ≤ s), s = 0, 1, …, if every sign is a fair coin."""
+    chance = np.zeros(sum(ranks) + 1)
+    chance[0] = 1.0
+    for rank in ranks:
+        chance[rank:] = (chance[rank:] + chance[:-rank]) / 2
+        chance[:rank] /= 2
+    return np.cumsum(chance)
 
 
 def _hodges_lehmann(gaps: Floats) -> float:
@@ -100,16 +161,10 @@ def _signed_rank_bounds(gaps: Floats, level: float) -> tuple[float, float]:
 
 def _lower_critical_rank(n: int, level: float) -> int:
     """The largest r with P(signed-rank sum < r) ≤ (1 − level)/2 under the hypothesis: exact to 50 pairs, then normal."""
-    total = n * (n + 1) // 2
-    if n > 50:
+    if n > EXACT_RANKS:
         sd = np.sqrt(n * (n + 1) * (2 * n + 1) / 24)
-        return int(np.floor(total / 2 + 0.5 - normal_quantile(level) * sd))
-    counts = np.zeros(total + 1)
-    counts[0] = 1.0
-    for rank in range(1, n + 1):
-        counts[rank:] = (counts[rank:] + counts[:-rank]) / 2
-        counts[:rank] /= 2
-    return int(np.searchsorted(np.cumsum(counts), (1 - level) / 2, side="right"))
+        return int(np.floor(n * (n + 1) / 4 - normal_quantile(level) * sd)) + 1
+    return int(np.searchsorted(_rank_sums(tuple(range(1, n + 1))), (1 - level) / 2, side="right"))
 
 
 def _walsh_average(ordered: Floats, rank: int) -> float:
@@ -143,8 +198,8 @@ def sign_flip_permutation(
 
     Parameters
     ----------
-    a, b : array, shape (n,)
-        Values of the two models on the same rows; incomplete pairs are left out.
+    a, b : array, shape (..., n)
+        Values of the two models on the same rows; leading axes are cohorts. Incomplete pairs are left out.
     n_resamples : int
         Random sign patterns where there are more than 2¹⁶ of them; below that all are enumerated.
     random_state : int, Generator or None
@@ -156,7 +211,8 @@ def sign_flip_permutation(
     -------
     HypothesisTest
         `estimate` is the mean of a − b, and the interval is the set of differences that the same test does not reject
-        (quantiles of subset means). Exact p by enumeration, else (1 + count) / (1 + n_resamples).
+        (quantiles of subset means): it holds 0 exactly where p > 1 − level. Exact p by enumeration, else
+        (1 + count) / (1 + n_resamples).
 
     Raises
     ------
@@ -177,38 +233,31 @@ def sign_flip_permutation(
     check_level(level)
     if n_resamples < 1:
         raise DataError(f"n_resamples={n_resamples} must be at least 1.")
-    gaps, complete = differences_of(a, b)
-    if gaps.ndim != 1:
-        raise DataError(f"a and b must be one-dimensional; found shape {gaps.shape}.")
-    test = _sign_flips(gaps[complete], n_resamples, random_state, level)
-    return saying_left_out(test, int((~complete).sum()), "pair")
+    rng = generator(random_state)
+    return _by_cohort(a, b, lambda gaps, _: _sign_flips(gaps, n_resamples, rng, level))
 
 
-def _sign_flips(
-    gaps: Floats, n_resamples: int, random_state: int | np.random.Generator | None, level: float
-) -> HypothesisTest:
+def _sign_flips(gaps: Floats, n_resamples: int, rng: np.random.Generator, level: float) -> HypothesisTest:
     n, method = gaps.size, "sign-flip permutation"
-    if n == 0:
-        return HypothesisTest(method=method, level=level, n=0, note="no complete pairs")
-    mean = float(gaps.mean())
     if not gaps.any():
-        note = "all differences are 0"
-        return HypothesisTest(estimate=0.0, p_value=1.0, method=method, level=level, n=n, note=note)
+        return _nothing(method, n, level)
     exact = n <= EXACT_PAIRS
-    if exact:
-        sums, kept = _all_subsets(gaps)
-    else:
-        sums, kept = _random_subsets(gaps, n_resamples, generator(random_state))
-    # the sum with flipped signs is the total less twice the subset that is flipped
-    extreme = np.abs(gaps.sum() - 2 * sums) >= abs(gaps.sum()) - 1e-12 * np.abs(gaps).sum()
-    p_value = extreme.mean() if exact else (1 + extreme.sum()) / (1 + n_resamples)
-    low, high = _typical_value_bounds(sums, kept, level)
+    sums, kept = _all_subsets(gaps) if exact else _random_subsets(gaps, n_resamples, rng)
+    total = gaps.sum()
+    if not exact:  # what is left of a subset is as probable as the subset
+        sums, kept = np.concatenate([sums, total - sums]), np.concatenate([kept, n - kept])
+    sums[np.abs(sums) <= 1e-12 * np.abs(gaps).sum()] = 0.0
+    # the sum with flipped signs is the total less twice the subset: as extreme where the subset has the other sign
+    beyond = int((sums <= 0).sum() if total > 0 else (sums >= 0).sum())
+    patterns, own = (2 ** (n - 1), 0) if exact else (n_resamples + 1, 1)
+    low, high = _typical_value_bounds(sums, kept, int(np.floor((1 - level) * patterns + 1e-9)) - own)
+    mean = float(gaps.mean())
     return HypothesisTest(
         estimate=mean,
         ci_low=low,
         ci_high=high,
         statistic=mean,
-        p_value=float(p_value),
+        p_value=min((beyond + own) / patterns, 1.0),
         level=level,
         method=f"{method}, {'exact' if exact else f'{n_resamples} resamples'}",
         n=n,
@@ -241,10 +290,13 @@ def _random_subsets(gaps: Floats, count: int, rng: np.random.Generator) -> tuple
     return sums, sizes
 
 
-def _typical_value_bounds(sums: Floats, sizes: NDArray[np.int64], level: float) -> tuple[float, float]:
-    """Equal-tailed quantiles of the subset means, which are typical values of the centre of symmetry."""
-    means = np.sort(sums[sizes > 0] / sizes[sizes > 0])
-    rank = int(np.floor((means.size + 1) * (1 - level) / 2))
-    if rank < 1:
+def _typical_value_bounds(sums: Floats, sizes: NDArray[np.int64], most: int) -> tuple[float, float]:
+    """Subset means with at most `most` others beyond: the differences that the test does not reject (Hartigan 1969)."""
+    if not 0 < most < sums.size:
         return NAN, NAN
-    return float(means[rank - 1]), float(means[-rank])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        means = sums / sizes
+    low, high = (
+        np.partition(np.where(sizes > 0, means, end), at)[at] for end, at in ((-np.inf, most), (np.inf, -most - 1))
+    )
+    return (float(low), float(high)) if np.isfinite(low) and np.isfinite(high) else (NAN, NAN)

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Estimate", "FloatOrArray", "HypothesisTest", "as_given", "label_where", "saying_left_out"]
+__all__ = ["Estimate", "FloatOrArray", "HypothesisTest", "agreeing", "as_given", "label_where", "saying_left_out"]
 
 FloatOrArray: TypeAlias = Any
 """A float where the inputs were scalars, an array of the broadcast shape where they were arrays."""
@@ -114,6 +114,35 @@ class HypothesisTest(Estimate):
     statistic: FloatOrArray = float("nan")
     p_value: FloatOrArray = float("nan")
     df: FloatOrArray = float("nan")
+
+
+def agreeing(
+    low: ArrayLike, high: ArrayLike, estimate: ArrayLike, p_value: ArrayLike, level: float, null: float = 0.0
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """An interval that holds the `null` value exactly where the test of it, shown beside the interval, does not reject.
+
+    For tests whose p is not the interval's own. Taking the null value into the interval, or cutting the interval there on
+    the estimate's side (an open end, so the bound is the next number), costs no coverage that the test has not already.
+    NaN where the test rejects the estimate itself.
+
+    Examples
+    --------
+    >>> low, high = agreeing(-0.01, 0.3, 0.1, p_value=0.03, level=0.95)
+    >>> bool(low > 0), high
+    (True, array(0.3))
+    >>> agreeing(0.01, 0.3, 0.1, p_value=0.07, level=0.95)
+    (array(0.), array(0.3))
+    """
+    lower, upper, centre, p = (np.asarray(v, dtype=np.float64) for v in (low, high, estimate, p_value))
+    none, rejected = np.isnan(p), p <= 1 - level
+    held_low, held_high = np.minimum(lower, null), np.maximum(upper, null)
+    above, below = np.nextafter(null, np.inf), np.nextafter(null, -np.inf)
+    cut_low = np.where(centre > null, np.maximum(lower, above), np.where(centre < null, lower, np.nan))
+    cut_high = np.where(centre < null, np.minimum(upper, below), np.where(centre > null, upper, np.nan))
+    return (
+        np.where(none, lower, np.where(rejected, cut_low, held_low)),
+        np.where(none, upper, np.where(rejected, cut_high, held_high)),
+    )
 
 
 Record = TypeVar("Record", bound=Estimate)

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from dfevals.exceptions import DataError, check_choice
 from dfevals.inference.levels import normal_quantile
 from dfevals.inference.proportions import checked_counts, newcombe_difference
-from dfevals.inference.records import HypothesisTest, as_given, label_where
+from dfevals.inference.records import HypothesisTest, agreeing, as_given, label_where
 
 __all__ = ["mantel_haenszel", "two_proportions"]
 
@@ -41,8 +41,9 @@ def two_proportions(
     Returns
     -------
     HypothesisTest
-        `estimate` is k1/n1 − k2/n2 in [−1, 1] with the Newcombe hybrid score interval for every method; `statistic` is
-        z for "score" and "newcombe". p is 1 where all rows of both samples agree; NaN where a sample is empty.
+        `estimate` is k1/n1 − k2/n2 in [−1, 1] with the Newcombe hybrid score interval, which ends at 0 or takes 0 in where
+        the test asked for says so; `statistic` is z for "score" and "newcombe". p is 1 where all rows of both samples
+        agree; NaN where a sample is empty.
 
     Raises
     ------
@@ -73,13 +74,15 @@ def two_proportions(
     total = first + second
     agree = ((total == 0) | (total == rows1 + rows2)) & (rows1 > 0) & (rows2 > 0)
     undefined = np.isnan(interval.estimate)
+    p_value = np.where(undefined, np.nan, np.where(agree, 1.0, p_value))
+    low, high = agreeing(interval.ci_low, interval.ci_high, interval.estimate, p_value, level)
     note = label_where(first.shape, agree=(agree, "all rows agree"))
     return HypothesisTest(
         estimate=interval.estimate,
-        ci_low=interval.ci_low,
-        ci_high=interval.ci_high,
+        ci_low=as_given(low),
+        ci_high=as_given(high),
         statistic=as_given(statistic),
-        p_value=as_given(np.where(undefined, np.nan, np.where(agree, 1.0, p_value))),
+        p_value=as_given(p_value),
         level=level,
         method=TESTS[method],
         n=interval.n,
@@ -174,7 +177,7 @@ def mantel_haenszel(tables: ArrayLike, correction: bool = False, level: float = 
     -------
     HypothesisTest
         `estimate` is the Mantel–Haenszel odds ratio in [0, ∞) with the interval of Robins, Breslow & Greenland on the
-        log scale; `statistic` is chi² with 1 `df`. NaN where no stratum holds both groups and both outcomes.
+        log scale, which ends at 1 or takes 1 in where the test says so; `statistic` is chi² with 1 `df`. NaN where no stratum holds both groups and both outcomes.
 
     Raises
     ------
@@ -203,7 +206,7 @@ def mantel_haenszel(tables: ArrayLike, correction: bool = False, level: float = 
     counts = counts[counts.sum(axis=(1, 2)) > 0]
     statistic, p_value = _cmh(counts, correction)
     odds_ratio, se = _common_odds_ratio(counts)
-    low, high = odds_ratio * np.exp(-z * se), odds_ratio * np.exp(z * se)
+    low, high = agreeing(odds_ratio * np.exp(-z * se), odds_ratio * np.exp(z * se), odds_ratio, p_value, level, null=1)
     note = "" if np.isfinite(statistic) else "no stratum holds both groups and both outcomes"
     if not note and not np.isfinite(low):
         note = "a product of opposite cells is 0 in every stratum"

@@ -31,7 +31,7 @@ from dfevals.estimates.tested import FEW_ROWS, Tested, TestOptions
 from dfevals.exceptions import MetricError, did_you_mean
 from dfevals.inference.discordant import mcnemar
 from dfevals.inference.levels import normal_quantile, t_quantile
-from dfevals.inference.paired import paired_ttest_from_moments
+from dfevals.inference.paired import differences_of, paired_ttest_from_moments
 from dfevals.inference.seeds import generator
 from dfevals.metrics.estimands import Mean, Ratio
 from dfevals.metrics.planning import needs_of
@@ -220,7 +220,7 @@ def _mean(a: Floats, b: Floats, rows: ViewRows, options: TestOptions) -> Tested:
     n = rows.counts()
     with np.errstate(divide="ignore", invalid="ignore"):
         value_a, value_b = (np.bincount(rows.codes, x, rows.size) / n for x in (a, b))
-        gap = a - b
+        gap, _ = differences_of(a, b)
         mean = np.bincount(rows.codes, gap, rows.size) / n
         squares = np.bincount(rows.codes, (gap - mean[rows.codes]) ** 2, rows.size)
         scale = np.zeros(rows.size)

@@ -12,7 +12,7 @@ from dfevals.estimates.tested import Tested, TestOptions
 from dfevals.exceptions import DataError, MetricError, check_choice
 from dfevals.inference.folds import corrected_resampled_ttest, five_by_two_cv_ftest, five_by_two_cv_ttest
 from dfevals.inference.levels import t_quantile
-from dfevals.inference.paired import paired_ttest
+from dfevals.inference.paired import differences_of, paired_ttest
 from dfevals.inference.seeds import generator
 
 __all__ = ["FOLD_TESTS", "by_folds"]
@@ -39,7 +39,7 @@ def by_folds(a: Floats, b: Floats, n: Floats, folds: Folds, options: TestOptions
     test = "corrected-t" if options.test == "auto" else options.test
     check_choice("test", test, FOLD_TESTS, MetricError)
     both = ~np.isnan(a) & ~np.isnan(b)
-    gaps = np.where(both, a - b, np.nan)
+    gaps = np.where(both, differences_of(a, b)[0], np.nan)
     count = both.sum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         value_a, value_b = (np.where(both, v, 0).sum(axis=1) / count for v in (a, b))
@@ -91,22 +91,19 @@ def _distribution_free(
 ) -> Tested:
     from dfevals.inference.ranks import sign_flip_permutation, wilcoxon
 
-    rng = generator(options.random_state)
-    found = [
-        wilcoxon(x[k], y[k], options.level)
-        if options.test == "folds-wilcoxon"
-        else sign_flip_permutation(x[k], y[k], 9999, rng, options.level)
-        for x, y, k in zip(a, b, both, strict=True)
-    ]
+    a, b = np.where(both, a, np.nan), np.where(both, b, np.nan)
+    if options.test == "folds-wilcoxon":
+        found = wilcoxon(a, b, options.level)
+    else:
+        found = sign_flip_permutation(a, b, 9999, generator(options.random_state), options.level)
     low, high, statistic, p = (
-        np.array([getattr(t, name) for t in found], float) for name in ("ci_low", "ci_high", "statistic", "p_value")
+        np.asarray(v, float) for v in (found.ci_low, found.ci_high, found.statistic, found.p_value)
     )
-    notes = np.array([t.note for t in found], dtype=object)
-    method = max((t.method for t in found), key=len).split(",")[0]
+    notes = np.asarray(found.note, dtype=object)
     masks = [(notes == text, text) for text in dict.fromkeys(notes) if text]
     masks.append((p >= 0, "folds share training rows, which this test does not allow for"))
     count = both.sum(axis=1)
     return Tested(
-        value_a, value_b, low, high, statistic, p, n.sum(axis=1), f"{method}, over folds", np.full(len(p), np.nan),
+        value_a, value_b, low, high, statistic, p, n.sum(axis=1), f"{found.method.split(',')[0]}, over folds", np.full(len(p), np.nan),
         np.full(len(p), np.nan), count < FEW_FOLDS, masks, value_a - value_b,
     )  # fmt: skip
