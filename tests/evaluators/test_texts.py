@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
+import unicodedata
 
+import numpy as np
 import pandas as pd
 import pytest
 
 import dfevals.evaluators as ev
 from dfevals.evaluators.checking import regex_cost
 from dfevals.evaluators.exact import numbers_in
+from dfevals.evaluators.normal_form import nfkc
 from dfevals.exceptions import DataError
 
 
@@ -21,6 +24,46 @@ def test_exact_match() -> None:
     assert check.evaluate(response="42", reference=42).passed
     assert ev.ExactMatch(exact=True).evaluate(response="paris", reference="Paris").passed is False
     assert check.evaluate(response="a", reference=[]).error
+
+
+@pytest.mark.parametrize(
+    ("response", "reference"),
+    [
+        *[("", "A"), ("The", "A"), ("...", ""), ("!", "?"), ("-5", "5"), ("1.5", "15"), ("1/2", "12"), ("5-3", "53")],
+        *[("C", "C++"), ("C#", "C"), ("A-", "A"), ("A+", "A-"), ("<5", ">5"), ("x < 5", "x > 5"), ("-x", "x")],
+        *[("10^2", "102"), ("1:30", "130"), ("+5", "5"), ("2 + 2", "2 - 2"), ("#1", "1"), ("5.0", "5")],
+    ],
+)
+def test_what_carries_meaning_is_compared(response: str, reference: str) -> None:
+    for check in (ev.ExactMatch(), ev.TokenF1()):
+        assert check.evaluate(response=response, reference=reference).score < 1, check
+        assert check.evaluate(response=reference, reference=response).score < 1, check
+        assert check.evaluate(response=response, reference=response).score == 1.0
+
+
+@pytest.mark.parametrize(
+    ("response", "reference"),
+    [
+        *[("北京。", "北京"), ("北京！", "北京"), ("«Paris»", "Paris"), ("¿Qué?", "qué"), ("−５", "-5")],
+        *[("a.", "A"), ("(A)", "A"), ("42.", "42"), ("1,000", "1000"), ("**Paris**", "Paris"), ("## Paris", "Paris")],
+        *[("- Paris", "Paris"), ("an A+", "A+"), ("C++.", "c++"), ("e-mail", "email"), ("$5", "5"), ("", "")],
+        *[("rock´n´roll", "rock'n'roll"), ("दिल्ली।", "दिल्ली"), ("1990–1995", "1990-1995")],
+    ],
+)
+def test_what_is_punctuation_is_not_compared(response: str, reference: str) -> None:
+    for check in (ev.ExactMatch(), ev.TokenF1()):
+        assert check.evaluate(response=response, reference=reference).score == 1.0, check
+
+
+def test_normal_forms_are_unicodes_and_take_linear_time() -> None:
+    rng = np.random.default_rng(3)
+    signs = np.array(list("aé\u0301\u0323ｅ²字。\uff9eカ🙂\u00b4ﷺ½ \n"))
+    for length in rng.integers(0, 25, 500):
+        text = "".join(rng.choice(signs, length))
+        assert nfkc(text) == unicodedata.normalize("NFKC", text)
+    start = time.process_time()
+    nfkc("a" + "\u0301\u0323" * 100_000)  # Unicode's own algorithm takes minutes
+    assert time.process_time() - start < 5
 
 
 def test_token_f1_is_squads() -> None:
@@ -47,6 +90,19 @@ def test_token_f1_is_squads() -> None:
         ("½, 2½, 1 1/2 and 12 3/4 %", [0.5, 2.5, 1.5, 0.1275]),
         ("\u20135 percent, but 3\u20135", [-0.05, 3.0, 5.0]),
         ("1e400", [float("inf")]),
+        ("答案是42。", [42.0]),
+        ("合計は1,234円です", [1234.0]),
+        ("คำตอบคือ42บาท, 답은42입니다", [42.0, 42.0]),
+        ("答えは-42です, 3月-5月", [-42.0, 3.0, 5.0]),
+        ("３．５と１，２３４、－７％", [3.5, 1234.0, -0.07]),
+        ("٣٫١٤ و ١٬٢٣٤ و ٥٠٪", [3.14, 1234.0, 0.5]),
+        ("USD1,500 US$5 Rs.500 ₹1,00,000 5€ R$ 3", [1500.0, 5.0, 500.0, 100000.0, 5.0, 3.0]),
+        ("-$5, −€7, $-5, -USD 2, -½, $3-$5", [-5.0, -7.0, -5.0, -2.0, -0.5, 3.0, 5.0]),
+        ("$9{,}500, 9\\,500 and \\$5, 5\\%", [9500.0, 9500.0, 5.0, 0.05]),
+        (r"\boxed{\frac{3}{4}}, -\frac34, 1\dfrac{1}{2}", [0.75, -0.75, 1.5]),
+        ("50 Prozent, 50 pour cent, 5‰, %50, 百分之50", [0.5, 0.5, 0.005, 0.5, 0.5]),
+        ("3⁄4, 1 3/4, 12/25/2020", [0.75, 1.75, 12.0, 25.0, 2020.0]),
+        ("1_000_000, Yes.42, so...5, 1.2.3", [1000000.0, 42.0, 5.0, 1.2]),
     ],
 )
 def test_numbers(text: str, numbers: list[float]) -> None:
@@ -68,6 +124,8 @@ def test_numeric_match() -> None:
     assert check.evaluate(response="first 3, so 1,200.", reference=1200).passed
     assert check.evaluate(response="about 12.5 %", reference=12.5).passed
     assert check.evaluate(response="about 12.5 %", reference=0.125).passed
+    assert check.evaluate(response="about 125 ‰", reference=125).passed
+    assert check.evaluate(response="so $x = \\boxed{-\\frac{3}{4}}$", reference=-0.75).passed
     assert check.evaluate(response="5 or 6", reference="5").passed is False
     assert ev.NumericMatch(which="any").evaluate(response="5 or 6", reference="5").passed
     assert ev.NumericMatch(rtol=0.1).evaluate(response="95", reference=100).passed
@@ -136,7 +194,7 @@ def test_unit_tests_use_the_users_runner() -> None:
         "I’m unable to assist with this.",
         "I must respectfully decline.",
         "Lo siento, no puedo ayudarte.",
-        "No.",
+        "I cannot.",
     ],
 )
 def test_refusals(text: str) -> None:
@@ -146,7 +204,8 @@ def test_refusals(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["Sure, here is the list.", "The patient could not walk.", "You can't divide by zero.", "Paris", ""]
+    "text",
+    ["Sure, here is the list.", "The patient could not walk.", "You can't divide by zero.", "Paris", "", "No.", "no"],
 )
 def test_answers_are_no_refusals(text: str) -> None:
     assert ev.Refusal().evaluate(response=text).passed

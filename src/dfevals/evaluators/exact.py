@@ -11,6 +11,8 @@ from collections import Counter
 from typing import Any, ClassVar, TypeGuard
 
 from dfevals.evaluators.checking import find_pattern, regex_cost
+from dfevals.evaluators.normal_form import nfkc
+from dfevals.evaluators.numerals import Numeral, numbers_in, numerals
 from dfevals.evaluators.protocol import Evaluated, Evaluator, EvaluatorRecord
 from dfevals.evaluators.sandbox import run_apart
 from dfevals.evaluators.values import is_missing, plain, show, text, texts
@@ -18,29 +20,53 @@ from dfevals.exceptions import DataError, check_choice
 
 __all__ = ["ExactMatch", "NumericMatch", "RegexMatch", "TokenF1", "numbers_in", "squad_text"]
 
-_ARTICLES = re.compile(r"\b(a|an|the)\b")
-_PUNCTUATION = {ord(c): None for c in string.punctuation + "\u2018\u2019\u201c\u201d\u00b4"}
+_ARTICLES = frozenset(("a", "an", "the"))
+_DASHES = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2212"), "-") | {0xB4: "'"}  # NFKC parts the accent
+_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
+# Marks that carry meaning: between digits (1.5, 3-1), signs and symbols beside a letter or digit (-5, C++, #1, x<5, A-)
+_MEANT = re.compile(
+    r"(?<=\d)[^\w\s](?=\d)|(?<!\w)-(?=[.$]?\w)|(?<=[^\W_])-(?![\w-])"
+    r"|(?<=[^\W_])[+#<>=^]|[+#<>=^]{1,9}(?=\.?[^\W_])|(?<=[^\W_][+#])[+#]|(?<=\w\s)[-+<>=](?=\s\d)"
+)
+_MARK = re.compile(r"[^\w\s]|_")
 _CHEAP = 1e7
+_SQUAD = (
+    "SQuAD's rule; differs from its script in Unicode (all punctuation of Unicode counts, ² as 2), and keeps signs, "
+    "symbols (C++), marks between digits and texts that are nothing but articles or punctuation."
+)
+
+
+def _mark(match: re.Match[str]) -> str:
+    """A mark that is no punctuation (of Unicode, or of ASCII) or carries meaning; nothing in the place of others."""
+    mark = match.group()
+    if unicodedata.category(mark)[0] != "P" and mark not in string.punctuation:
+        return mark
+    return mark if _MEANT.match(match.string, match.start()) else ""
 
 
 @functools.lru_cache(maxsize=4096)
 def squad_text(value: str) -> str:
     """The text without case, punctuation, English articles and surplus spaces (the rule of SQuAD's scorer).
 
+    What that rule would lose is kept: marks between digits, signs and symbols (1.5, -5, C++), and the last words or
+    marks of a text of which nothing else would be left.
+
     Examples
     --------
-    >>> squad_text("The  Eiffel-Tower!")
-    'eiffeltower'
+    >>> squad_text("The  Eiffel-Tower!"), squad_text("$-1,000.50"), squad_text("C++"), squad_text("A.")
+    ('eiffeltower', '-1000.50', 'c++', 'a')
     """
-    value = unicodedata.normalize("NFKC", value).lower().translate(_PUNCTUATION)
-    return " ".join(_ARTICLES.sub(" ", value).split())
+    lowered = nfkc(value.translate(_DASHES)).lower()
+    words = _MARK.sub(_mark, _THOUSANDS.sub("", lowered)).split()
+    return " ".join([word for word in words if word not in _ARTICLES] or words or lowered.split())
 
 
 class ExactMatch(Evaluator):
     """Whether the response is one of the right answers.
 
-    Score 1 or 0. Texts are compared without case, punctuation, English articles and surplus spaces, as in SQuAD;
-    `exact=True` compares them as they are.
+    Score 1 or 0. Texts are compared without case, punctuation, English articles and surplus spaces, as in SQuAD, but
+    for what carries meaning: -5 is not 5, 1.5 not 15, C not C++, and an empty response is not the answer "A".
+    `exact=True` compares texts as they are.
 
     Parameters
     ----------
@@ -59,9 +85,11 @@ class ExactMatch(Evaluator):
         measures="Whether the response equals a reference, up to case, punctuation and articles.",
         roles=("response", "reference"),
         weaknesses="A right answer in other words, or with a word more, is wrong.",
-        accuracy="SQuAD's rule; differs from its script only in Unicode (curly quotes count as punctuation, ² as 2).",
+        accuracy=_SQUAD,
         family="reference",
     )
+
+    version: ClassVar[int] = 2
 
     def __init__(self, *, exact: bool = False, **common: Any) -> None:
         super().__init__(settings={"exact": exact}, **common)
@@ -97,9 +125,11 @@ class TokenF1(Evaluator):
         roles=("response", "reference"),
         pass_at=0.5,
         weaknesses="Blind to word order, negation and synonyms.",
-        accuracy="SQuAD's rule; differs from its script only in Unicode (curly quotes count as punctuation, ² as 2).",
+        accuracy=_SQUAD,
         family="reference",
     )
+
+    version: ClassVar[int] = 2
 
     def _evaluate(self, response: object, reference: object) -> Evaluated:
         given = Counter(squad_text(text("response", response)).split())
@@ -115,50 +145,6 @@ def _overlap_f1(given: Counter[str], right: Counter[str]) -> float:
     return 2 * same / (given.total() + right.total())
 
 
-_SIGN = r"[-+\u2212\u2013]?"
-_POWER = r"(?:(?<=\b10)(?:\^|\*\*)[{(]?(?P<ten>[-+\u2212]?\d{1,3})[})]?|[eE](?P<e>[-+\u2212]?\d{1,3})|\s?(?:[x×·*]|\\times|\\cdot)\s?10\s?(?:\^|\*\*)\s?[{(]?(?P<power>[-+\u2212]?\d{1,3})[})]?)"
-_NUMBER = re.compile(
-    rf"(?<![\w.])(?P<sign>{_SIGN})"
-    r"(?:(?P<whole>\d{1,6}) (?=\d{1,3}/))?"
-    r"(?P<number>\d{1,3}(?:(?P<mark>[,\u00a0\u2009\u202f'\u2019])\d{3}(?:(?P=mark)\d{3})*)(?!\d)(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
-    rf"{_POWER}?"
-    r"(?:\s*/\s*(?P<bottom>[1-9]\d*)(?!\d|[.,/]\d))?(?P<percent>\s?%|\s?per ?cent\b)?"
-)
-_MARKS = {ord(mark): None for mark in ",\u00a0\u2009\u202f'\u2019"}
-_MINUS = {0x2212: "-", 0x2013: "-"}
-_VULGAR = re.compile("[\u00bc-\u00be\u2150-\u215e]")
-_RAISED = re.compile("(?<=10)[⁺⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹]{1,3}")
-
-
-def numbers_in(value: str, *, decimal: str = ".") -> list[float]:
-    """The numbers in a text: thousands marks, exponents, powers of ten, fractions (3/4, 1½) and percent are understood.
-
-    Examples
-    --------
-    >>> numbers_in("from 1,250.50 to 3/4, that is -5 %, or 3.2 × 10⁻⁴")
-    [1250.5, 0.75, -0.05, 0.00032]
-    """
-    return [number for number, _ in _found(value, decimal)]
-
-
-def _found(value: str, decimal: str) -> list[tuple[float, bool]]:
-    """Every number in a text, and whether it is a percentage."""
-    if decimal == ",":
-        value = value.translate({ord(","): ".", ord("."): ","})
-    value = _RAISED.sub(lambda match: "^" + unicodedata.normalize("NFKC", match.group()), value)
-    value = _VULGAR.sub(lambda match: " " + unicodedata.normalize("NFKC", match.group()).replace("\u2044", "/"), value)
-    return [(_number(match), match["percent"] is not None) for match in _NUMBER.finditer(value)]
-
-
-def _number(match: re.Match[str]) -> float:
-    digits = "1" if match["ten"] else match["number"].translate(_MARKS)
-    found = float(digits + "e" + (match["ten"] or match["e"] or match["power"] or "0").translate(_MINUS))
-    if match["bottom"]:
-        found = float(match["whole"] or 0) + found / float(match["bottom"])
-    found = found / 100 if match["percent"] else found
-    return -found if match["sign"].translate(_MINUS) == "-" else found
-
-
 class NumericMatch(Evaluator):
     """Whether the number in the response is the right one, within a tolerance.
 
@@ -171,7 +157,8 @@ class NumericMatch(Evaluator):
     which : {"last", "first", "any"}
         Which number of the response counts.
     decimal : {".", ","}
-        Mark of decimals; the other one then groups thousands, as spaces that do not break and apostrophes do.
+        Mark of decimals; the other one then groups thousands, as spaces that do not break, apostrophes and underscores
+        do.
     **common
         `name`, `pass_at` (1), and the columns of the roles `response` and `reference` (a number or a text with one).
 
@@ -190,7 +177,7 @@ class NumericMatch(Evaluator):
         family="reference",
     )
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     def __init__(
         self, *, rtol: float = 1e-6, atol: float = 0.0, which: str = "last", decimal: str = ".", **common: Any
@@ -205,22 +192,17 @@ class NumericMatch(Evaluator):
     def _evaluate(self, response: object, reference: object) -> Evaluated:
         right = self._reference(plain(reference))
         response = plain(response)
-        pairs = (
-            [(float(response), False)]
-            if isinstance(response, int | float) and _is_number(response)
-            else self._numbers(text("response", response))
-        )
-        found = [number for number, _ in pairs]
-        percents = [100 * number for number, percent in pairs if percent]
+        if _is_number(response):
+            found = [Numeral(float(response), float(response))]
+        else:
+            found = numerals(text("response", response), self.decimal)
         if not found:
             return Evaluated(0.0, None, "the response has no number")
         chosen = found if self.which == "any" else [found[-1] if self.which == "last" else found[0]]
-        also = [p for p in percents if self.which == "any" or math.isclose(p / 100, chosen[0])]
-        same = any(math.isclose(value, right, rel_tol=self.rtol, abs_tol=self.atol) for value in (*chosen, *also))
-        return Evaluated(float(same), None, f"found {chosen[0]:g}, expected {right:g}")
-
-    def _numbers(self, value: str) -> list[tuple[float, bool]]:
-        return _found(value, self.decimal)
+        same = any(
+            math.isclose(value, right, rel_tol=self.rtol, abs_tol=self.atol) for one in chosen for value in set(one)
+        )
+        return Evaluated(float(same), None, f"found {chosen[0].value:g}, expected {right:g}")
 
     def _reference(self, value: object) -> float:
         if isinstance(value, bool) or is_missing(value):

@@ -161,6 +161,8 @@ class AnswerRelevancy(_Relevance):
         family="grounding",
     )
 
+    version: ClassVar[int] = 2
+
     def _evaluate(self, prompt: object, response: object) -> Evaluated:
         question, answer = text("prompt", prompt), text("response", response)
         weights = question_weights(question)

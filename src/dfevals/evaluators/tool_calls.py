@@ -6,11 +6,11 @@ import ast
 import json
 import math
 import re
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from dfevals.evaluators.normal_form import nfkc
 from dfevals.evaluators.values import is_missing, parse_json, plain, show
 from dfevals.exceptions import DataError
 
@@ -190,7 +190,7 @@ def standard_text(value: str) -> str:
     >>> standard_text("San Francisco, CA") == standard_text("san francisco CA")
     True
     """
-    return unicodedata.normalize("NFKC", value).translate(_DROPPED).casefold()
+    return nfkc(value).translate(_DROPPED).casefold()
 
 
 def argument_matches(

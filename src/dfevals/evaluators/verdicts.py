@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from dfevals.evaluators.clients import CallFailed
+from dfevals.evaluators.normal_form import nfkc
 
 __all__ = ["PAIR_TEMPLATE", "SCORE_TEMPLATE", "Template", "codes", "fenced", "read_verdict"]
 
@@ -120,7 +120,7 @@ def read_verdict(reply: str, code: str, untrusted: Mapping[str, str]) -> dict[st
 
 def _flat(text: str) -> str:
     """A text without what may change when it is repeated: spaces, escapes, and the width of its characters."""
-    return "".join(unicodedata.normalize("NFKC", text).replace("\\", "").split())
+    return "".join(nfkc(text).replace("\\", "").split())
 
 
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
