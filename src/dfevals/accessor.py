@@ -120,12 +120,17 @@ def evaluate(
     from dfevals.columns.sources import to_frame
     from dfevals.evaluation import Evaluation
     from dfevals.roles.kinds import written_kinds
+    from dfevals.roles.models import check_classes
 
     if unnamed:
         raise not_named(roles, *unnamed)
-    given = Roles.build(roles, **declared)
-    frame = to_frame(source, written_kinds(given))
-    return Evaluation(frame, given if roles is not None else Roles.build(_kept(frame), **declared))
+    frame = to_frame(source, written_kinds(Roles.build(roles, **declared)))
+    kept = _kept(frame)
+    base = Roles.build(kept if roles is None else roles)
+    evaluation = Evaluation(frame, Roles.build(base, **declared))
+    for recorded in (kept, base):
+        check_classes(recorded, evaluation.roles, evaluation.pos_label)
+    return evaluation
 
 
 def _kept(frame: pd.DataFrame) -> Roles:

@@ -20,6 +20,7 @@ from dfevals.analyses.gate.gate import Gate
 from dfevals.evaluation import Evaluation
 from dfevals.exceptions import DfevalsError, did_you_mean
 from dfevals.keywords import meant
+from dfevals.roles.declared import PerModel
 
 __all__ = ["COMMANDS", "Command", "complete", "evals", "load", "unload"]
 
@@ -453,8 +454,8 @@ def _model_names(source: Any) -> list[str]:
     if not isinstance(source, pd.DataFrame):
         return []
     roles = source.evals.roles
-    declared = [value for value in (roles.y_score, roles.y_pred) if isinstance(value, tuple) and value[0] == "models"]
-    return list(dict.fromkeys(name for _, models in declared for name, _ in models))
+    declared = [value for value in (roles.y_score, roles.y_pred) if isinstance(value, PerModel)]
+    return list(dict.fromkeys(name for models in declared for name in models))
 
 
 def _sources(known: Mapping[str, Any]) -> list[str]:

@@ -15,8 +15,8 @@ from dfevals.explorers.reading.texts import rows_on_view
 from dfevals.explorers.rows import search_columns
 from dfevals.explorers.state import State
 from dfevals.explorers.view import OUTCOMES, View
-from dfevals.roles.declared import Model, Roles
-from dfevals.roles.labels import label_key
+from dfevals.roles.declared import Model, PerModel, Roles, label_key
+from dfevals.roles.models import unlabelled_lists
 from dfevals.words import visible
 
 __all__ = ["evaluation_code", "rows_code", "table_code", "view_code"]
@@ -51,7 +51,7 @@ def evaluation_code(view: View, state: State) -> str:
     for role in ("y_pred", "y_score", "y_lower", "y_upper"):
         if role in declared:
             declared[role] = _written(declared[role])
-    if "labels" not in declared and view.task == "multiclass":
+    if "labels" not in declared and view.task == "multiclass" and not unlabelled_lists(view.evaluation.roles):
         declared["labels"] = list(view.bound.labels)
     threshold = state["threshold"]
     if threshold is not None and (view.bound.roles.threshold != threshold) and threshold != _own(view):
@@ -72,8 +72,8 @@ def _own(view: View) -> float | None:
 
 def _written(value: Any) -> Any:
     """A role as the user writes it."""
-    if isinstance(value, tuple) and value[:1] == ("models",):
-        return {name: _written(spec) for name, spec in value[1]}
+    if isinstance(value, PerModel):
+        return {name: _written(spec) for name, spec in value.items()}
     return list(value) if isinstance(value, tuple) else value
 
 

@@ -15,10 +15,10 @@ from pandas.api import types
 from dfevals.cohorts.plain import columns_of
 from dfevals.columns.numbers import BLOCK, VERDICTS, Numbers, outcome_values, verdict_word
 from dfevals.exceptions import DataError, RoleError, did_you_mean
-from dfevals.roles.declared import Model, Outcome, Roles, column
+from dfevals.roles.declared import Model, Outcome, Roles, column, specs
 from dfevals.roles.labels import encode_labels, find_labels, found_labels
 from dfevals.roles.models import find_models, has_score_per_class, unlabelled_lists
-from dfevals.roles.tasks import find_task, prediction_columns
+from dfevals.roles.tasks import find_task
 
 __all__ = ["BLOCK", "Bound", "bind"]
 
@@ -301,7 +301,7 @@ def bind(frame: pd.DataFrame, roles: Roles) -> Bound:
     if roles.y_true is None:
         return _without_labels(frame, roles)
     truth = column(frame, roles.y_true, "y_true")
-    preds = prediction_columns(roles.y_pred)
+    preds = specs(roles.y_pred)
     single_score = roles.y_score is not None and not has_score_per_class(roles, frame)
     task, reason = find_task(roles, frame, truth, preds, single_score)
     if task in ("multilabel", "clustering"):

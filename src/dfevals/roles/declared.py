@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
 
@@ -15,9 +15,12 @@ from dfevals.exceptions import RoleError, check_choice, did_you_mean
 __all__ = [
     "Model",
     "Outcome",
+    "PerModel",
     "Roles",
     "column",
+    "label_key",
     "not_named",
+    "specs",
     "stand_in",
 ]
 
@@ -64,6 +67,30 @@ class Outcome:
             check_choice("kind", self.kind, OUTCOME_KINDS, RoleError)
         if self.better is not None:
             check_choice("better", self.better, ("higher", "lower"), RoleError)
+
+
+@dataclass(frozen=True, repr=False)
+class PerModel(Mapping[str, Any]):
+    """What a role declares for each model: {model: column, pattern or columns}, hashable."""
+
+    pairs: tuple[tuple[str, Any], ...]
+
+    def __getitem__(self, name: str) -> Any:
+        return dict(self.pairs)[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict(self.pairs))
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def __repr__(self) -> str:
+        return repr(dict(self.pairs))
+
+
+def specs(value: Any) -> list[Any]:
+    """What a role declares, model by model."""
+    return list(value.values()) if isinstance(value, PerModel) else [value] if value is not None else []
 
 
 @dataclass(frozen=True)
@@ -196,7 +223,7 @@ class Roles:
 
             values["cohorts"] = [to_plain(item) for item in self.cohorts]
         try:
-            return json.dumps(values, ensure_ascii=False)
+            return json.dumps(values, ensure_ascii=False, default=_as_dict)
         except TypeError as error:
             raise RoleError(
                 f"These roles cannot be stored with the frame: {error}. Pass them to df.evals(...)."
@@ -272,17 +299,17 @@ def not_named(*given: Any) -> RoleError:
 
 
 def _normal(value: Any, role: str) -> Any:
-    """A column name, a tuple of columns, or ("models", ((name, columns), ...)): hashable and JSON-able."""
+    """A column name, a tuple of columns, or {model: any of these}: hashable and JSON-able."""
     if isinstance(value, Mapping):
         if not value:
             raise RoleError("The dict of models is empty. Pass {model name: column, ...}.")
-        return ("models", tuple((str(name), _normal(spec, role)) for name, spec in value.items()))
+        return PerModel(tuple((str(name), _normal(spec, role)) for name, spec in value.items()))
     if (isinstance(value, np.ndarray) and value.dtype.kind in "fiub") or isinstance(value, pd.Series | pd.DataFrame):
         raise _not_data(role)
     if isinstance(value, list | tuple | np.ndarray | pd.Index):
         items = tuple(value)
         if items[:1] == ("models",) and len(items) == 2 and isinstance(items[1], list | tuple):
-            return ("models", tuple((str(name), _normal(spec, role)) for name, spec in items[1]))
+            return _normal(dict(items[1]), role)  # as frames of older versions keep it
         if not items:
             raise RoleError("The list of score columns is empty.")
         return items if len(items) > 1 else items[0]
@@ -315,6 +342,17 @@ def stand_in(positive: Any) -> Any:
 def _plain(value: Any) -> Any:
     """numpy scalars as Python's, so that they are JSON-able and print short."""
     return value.item() if isinstance(value, np.generic) else value
+
+
+def _as_dict(value: Any) -> dict[str, Any]:
+    if isinstance(value, PerModel):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} {value!r} has no JSON form")
+
+
+def label_key(label: Any) -> Any:
+    """Equal for labels that mean the same: 1, 1.0 and True, but not "1"."""
+    return float(label) if isinstance(label, int | float | np.number | np.bool_) else label
 
 
 def _number(name: str, value: Any) -> float:

@@ -12,10 +12,10 @@ import pandas as pd
 
 from dfevals.columns.numbers import BLOCK, distinct
 from dfevals.exceptions import DataError, RoleError, did_you_mean
-from dfevals.roles.declared import Roles, column, stand_in
+from dfevals.roles.declared import Roles, column, label_key, specs, stand_in
 from dfevals.roles.models import has_score_per_class, pattern_labels
 
-__all__ = ["encode_labels", "find_labels", "found_labels", "label_key"]
+__all__ = ["encode_labels", "find_labels", "found_labels"]
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
@@ -94,8 +94,7 @@ def _with_pattern(labels: list[Any], roles: Roles, frame: pd.DataFrame, task: st
     missing = [text for text in texts if text not in {str(label) for label in labels}]
     if not missing or not has_score_per_class(roles, frame) or not set(map(str, labels)) <= set(texts):
         return labels
-    value = roles.y_score
-    spec = value[1][0][1] if isinstance(value, tuple) and value[:1] == ("models",) else value
+    spec = specs(roles.y_score)[0]
     head = frame.iloc[:1000]
     total = sum(head[spec.replace("{label}", text)].to_numpy(dtype=float, na_value=np.nan) for text in texts)
     if len(head) and np.nanmax(np.abs(total - 1)) < 1e-3:
@@ -125,11 +124,6 @@ def found_labels(series: pd.Series, role: str) -> list[Any]:
 def _tidy(value: Any) -> Any:
     value = value.item() if isinstance(value, np.generic) else value
     return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def label_key(label: Any) -> Any:
-    """Equal for labels that mean the same: 1, 1.0 and True, but not "1"."""
-    return float(label) if isinstance(label, int | float | np.number | np.bool_) else label
 
 
 def _ordered(labels: list[Any], truth: pd.Series) -> list[Any]:

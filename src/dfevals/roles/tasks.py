@@ -18,7 +18,7 @@ from dfevals.roles.declared import Roles, column
 from dfevals.roles.labels import found_labels
 from dfevals.roles.models import has_score_per_class
 
-__all__ = ["find_task", "prediction_columns"]
+__all__ = ["find_task"]
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
@@ -87,13 +87,6 @@ def find_task(
             "binary" if len(values) <= 2 else "multiclass"
         ), f"y_true and y_pred hold the same {len(values)} whole numbers"
     return "regression", f"y_true holds {len(values)} whole numbers"
-
-
-def prediction_columns(value: Any) -> list[str]:
-    """Columns of the role y_pred, one per model."""
-    if value is None:
-        return []
-    return [spec for _, spec in value[1]] if isinstance(value, tuple) and value[:1] == ("models",) else [value]
 
 
 def _all_numbers(series: pd.Series) -> bool:
