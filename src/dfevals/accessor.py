@@ -126,10 +126,8 @@ def evaluate(
         raise not_named(roles, *unnamed)
     frame = to_frame(source, written_kinds(Roles.build(roles, **declared)))
     kept = _kept(frame)
-    base = Roles.build(kept if roles is None else roles)
-    evaluation = Evaluation(frame, Roles.build(base, **declared))
-    for recorded in (kept, base):
-        check_classes(recorded, evaluation.roles, evaluation.pos_label)
+    evaluation = Evaluation(frame, Roles.build(kept if roles is None else roles, **declared))
+    check_classes(kept, evaluation.roles, evaluation.pos_label)
     return evaluation
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from dfevals.cohorts.definitions import Bins, Column, Each, Quantiles
 from dfevals.columns.sources import Kind
-from dfevals.roles.declared import Roles
+from dfevals.roles.declared import Roles, specs
 
 __all__ = ["written_kinds"]
 
@@ -51,13 +51,8 @@ def _numbers(roles: Roles) -> Iterator[Any]:
 
 def _columns(value: Any) -> Iterator[Any]:
     """Columns of a role that may have several models, and several columns for each."""
-    if isinstance(value, tuple) and value[:1] == ("models",):
-        for _, spec in value[1]:
-            yield from _columns(spec)
-    elif isinstance(value, tuple):
-        yield from value
-    elif value is not None:
-        yield value
+    for spec in specs(value):
+        yield from spec if isinstance(spec, tuple) else (spec,)
 
 
 def _text_labels(roles: Roles) -> bool:

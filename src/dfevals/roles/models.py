@@ -207,7 +207,7 @@ def check_classes(recorded: Roles, roles: Roles, positive: Any) -> None:
     Parameters
     ----------
     recorded : Roles
-        Kept with the frame (as `cross_validate` does), or passed on by another evaluation.
+        Kept with the frame, as `cross_validate` and `set_roles` do.
     roles, positive
         The declaration now, and its positive label.
 
