@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import enum
 import json
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -377,3 +381,111 @@ def test_an_index_that_repeats_is_kept() -> None:
     out = frame.evals.annotate(ev.Length())
     assert out.index.tolist() == [0, 0, 1]
     assert out["length"].tolist() == [1.0, 1.0, 1.0]
+
+
+@pytest.mark.parametrize("kind", range(5))
+def test_what_cannot_be_written_exactly_is_neither_grouped_nor_cached(kind: int, tmp_path: Path) -> None:
+    from test_running import held, opaque
+
+    def runner(response: str, tests: object) -> bool:
+        return held(tests) == response
+
+    frame = pd.DataFrame(
+        {"response": ["one", "one"], "reference": pd.Series([opaque(a)[kind] for a in ("one", "two")], dtype=object)}
+    )
+    check = ev.UnitTests(runner)
+    for cells in (frame, frame.assign(reference=frame["reference"].iloc[::-1].to_numpy())):
+        done = annotate(cells, check, cache=tmp_path / "c")
+        assert done.frame["unit_tests"].tolist() == [float(held(cell) == "one") for cell in cells["reference"]]
+        assert (done.provenance["unit_tests"]["not_cached"], done.provenance["unit_tests"]["from_cache"]) == (2, 0)
+
+
+def test_keys_of_dicts_keep_their_type(tmp_path: Path) -> None:
+    cells: list[Any] = [{1: "a"}, {"1": "a"}, {1.0: "a"}, {None: "a"}, {True: "b"}, [1], [True], ["1"], b"1", "1"]
+
+    async def tells(response: str, cell: Any) -> float:
+        return float(next(i for i, one in enumerate(cells) if repr(one) == repr(cell)))
+
+    frame = pd.DataFrame({"response": "x", "cell": pd.Series(cells, dtype=object)})
+    for _ in range(2):
+        assert annotate(frame, tells, cache=tmp_path / "c").frame["tells"].tolist() == list(range(10))
+
+
+class Kinds(enum.Enum):
+    A = 1
+    B = 2
+
+
+def test_texts_of_values_are_exact() -> None:
+    from collections import namedtuple
+    from dataclasses import make_dataclass
+    from decimal import Decimal
+
+    from dfevals.evaluators.written import exactly
+
+    Pair, Point = namedtuple("Pair", "a b"), make_dataclass("Point", ["x"])
+    deep: list[Any] = []
+    deep.append(deep)
+    different: list[Any] = [
+        1, 1.0, True, "1", b"1", None, float("nan"), 0.0, -0.0, 10**5000, Decimal("1.0"), Decimal("1.00"), "\ud800", "\ud801",
+        np.array([1, 2]), np.array([1.0, 2.0]), np.array([[1, 2]]), np.array([1, 2], dtype=object), np.float32(1), np.int8(1),
+        pd.Timestamp("2024-01-01"), pd.Timestamp("2024-01-01", tz="UTC"), pd.Timestamp("2024-01-01", tz="Europe/Paris"), pd.NaT, pd.NA,
+        pd.Timedelta(1), pd.Period("2024-01"), pd.Interval(0, 1), (1, 2), [1, 2], {1, 2}, frozenset({1, 2}), Pair(1, 2), Pair(1, 3),
+        Point(1), Point(2), Kinds.A, Kinds.B, ["a,b"], ["a", "b"], ["", "a"], ["a", ""], {"a": {"b": 1}}, {"a": {"b": 2}},
+    ]  # fmt: skip
+    texts = [exactly(value) for value in different]
+    assert None not in texts
+    assert len(set(texts)) == len(different)
+    assert exactly({"a": 1, "b": 2}) == exactly({"b": 2, "a": 1})
+    assert exactly(pd.DataFrame()) is exactly(object()) is exactly(len) is exactly([deep]) is None
+
+
+def test_a_kill_of_a_plain_function_loses_no_paid_call(tmp_path: Path) -> None:
+    program = """
+import os, sys
+import pandas as pd
+from dfevals.evaluators import Evaluator, EvaluatorRecord, annotate
+
+def pay(response):
+    with open(sys.argv[1], "a") as file:
+        file.write(response + " ")
+    if response == sys.argv[4]:
+        os._exit(9)
+    return 1.0
+
+class Own(Evaluator):
+    record = EvaluatorRecord(name="pay", measures="x", roles=("response",), pass_at=None)
+
+    def _evaluate(self, response):
+        return pay(response)
+
+annotate(pd.DataFrame({"response": [str(i) for i in range(100)]}), Own() if sys.argv[3] == "class" else pay, cache=sys.argv[2])
+"""
+    for kind in ("class", "function"):
+        calls = tmp_path / kind
+        for stop in ("20", "70", "none"):
+            command = [sys.executable, "-c", program, str(calls), str(tmp_path / f"{kind}.sqlite"), kind, stop]
+            assert subprocess.run(command, check=False).returncode == (0 if stop == "none" else 9)
+        assert len(calls.read_text().split()) == 102  # only the two calls that never ended are made again
+
+
+def test_two_kernels_share_a_cache_of_evaluations(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"response": [str(i) for i in range(40)]})
+    calls: list[str] = []
+
+    def plain(response: str) -> float:
+        calls.append(response)
+        time.sleep(0.005)
+        return float(response)
+
+    for concurrency in (None, 2):
+        calls.clear()
+        path = tmp_path / f"c{concurrency}"
+        with ThreadPoolExecutor(2) as pool:
+            parts = (frame, frame.iloc[::-1])
+            options = {"cache": path, "max_concurrency": concurrency}
+            done = [each.result() for each in [pool.submit(annotate, part, plain, **options) for part in parts]]
+        assert len(calls) <= 45
+        assert sum(one.provenance["plain"]["from_cache"] for one in done) == 80 - len(calls)
+        for one in done:
+            assert one.frame["plain"].tolist() == [float(text) for text in one.frame["response"]]

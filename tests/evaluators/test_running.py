@@ -414,3 +414,122 @@ def test_cells_of_every_kind_are_cached(tmp_path: Path) -> None:
     for _ in range(2):
         go(frame, {"one": system}, cache=tmp_path / "c")
     assert len(calls) == 2
+
+
+def test_equal_rows_are_trials_of_their_own_also_from_a_cache(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"question": ["a", "a", "b", "a"]})
+    calls: list[str] = []
+
+    def draws(question: str) -> str:
+        calls.append(question)
+        return f"{question}{len(calls)}"
+
+    for concurrency in (1, 4):
+        path = tmp_path / f"c{concurrency}"
+        calls.clear()
+        first = go(frame, {"one": draws}, cache=path, max_concurrency=concurrency)
+        assert first["response"].nunique() == 4
+        again = go(frame, {"one": draws}, cache=path, max_concurrency=concurrency)
+        assert again["response"].tolist() == first["response"].tolist()
+        assert len(calls) == 4
+
+
+def test_two_kernels_share_a_cache(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"question": [str(i) for i in range(40)]})
+    calls: list[str] = []
+
+    def slow(question: str) -> str:
+        calls.append(question)
+        time.sleep(0.005)
+        return question
+
+    async def later(question: str) -> str:
+        calls.append(question)
+        await asyncio.sleep(0.005)
+        return question
+
+    for system in (slow, later):
+        calls.clear()
+        kernels = [
+            threading.Thread(
+                target=lambda f: go(f, {"one": system}, cache=tmp_path / "c", max_concurrency=1),  # noqa: B023
+                args=(part,),
+            )
+            for part in (frame, frame.iloc[::-1])
+        ]
+        for kernel in kernels:
+            kernel.start()
+        for kernel in kernels:
+            kernel.join()
+        assert len(calls) <= 42  # they meet in the middle
+        assert go(frame, {"one": system}, cache=tmp_path / "c")["response"].tolist() == frame["question"].tolist()
+
+
+class Opaque:
+    """An object whose text does not tell what it holds."""
+
+    def __init__(self, answer: str) -> None:
+        self.answer = answer
+
+    def __repr__(self) -> str:
+        return "Opaque()"
+
+
+def opaque(answer: str) -> list[Any]:
+    """Cells that cannot be written exactly, each holding the answer."""
+    frame = pd.DataFrame({"x": ["-"] * 100 + [answer] + ["-"] * 100})
+    listed = [answer]
+    return [frame, frame["x"], Opaque(answer), lambda: listed[0], {"deep": [Opaque(answer)]}]
+
+
+def held(cell: Any) -> str:
+    if isinstance(cell, dict):
+        cell = cell["deep"][0]
+    if isinstance(cell, Opaque):
+        return cell.answer
+    return str(cell() if callable(cell) else (cell["x"] if isinstance(cell, pd.DataFrame) else cell).iloc[100])
+
+
+@pytest.mark.parametrize("kind", range(5))
+def test_what_cannot_be_written_exactly_is_not_cached(kind: int, tmp_path: Path) -> None:
+    for answer in ("one", "two"):
+        frame = pd.DataFrame({"cell": pd.Series([opaque(answer)[kind], "plain"], dtype=object)})
+        out = go(frame, {"one": lambda cell: "plain" if isinstance(cell, str) else held(cell)}, cache=tmp_path / "c")
+        assert out["response"].tolist() == [answer, "plain"]
+        assert json.loads(out.attrs["dfevals_run"])["not_cached"] == {"one": 1}
+
+
+def test_options_of_a_prompt_and_arguments_of_a_partial_are_part_of_the_key(
+    frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    from dfevals.evaluators import PromptTemplate
+
+    def client(messages: list[dict[str, str]], model: str | None, tools: list[Any]) -> str:
+        return str(tools[0]["name"])
+
+    def named(tools: list[Any], question: str) -> str:
+        return str(tools[0]["name"])
+
+    for name in ("first", "second"):
+        prompt = PromptTemplate("{question}", client, "m", tools=[{"name": name}])
+        partial = functools.partial(named, [{"name": name}])
+        out = go(frame, {"prompt": prompt, "partial": partial}, cache=tmp_path / "c")
+        assert set(out["response"]) == {name}
+
+
+def test_clients_of_two_servers_are_two_systems() -> None:
+    from dfevals.evaluators.clients import as_client
+
+    class Client:
+        def __init__(self, base_url: str) -> None:
+            self.base_url = base_url
+
+        class chat:
+            class completions:
+                @staticmethod
+                def create(**options: Any) -> str:
+                    return "x"
+
+    shown = [repr(as_client(Client(f"https://user:secret@{host}:8000/v1"), 5)) for host in ("a", "b")]
+    assert shown[0] != shown[1]
+    assert "secret" not in "".join(shown)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +15,10 @@ import pandas as pd
 
 from dfevals.evaluators.caching import Cache, content_key
 from dfevals.evaluators.concurrency import TimedOut, stream, stream_async
+from dfevals.evaluators.fingerprints import stable_repr
 from dfevals.evaluators.functions import FunctionEvaluator, as_evaluator
 from dfevals.evaluators.protocol import Evaluated, Evaluator
-from dfevals.evaluators.values import plain
+from dfevals.evaluators.values import plain, text_column
 from dfevals.exceptions import DataError, RoleError
 from dfevals.roles.declared import Outcome
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Annotation", "annotate"]
 
 _BATCH = 1024
-_SAVE_EVERY = 2.0
+_STEP = 64
 _DEFAULT_CONCURRENCY = 8
 
 
@@ -43,7 +43,8 @@ class Annotation:
     outcomes : tuple of Outcome
         One per evaluator; a second one, of the verdict column, where the verdict does not follow from the score.
     provenance : dict
-        Per evaluator: its fingerprint, the columns read, rows, errors, and how many came from the cache.
+        Per evaluator: its fingerprint, the columns read, rows, errors, how many came from the cache, and how many
+        cannot be cached because a cell cannot be written exactly (frames, functions, objects of unknown classes).
     """
 
     frame: pd.DataFrame
@@ -80,7 +81,8 @@ def annotate(
     progress : bool
         Show a bar for work that takes more than half a second.
     cache : path, optional
-        SQLite file of results by content; errors are not kept, so that they are tried again.
+        SQLite file of results by content, stored at once and looked at again before each call, so that kernels may
+        share it; errors are not kept, so that they are tried again.
     max_concurrency : int, optional
         Calls at once, for evaluators that call elsewhere and for functions (8 for the former by default, 1 for the
         latter).
@@ -176,9 +178,9 @@ class _Job:
         self.error: list[str | None] = [None] * self.n
         self.spans: list[str | None] | None = None
         self.from_cache = 0
-        self.unsaved: dict[str, Any] = {}
-        self.saved_at = time.monotonic()
+        self.not_cached = 0
         self.fingerprint = one.fingerprint()
+        self.settings = {key: stable_repr(held) if callable(held) else held for key, held in one.settings.items()}
 
     def run(self, progress: bool) -> dict[str, pd.Series[Any]]:
         """Evaluate all rows; finished work is in the cache even when this is interrupted."""
@@ -189,7 +191,6 @@ class _Job:
             for start in range(0, self.n, self._batch_size()):
                 self._run_batch(start, min(start + self._batch_size(), self.n), bar)
         finally:
-            self._save(force=True)
             self.one.close()
             bar.close()
         return self._columns()
@@ -202,18 +203,18 @@ class _Job:
 
     def _run_batch(self, start: int, stop: int, bar: tqdm[Any]) -> None:
         rows = list(self._rows(start, stop))
-        keys: list[str] = []
+        keys: list[str | None] = [None] * len(rows)
         if self.cache is not None or self.one.remote:
-            keys = [content_key(f"{self.fingerprint}|{self.seed}", row) for row in rows]
-        left = list(range(len(rows)))
+            keys = [content_key(f"{self.fingerprint}|{self.seed}", {"": self.settings, **row}) for row in rows]
         if self.cache is not None:
-            known = self.cache.get(keys)
-            for place in left:
-                if keys[place] in known:
-                    self._take(start + place, _restore(known[keys[place]]))
-                    self.from_cache += 1
-            left = [place for place in left if keys[place] not in known]
-            bar.update(len(rows) - len(left))
+            self.not_cached += keys.count(None)
+        known = self._known(keys)
+        for place, key in enumerate(keys):
+            if key in known:
+                self._take(start + place, known[key])
+        self.from_cache += (done := sum(key in known for key in keys))
+        bar.update(done)
+        left = [place for place, key in enumerate(keys) if key not in known]
         failures = 0
         for places, result in self._evaluations(rows, keys, left):
             for place in places:
@@ -221,39 +222,76 @@ class _Job:
             if result.error is not None:
                 failures += len(places)
                 bar.set_postfix(errors=failures, refresh=False)
-            elif self.cache is not None and not self._concurrent():
-                self.unsaved[keys[places[0]]] = _stored(result)
-                self._save()
             bar.update(len(places))
 
+    def _known(self, keys: Iterable[str | None]) -> dict[str | None, Evaluated]:
+        """The results that the cache has."""
+        wanted = [key for key in keys if key is not None] if self.cache is not None else []
+        found = self.cache.get(wanted) if self.cache is not None and wanted else {}
+        return {key: _restore(stored) for key, stored in found.items()}
+
+    def _keep(self, results: Mapping[str | None, Evaluated]) -> None:
+        """Store results as soon as they are there: a call that was paid for is kept, whatever happens next."""
+        if self.cache is not None:
+            self.cache.put({key: _stored(one) for key, one in results.items() if key is not None and one.error is None})
+
     def _evaluations(
-        self, rows: list[dict[str, object]], keys: list[str], left: list[int]
+        self, rows: list[dict[str, object]], keys: list[str | None], left: list[int]
     ) -> Iterator[tuple[list[int], Evaluated]]:
-        """Results with the places that they belong to; equal rows of a remote evaluator are one call."""
-        if not self._concurrent():
-            step = 1 if isinstance(self.one, FunctionEvaluator) else 64 if self.cache is not None else len(left) or 1
-            for at in range(0, len(left), step):
-                part = left[at : at + step]
-                for place, result in zip(part, self.one.evaluate_batch([rows[p] for p in part]), strict=True):
-                    yield [place], result
+        """Results with the places that they belong to; the cache is looked at again before each call."""
+        if self._concurrent():
+            yield from self._at_once(rows, keys, left)
             return
+        step = self._step()
+        for at in range(0, len(left), step):
+            part = left[at : at + step]
+            known = self._known(keys[place] for place in part)
+            asked = [place for place in part if keys[place] not in known]
+            made = self.one.evaluate_batch([rows[place] for place in asked]) if asked else []
+            results = dict(zip(asked, made, strict=True))
+            self._keep({keys[place]: result for place, result in results.items()})
+            self.from_cache += len(part) - len(asked)
+            for place in part:
+                yield [place], results[place] if place in results else known[keys[place]]
+
+    def _step(self) -> int:
+        """Rows between two looks at the cache: one where a row may cost a call, unless rows share calls."""
+        kind = type(self.one)
+        calls = not kind.__module__.startswith("dfevals.") or any(map(callable, vars(self.one).values()))
+        return 1 if calls and kind.evaluate_batch is Evaluator.evaluate_batch else _STEP
+
+    def _at_once(
+        self, rows: list[dict[str, object]], keys: list[str | None], left: list[int]
+    ) -> Iterator[tuple[list[int], Evaluated]]:
+        """Results of calls elsewhere; rows that are equal in all that the evaluator reads are one call."""
         groups: dict[object, list[int]] = {}
         for place in left:
-            groups.setdefault(keys[place] if keys else place, []).append(place)
+            groups.setdefault(place if keys[place] is None else keys[place], []).append(place)
         places = list(groups.values())
+        again: set[int] = set()
 
-        def keep(number: int, result: Evaluated) -> Evaluated:
-            """Store a result in the thread that has it: a call that was paid for is kept at once."""
-            if self.cache is not None and result.error is None:
-                self.cache.put({keys[places[number][0]]: _stored(result)})
+        def known(number: int) -> Evaluated | None:
+            key = keys[places[number][0]]
+            result = self._known([key]).get(key)
+            if result is not None:
+                again.add(number)
             return result
 
-        with closing(self._stream(lambda number: rows[places[number][0]], keep, len(places))) as results:
+        def keep(number: int, result: Evaluated) -> Evaluated:
+            self._keep({keys[places[number][0]]: result})
+            return result
+
+        with closing(self._stream(lambda number: rows[places[number][0]], known, keep, len(places))) as results:
             for number, result in results:
+                self.from_cache += len(places[number]) if number in again else 0
                 yield places[number], Evaluated.failed(result.message) if isinstance(result, TimedOut) else result
 
     def _stream(
-        self, row: Callable[[int], dict[str, object]], keep: Callable[[int, Evaluated], Evaluated], count: int
+        self,
+        row: Callable[[int], dict[str, object]],
+        known: Callable[[int], Evaluated | None],
+        keep: Callable[[int, Evaluated], Evaluated],
+        count: int,
     ) -> Any:
         one = self.one
         own: int = getattr(one, "max_concurrency", _DEFAULT_CONCURRENCY)
@@ -262,11 +300,14 @@ class _Job:
         if isinstance(one, FunctionEvaluator) and one.is_async:
 
             async def later(number: int) -> Evaluated:
-                return keep(number, await one.evaluate_async(row(number)))
+                return known(number) or keep(number, await one.evaluate_async(row(number)))
 
             return stream_async(later, count, max_concurrency=at_once, timeout=timeout)
-        work: Callable[[int], Evaluated] = lambda number: keep(number, one.evaluate_row(row(number)))  # noqa: E731
-        return stream(work, count, max_concurrency=at_once, timeout=timeout)
+
+        def now(number: int) -> Evaluated:
+            return known(number) or keep(number, one.evaluate_row(row(number)))
+
+        return stream(now, count, max_concurrency=at_once, timeout=timeout)
 
     def _rows(self, start: int, stop: int) -> Iterator[dict[str, object]]:
         constants = dict(self.one.constants)
@@ -299,22 +340,16 @@ class _Job:
                 self.spans = [None] * self.n
             self.spans[place] = "[" + ", ".join(f"[{a}, {b}]" for a, b in result.spans) + "]"
 
-    def _save(self, force: bool = False) -> None:
-        if self.cache is not None and self.unsaved and (force or time.monotonic() - self.saved_at > _SAVE_EVERY):
-            self.cache.put(self.unsaved)
-            self.unsaved = {}
-            self.saved_at = time.monotonic()
-
     def _columns(self) -> dict[str, pd.Series[Any]]:
         name, index = self.one.name, self.frame.index
         columns = {
             name: pd.Series(self.score, index=index),
             f"{name}_passed": pd.Series(pd.arrays.BooleanArray(self.passed, self.undecided), index=index),
-            f"{name}_reason": _text_column(self.reason, index),
-            f"{name}_error": _text_column(self.error, index),
+            f"{name}_reason": text_column(self.reason, index),
+            f"{name}_error": text_column(self.error, index),
         }
         if self.spans is not None:
-            columns[f"{name}_spans"] = _text_column(self.spans, index)
+            columns[f"{name}_spans"] = text_column(self.spans, index)
         return columns
 
     def outcomes(self) -> list[Outcome]:
@@ -341,18 +376,14 @@ class _Job:
         """What was evaluated, how, and how often it failed."""
         return {
             "evaluator": repr(self.one),
-            "fingerprint": content_key(self.fingerprint, {})[:16],
+            "fingerprint": (content_key(self.fingerprint, {"": self.settings}) or "not exactly writable")[:16],
             "columns": dict(self.sources),
             "rows": self.n,
             "errors": sum(error is not None for error in self.error),
             "from_cache": self.from_cache,
+            "not_cached": self.not_cached,
             "random_state": self.seed,
         }
-
-
-def _text_column(values: Sequence[str | None], index: pd.Index[Any]) -> pd.Series[Any]:
-    """A text column with missing values, of the type that this pandas gives to texts."""
-    return pd.Series(np.array([*values, None], dtype=object)[:-1], index=index).astype(pd.Series(["text"]).dtype)
 
 
 def _stored(result: Evaluated) -> list[Any]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from dfevals.evaluators.fingerprints import stable_repr
+from dfevals.evaluators.written import exactly
 from dfevals.exceptions import DataError
 
 __all__ = ["Cache", "content_key"]
@@ -20,34 +20,27 @@ __all__ = ["Cache", "content_key"]
 _CHUNK = 500
 
 
-def content_key(fingerprint: str, values: Mapping[str, object]) -> str:
-    """Hash of who evaluates and what is evaluated.
+def content_key(fingerprint: str, values: Mapping[str, object]) -> str | None:
+    """Hash of who evaluates and what is evaluated; None where that cannot be written exactly.
+
+    Without a key a row is neither grouped with others nor kept: another row, or another day's, might have the same one.
 
     Examples
     --------
     >>> content_key("f", {"a": 1}) == content_key("f", {"a": 1.5})
     False
+    >>> content_key("f", {"a": lambda: 1}) is None
+    True
     """
-    try:
-        body = json.dumps(values, sort_keys=True, default=_stable)
-    except TypeError:  # a dict whose keys are of several kinds has no order, or keys that JSON lacks
-        body = repr(_ordered(values))
-    return hashlib.sha256(f"{fingerprint}\0{body}".encode()).hexdigest()
+    body = exactly(values)
+    if body is None:
+        return None
+    return hashlib.sha256(f"{fingerprint}\0{body}".encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _stable(value: object) -> object:
-    if hasattr(value, "tolist"):
-        return value.tolist()
-    return stable_repr(value)
-
-
-def _ordered(value: object) -> object:
-    """A value in a form whose text does not depend on the order of its keys."""
-    if isinstance(value, Mapping):
-        return sorted(((repr(key), _ordered(item)) for key, item in value.items()), key=lambda pair: pair[0])
-    if isinstance(value, list | tuple):
-        return [_ordered(item) for item in value]
-    return value if isinstance(value, str | int | float | None) else _stable(value)
+def _stored(value: object) -> object:
+    """What JSON lacks, of the numbers and texts that results hold."""
+    return value.tolist() if hasattr(value, "tolist") else str(value)
 
 
 class Cache:
@@ -105,7 +98,7 @@ class Cache:
         """Store values; they are on disk when this returns, even after `close` (calls that were under way then)."""
         if not items:
             return
-        rows = [(key, json.dumps(value, default=_stable)) for key, value in items.items()]
+        rows = [(key, json.dumps(value, default=_stored)) for key, value in items.items()]
         with self._lock, self._explained():
             db = self._opened() if self._closed else self._db
             with db:

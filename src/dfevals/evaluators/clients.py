@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from dfevals.evaluators.answers import read_answer
 from dfevals.evaluators.concurrency import TimedOut, stream
 from dfevals.evaluators.fingerprints import stable_repr
 from dfevals.exceptions import DataError, DfevalsError
@@ -30,10 +31,13 @@ _QUICK: int | None = getattr(socket, "TCP_QUICKACK", None)
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """What a model answered, and the tokens used where they are told."""
+    """What a model answered; tokens, tool calls and why it ended where they are told."""
 
     text: str
     tokens: int | None = None
+    finish_reason: str | None = None
+    tool_calls: Sequence[Any] = ()
+    cost: float | None = None
 
 
 class CallFailed(DfevalsError):
@@ -205,38 +209,24 @@ def _seconds(value: str | None) -> float | None:
 
 
 def completion_of(answer: object) -> Completion:
-    """The text of an answer: a text, an OpenAI-like response (mapping or object), or an Anthropic-like one.
+    """The text of an answer: a text, or an answer of a provider (mapping or object).
 
     Raises
     ------
     CallFailed
-        When no text is found.
+        When it holds neither a text nor a tool call.
     """
     if isinstance(answer, Completion):
         return answer
     if isinstance(answer, str):
         return Completion(answer)
-    if hasattr(answer, "model_dump"):
-        answer = answer.model_dump()
-    if isinstance(answer, Mapping):
-        usage = answer.get("usage")
-        total = usage.get("total_tokens") if isinstance(usage, Mapping) else None
-        tokens = total if isinstance(total, int) else None
-        choices = answer.get("choices")
-        if isinstance(choices, list) and choices and isinstance(choices[0], Mapping):
-            message = choices[0].get("message")
-            content = message.get("content") if isinstance(message, Mapping) else choices[0].get("text")
-            if isinstance(content, str):
-                return Completion(content, tokens)
-        content = answer.get("content")
-        if isinstance(content, list) and content and isinstance(content[0], Mapping):
-            content = content[0].get("text")
-        if isinstance(content, str):
-            return Completion(content, tokens)
-    content = getattr(answer, "content", None)
-    if isinstance(content, str):
-        return Completion(content)
-    raise CallFailed(f"the answer holds no text: {type(answer).__name__}", again=True)
+    try:
+        found = read_answer(answer)
+    except DataError as error:
+        raise CallFailed(str(error), again=True) from None
+    if found is None or (found.text is None and not found.tool_calls):
+        raise CallFailed(f"the answer holds no text: {type(answer).__name__}", again=True)
+    return Completion(found.text or "", found.tokens, found.finish_reason, found.tool_calls, found.cost)
 
 
 class _Wrapped:
@@ -300,12 +290,22 @@ def as_client(client: object, timeout: float) -> Callable[..., Completion]:
         return client
     completions = getattr(getattr(client, "chat", None), "completions", None)
     if completions is not None and callable(getattr(completions, "create", None)):
-        return _Wrapped(completions.create, "options", type(client).__qualname__, timeout)
+        return _Wrapped(completions.create, "options", f"{type(client).__qualname__}{_address(client)}", timeout)
     if not callable(client):
         raise DataError(
             f"client must be a function, an OpenAI-compatible client or an address, found {type(client).__name__}."
         )
     return _Wrapped(client, _style(client), stable_repr(client), timeout)
+
+
+def _address(client: object) -> str:
+    """Where a client sends its calls, without what may be a password."""
+    parts = urlsplit(str(getattr(client, "base_url", None) or ""))
+    return (
+        f"({parts.scheme}://{parts.hostname}{f':{parts.port}' if parts.port else ''}{parts.path})"
+        if parts.hostname
+        else ""
+    )
 
 
 def _style(client: Callable[..., Any]) -> str:

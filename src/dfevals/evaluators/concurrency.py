@@ -7,7 +7,7 @@ import contextlib
 import queue
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Generator
 from typing import Any, TypeVar
 
 from dfevals.exceptions import DataError
@@ -32,7 +32,7 @@ def stream(
     max_concurrency: int,
     timeout: float | None = None,
     limit: RateLimit | None = None,
-) -> Iterator[tuple[int, T | TimedOut]]:
+) -> Generator[tuple[int, T | TimedOut]]:
     """Results of `work(0) … work(count - 1)` as they come, each with its number.
 
     A call that takes longer than `timeout` seconds is given up: its thread is left behind (a thread cannot be
@@ -137,7 +137,7 @@ def stream_async(
     max_concurrency: int,
     timeout: float | None = None,
     limit: RateLimit | None = None,
-) -> Iterator[tuple[int, T | TimedOut]]:
+) -> Generator[tuple[int, T | TimedOut]]:
     """The same as `stream` for async callables, on one event loop in a thread (a notebook's own loop is busy)."""
     _check_concurrency(max_concurrency)
     done: queue.SimpleQueue[tuple[int, Any]] = queue.SimpleQueue()

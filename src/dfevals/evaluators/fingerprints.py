@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
+from dfevals.evaluators.written import exactly
+
 __all__ = ["stable_repr"]
 
 _PLAIN = (str, bytes, int, float, complex, type(None))
@@ -71,6 +73,7 @@ def _parts(value: Any, seen: set[int], depth: int) -> Iterator[str]:
 def _parts_of_object(value: Any, seen: set[int], depth: int) -> Iterator[str]:
     yield _name(value)
     if isinstance(value, functools.partial):
+        yield exactly((value.args, value.keywords)) or "not written"  # lists and dicts among them are settings
         for part in (value.func, value.args, tuple(sorted(value.keywords.items()))):
             yield from _parts(part, seen, depth + 1)
     elif inspect.ismethod(value):

@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from dfevals.evaluators.answers import is_cut_off
 from dfevals.evaluators.clients import CallFailed, Completion, OpenAICompatible, as_client
 from dfevals.evaluators.concurrency import RateLimit
 from dfevals.evaluators.protocol import Evaluated, Evaluator, EvaluatorRecord
@@ -169,9 +170,7 @@ class Judge(Evaluator):
             try:
                 answer: Completion = self.client(messages, model=self.model, **options)
                 tokens += answer.tokens or 0
-                verdict = read_verdict(answer.text, code, untrusted)
-                self._check(verdict)
-                return verdict, tokens
+                return self._read(answer, code, untrusted), tokens
             except CallFailed as problem:
                 if not problem.again or attempt == self.retries:
                     tries = f" (after {attempt + 1} tries)" if attempt else ""
@@ -179,6 +178,17 @@ class Judge(Evaluator):
                 pause = self.backoff * 2**attempt * (0.75 + 0.5 * int(code[attempt % 12], 16) / 15)
                 time.sleep(min(max(pause, problem.wait or 0.0), _LONGEST_WAIT))
         raise AssertionError("unreachable")
+
+    def _read(self, answer: Completion, code: str, untrusted: Mapping[str, str]) -> dict[str, Any]:
+        """The verdict in an answer; where there is none, whether the answer was cut off."""
+        try:
+            verdict = read_verdict(answer.text, code, untrusted)
+            self._check(verdict)
+        except CallFailed as problem:
+            if not is_cut_off(answer.finish_reason):
+                raise
+            raise CallFailed(f"{problem}; the answer was cut off ({answer.finish_reason})", again=True) from None
+        return verdict
 
     def _check(self, verdict: Mapping[str, Any]) -> None:
         """Refuse a verdict that is not of the form asked for."""

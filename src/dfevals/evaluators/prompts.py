@@ -6,9 +6,11 @@ import json
 import string
 from collections.abc import Mapping
 from typing import Any
+from uuid import uuid4
 
 from dfevals.evaluators.clients import Completion, as_client
 from dfevals.evaluators.values import is_missing, plain, show
+from dfevals.evaluators.written import exactly
 from dfevals.exceptions import DataError
 
 __all__ = ["PromptTemplate"]
@@ -70,6 +72,7 @@ class PromptTemplate:
         self.columns = tuple(dict.fromkeys(name for _, name in self._parts if name is not None))
         self.client = as_client(client, timeout)
         self.options = tuple(sorted(options.items()))
+        self._asked = exactly(options) or uuid4().hex  # caches know options by this text
 
     def fill(self, row: Mapping[str, Any]) -> str:
         """The prompt of a row.

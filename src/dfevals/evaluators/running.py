@@ -7,7 +7,8 @@ import hashlib
 import inspect
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, is_dataclass, replace
 from pathlib import Path
@@ -16,20 +17,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from dfevals.evaluators.answers import is_cut_off, read_answer, without_thinking
 from dfevals.evaluators.caching import Cache, content_key
 from dfevals.evaluators.concurrency import RateLimit, TimedOut, stream, stream_async
 from dfevals.evaluators.fingerprints import stable_repr
 from dfevals.evaluators.prompts import PromptTemplate
 from dfevals.evaluators.secret_formats import redacted
-from dfevals.evaluators.values import is_missing, plain
+from dfevals.evaluators.values import is_missing, json_text, plain, text_column, whole_characters
 from dfevals.exceptions import DataError, RoleError, did_you_mean
 
 __all__ = ["run"]
 
 _MADE = ("model", "response", "tool_calls", "latency", "tokens", "error", "attempt")
-_OBJECT_KEYS = ("content", "tool_calls", "usage", "usage_metadata")
-_TEXT_OF = {"text": "text", "output_text": "text", "refusal": "refusal"}  # types of blocks, and where their text is
-_TEXT_KEYS = ("response", "output", "text", "content", "answer", "result", "completion")
+_TOLD = ("cost", "finish_reason")  # columns that are there where any system tells them
 
 
 def run(
@@ -45,6 +45,7 @@ def run(
     progress: bool = True,
     random_state: int | None = None,
     id: str | None = None,
+    drop_thinking: bool = False,
 ) -> pd.DataFrame:
     """Call every system on every row.
 
@@ -55,12 +56,14 @@ def run(
     systems : mapping of name to callable
         Plain or async functions, objects with `invoke`, or a `PromptTemplate`. Parameters named as columns get those cells; `row`, or a
         single parameter of another name, gets the row as a mapping; `seed` gets the row's seed. It returns a text, an
-        OpenAI-like answer, or a mapping with "response" and, if known, "tool_calls", "tokens" and "cost".
+        answer as OpenAI (chat completions, responses), Anthropic, Gemini, Bedrock, Cohere, Ollama and LangChain give it,
+        or a mapping with "response" and, if known, "tool_calls", "tokens", "cost" and "finish_reason".
     max_concurrency : int
         Calls at once.
     cache : path, optional
-        SQLite file: each answer is stored as it comes, so that a killed run repeats no answered call. Errors are tried
-        again. A system is known by its name, its code, and the texts, numbers and functions that it reads; what it gets
+        SQLite file: each answer is stored as it comes, so that a killed run repeats no answered call; it is looked at
+        again before each call, so that kernels may share it. Errors are tried again; rows with cells that cannot be
+        written exactly (frames, functions, objects of unknown classes) are not kept. A system is known by its name, its code, and the texts, numbers and functions that it reads; what it gets
         from lists, dicts and other objects is not seen, so give it another name when that changes.
     retries : int
         Further tries after an exception, with growing pauses.
@@ -76,13 +79,20 @@ def run(
         Base of the seeds; the seed of a row is the same for all systems.
     id : str, optional
         Column that identifies a row. Without it the index becomes the column `id` where there is none.
+    drop_thinking : bool
+        Leave out reasoning that stands before an answer in `<think>` or `<thinking>` tags: no text that is compared as
+        a whole (`ExactMatch`, JSON) agrees with it. The cache keeps it. Blocks that a provider marks as reasoning or
+        as commentary are never part of the response.
 
     Returns
     -------
     DataFrame
         One row per system and row of `df`, systems one after another: the columns of `df`, `id`, and `model`, `response`,
-        `tool_calls` (JSON text), `latency` (seconds of the last try), `tokens`, `error`, `attempt` (tries made), and
-        `cost` where any system tells it. `attrs["dfevals_run"]` holds the settings as JSON.
+        `tool_calls` (JSON text), `latency` (seconds of the last try), `tokens` (read and written, those of caches
+        included), `error`, `attempt` (tries made), and, where any system tells it, `cost` and `finish_reason` (why the
+        answer ended, in the provider's words). `attrs["dfevals_run"]` holds the settings as JSON and counts, by system:
+        `errors`, `cut_off` (answers that ended at a limit of tokens: "length", "max_tokens", …), `thinking` (responses
+        that began with reasoning in tags) and `not_cached` (rows whose cells cannot be written exactly).
 
     Raises
     ------
@@ -103,16 +113,20 @@ def run(
     _check(df, systems, retries, id)
     limit = RateLimit(rate_limit)
     seeds = [_seed(random_state, place) for place in range(len(df))]
-    frames = []
+    frames, thinking, not_cached = [], {}, {}
     with ExitStack() as stack:
         store = None if cache is None else stack.enter_context(Cache(cache))
         for name, function in systems.items():
             system = _System(name, function, df, seeds, retries, backoff, limit)
-            replies = _replies(system, store, max_concurrency, timeout, progress)
-            frames.append(_frame(df, name, replies, id))
+            kept = _Kept(system, store)
+            replies = _replies(system, kept, max_concurrency, timeout, progress)
+            not_cached[name] = kept.keys.count(None)
+            bare = [reply.without_thinking() for reply in replies]
+            thinking[name] = sum(one != two for one, two in zip(replies, bare, strict=True))
+            frames.append(_frame(df, name, bare if drop_thinking else replies, id))
     out = pd.concat(frames, ignore_index=True)
-    if out["cost"].isna().all():
-        out = out.drop(columns="cost")
+    cut_off = out["finish_reason"].map(is_cut_off, na_action="ignore").eq(True)
+    out = out.drop(columns=[column for column in _TOLD if out[column].isna().all()])
     out.attrs["dfevals_run"] = json.dumps(
         {
             "systems": {name: stable_repr(function) for name, function in systems.items()},
@@ -122,10 +136,19 @@ def run(
             "retries": retries,
             "timeout": timeout,
             "rate_limit": rate_limit,
-            "errors": {name: int(part["error"].notna().sum()) for name, part in out.groupby("model", sort=False)},
+            "drop_thinking": drop_thinking,
+            "errors": _counts(out["error"].notna(), out["model"]),
+            "cut_off": _counts(cut_off, out["model"]),
+            "thinking": thinking,
+            "not_cached": not_cached,
         }
     )
     return out
+
+
+def _counts(marked: pd.Series[Any], model: pd.Series[Any]) -> dict[str, int]:
+    """Marked rows of each system."""
+    return {str(name): int(part.sum()) for name, part in marked.groupby(model, sort=False)}
 
 
 def _check(df: object, systems: object, retries: int, id: str | None) -> None:
@@ -150,7 +173,7 @@ def _check(df: object, systems: object, retries: int, id: str | None) -> None:
         raise DataError(f"retries={retries!r} must be a whole number of at least 0.")
     if not df.columns.is_unique:
         raise RoleError(f"The frame has two columns called {df.columns[df.columns.duplicated()][0]!r}.")
-    clash = next((column for column in (*_MADE, "cost") if column in df.columns), None)
+    clash = next((column for column in (*_MADE, *_TOLD) if column in df.columns), None)
     if clash is not None:
         raise DataError(f"The frame already has a column {clash!r}; rename it: run adds {', '.join(_MADE)}.")
     if id is not None:
@@ -179,6 +202,11 @@ class _Reply:
     cost: float | None = None
     error: str | None = None
     attempt: int = 1
+    finish_reason: str | None = None
+
+    def without_thinking(self) -> _Reply:
+        """The reply without the reasoning before its response."""
+        return self if self.response is None else replace(self, response=without_thinking(self.response))
 
 
 class _System:
@@ -211,8 +239,8 @@ class _System:
         special = {"row": row, "seed": self.seeds[place]}
         return {name: row[name] if name in row else special[name] for name in self.names}
 
-    def key(self, place: int) -> str:
-        """Key of the row in the cache."""
+    def key(self, place: int) -> str | None:
+        """Key of the row in the cache; None where a cell cannot be written exactly."""
         return content_key(self.fingerprint, {"inputs": self.inputs(place), "seed": self.seeds[place]})
 
     def ask(self, place: int) -> _Reply:
@@ -289,108 +317,90 @@ def _reply(result: Any) -> _Reply:
     Raises
     ------
     DataError
-        When it returned nothing.
+        When it returned nothing, or what is no answer.
     """
-    if hasattr(result, "model_dump"):
-        result = result.model_dump()
-    elif is_dataclass(result) and not isinstance(result, type):
-        result = asdict(result)
+    if isinstance(result, Iterator):
+        result = _joined(result)
     if is_missing(result):
         raise DataError("the system returned nothing (None).")
     if isinstance(result, str):
         return _Reply(response=result, tool_calls="[]")
-    if isinstance(result, Mapping):
-        return _reply_of_mapping(result)
-    if isinstance(getattr(result, "content", None), str | list):
-        return _reply_of_mapping({key: getattr(result, key, None) for key in _OBJECT_KEYS})
-    if not isinstance(result, bool | int | float | list | tuple | np.ndarray | np.generic):
+    answer = read_answer(result)
+    if answer is not None:
+        return _Reply(
+            response=answer.text or "",
+            tool_calls=json_text(list(answer.tool_calls)),
+            tokens=answer.tokens,
+            cost=answer.cost,
+            finish_reason=answer.finish_reason,
+        )
+    if hasattr(result, "model_dump"):
+        result = result.model_dump()
+    elif is_dataclass(result) and not isinstance(result, type):
+        result = asdict(result)
+    if not isinstance(result, Mapping | bool | int | float | list | tuple | np.ndarray | np.generic):
         raise DataError(
             f"the system returned a {type(result).__name__}, which is no answer. Return the text, or a mapping with "
             "'response'."
         )
-    return _Reply(response=_json(plain(result)), tool_calls="[]")
+    return _Reply(response=json_text(result), tool_calls="[]")
 
 
-def _reply_of_mapping(result: Mapping[str, Any]) -> _Reply:
-    choices = result.get("choices")
-    message = choices[0].get("message") if isinstance(choices, list) and choices else result
-    if not isinstance(message, Mapping):
-        message = result
-    if message.get("error"):
-        raise DataError(f"the system reported an error: {message['error']}")
-    calls = message.get("tool_calls")
-    key = next((key for key in _TEXT_KEYS if key in message), None)
-    if key is None and calls is None:
-        return _Reply(response=_json(dict(result)), tool_calls="[]")
-    found = None if key is None else message[key]
-    if (key == "content" or result.get("object") == "response") and isinstance(found, list):
-        found, blocks = _of_blocks(found)
-        calls = calls or blocks
-    if found is None:
-        found = message.get("refusal")  # OpenAI's chat completions hold it instead of a content
-    response = found if isinstance(found, str) else "" if found is None else _json(found)
-    cost: Any = result.get("cost")
-    return _Reply(
-        response=response,
-        tool_calls=_json(calls if calls is not None else []),
-        tokens=_tokens(result),
-        cost=None if is_missing(cost) else float(cost),
-    )
+def _joined(stream: Iterator[Any]) -> str:
+    """The text of a stream of texts."""
+    parts = list(stream)
+    if not parts or not all(isinstance(part, str) for part in parts):
+        kind = type(parts[0]).__name__ if parts else "nothing"
+        raise DataError(
+            f"the system returned a stream of {kind}. Collect it and return the whole answer, or ask without stream=True."
+        )
+    return "".join(parts)
 
 
-def _of_blocks(content: list[Any]) -> tuple[Any, list[Any]]:
-    """Text and tool calls of a content in blocks (Anthropic, OpenAI's responses); other lists stay as they are."""
-    blocks: list[Any] = []
-    for item in content:
-        inner = item.get("content") if isinstance(item, Mapping) and item.get("type") == "message" else None
-        blocks += inner if isinstance(inner, list) else [item]
-    if not all(isinstance(block, Mapping) and isinstance(block.get("type"), str) for block in blocks):
-        return content, []
-    text = "".join(str(block.get(_TEXT_OF[block["type"]]) or "") for block in blocks if block["type"] in _TEXT_OF)
-    return text, [dict(block) for block in blocks if block["type"] in ("tool_use", "function_call")]
+def _numbered(keys: Iterable[str | None]) -> list[str | None]:
+    """Keys of which equal ones are told apart by their order: trials of one question are calls of their own."""
+    seen: Counter[str | None] = Counter()
+    found: list[str | None] = []
+    for key in keys:
+        found.append(f"{key}#{seen[key]}" if key is not None and seen[key] else key)
+        seen[key] += 1
+    return found
 
 
-def _tokens(result: Mapping[str, Any]) -> int | None:
-    """Tokens as told: their total, or those read and those written."""
-    found: Any = result.get("tokens")
-    for key in ("usage", "usage_metadata"):
-        usage = result.get(key)
-        if is_missing(found) and isinstance(usage, Mapping):
-            halves = [usage.get(f"{part}_tokens") for part in ("input", "output", "prompt", "completion")]
-            known = [half for half in halves if isinstance(half, int)]
-            found = usage.get("total_tokens", sum(known) if known else None)
-    return None if is_missing(found) else int(found)
+class _Kept:
+    """The answers of a system in the cache, if there is one."""
+
+    def __init__(self, system: _System, store: Cache | None) -> None:
+        self.store = store
+        self.keys = [] if store is None else _numbered(system.key(place) for place in range(len(system.rows)))
+
+    def get(self, places: Iterable[int]) -> dict[int, _Reply]:
+        """The answers that are there."""
+        if self.store is None:
+            return {}
+        keys = {place: key for place in places if (key := self.keys[place]) is not None}
+        known = self.store.get(keys.values())
+        return {place: _Reply(**known[key]) for place, key in keys.items() if key in known}
+
+    def put(self, place: int, reply: _Reply) -> _Reply:
+        """Store an answer in the thread that has it: once it is there, nothing that happens elsewhere loses it."""
+        key = None if self.store is None else self.keys[place]
+        if self.store is not None and key is not None and reply.error is None:
+            self.store.put({key: asdict(reply)})
+        return reply
 
 
-def _json(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(plain(value), ensure_ascii=False, default=str)
-
-
-def _replies(
-    system: _System, store: Cache | None, max_concurrency: int, timeout: float | None, progress: bool
-) -> list[_Reply]:
+def _replies(system: _System, kept: _Kept, max_concurrency: int, timeout: float | None, progress: bool) -> list[_Reply]:
     """The answers of a system to all rows; each is stored as it comes."""
     from tqdm.auto import tqdm
 
     n = len(system.rows)
-    found: list[_Reply | None] = [None] * n
-    keys = [system.key(place) for place in range(n)] if store is not None else []
-    known = store.get(keys) if store is not None else {}
-    for place, key in enumerate(keys):
-        if key in known:
-            found[place] = _Reply(**known[key])
-    left = [place for place in range(n) if found[place] is None]
+    found = kept.get(range(n))
+    left = [place for place in range(n) if place not in found]
     failures = 0
-
-    def keep(number: int, reply: _Reply) -> _Reply:
-        """Store an answer in the thread that has it: once it is there, nothing that happens elsewhere loses it."""
-        if store is not None and reply.error is None:
-            store.put({keys[left[number]]: asdict(reply)})
-        return reply
-
     bar = tqdm(total=n, initial=n - len(left), desc=system.name, disable=not progress, delay=0.5, leave=False)
     try:
-        with closing(_calls(system, left, keep, max_concurrency, timeout)) as calls:
+        with closing(_calls(system, left, kept, max_concurrency, timeout)) as calls:
             for number, result in calls:
                 place = left[number]
                 reply = _Reply(error=result.message, attempt=1) if isinstance(result, TimedOut) else result
@@ -401,25 +411,24 @@ def _replies(
                 bar.update()
     finally:
         bar.close()
-    return [reply for reply in found if reply is not None]
+    return [found[place] for place in range(n)]
 
 
 def _calls(
-    system: _System,
-    left: list[int],
-    keep: Callable[[int, _Reply], _Reply],
-    max_concurrency: int,
-    timeout: float | None,
-) -> Any:
-    """The calls that are left, as they come."""
+    system: _System, left: list[int], kept: _Kept, max_concurrency: int, timeout: float | None
+) -> Generator[tuple[int, _Reply | TimedOut]]:
+    """The calls that are left, as they come; before each the cache is looked at again: another kernel may share it."""
     bounds: Any = {"max_concurrency": max_concurrency, "timeout": timeout, "limit": system.limit}
-    if not system.is_async:
-        return stream(lambda number: keep(number, system.ask(left[number])), len(left), **bounds)
 
-    async def ask(number: int) -> _Reply:
-        return keep(number, await system.ask_async(left[number]))
+    def ask(number: int) -> _Reply:
+        place = left[number]
+        return kept.get([place]).get(place) or kept.put(place, system.ask(place))
 
-    return stream_async(ask, len(left), **bounds)
+    async def ask_async(number: int) -> _Reply:
+        place = left[number]
+        return kept.get([place]).get(place) or kept.put(place, await system.ask_async(place))
+
+    return stream_async(ask_async, len(left), **bounds) if system.is_async else stream(ask, len(left), **bounds)
 
 
 def _frame(df: pd.DataFrame, name: str, replies: list[_Reply], id: str | None) -> pd.DataFrame:
@@ -427,21 +436,18 @@ def _frame(df: pd.DataFrame, name: str, replies: list[_Reply], id: str | None) -
     part = df.reset_index(drop=True)
     if id is None and "id" not in part.columns:
         part.insert(0, "id", df.index.to_numpy())
-    columns: dict[str, Any] = {"model": name}
+    columns: dict[str, Any] = {"model": whole_characters(name) if isinstance(name, str) else name}
     for column, values in _columns(replies):
         columns[column] = values
     return part.assign(**columns)
 
 
 def _columns(replies: list[_Reply]) -> Iterator[tuple[str, Any]]:
-    text = pd.Series(["text"]).dtype
     for column in ("response", "tool_calls"):
-        yield (
-            column,
-            pd.Series(np.array([getattr(r, column) for r in replies] + [None], dtype=object)[:-1]).astype(text),
-        )
+        yield column, text_column([getattr(r, column) for r in replies])
     yield "latency", np.array([r.latency if r.latency is not None else np.nan for r in replies], dtype=float)
     yield "tokens", pd.array([r.tokens for r in replies], dtype="Int64")
     yield "cost", np.array([r.cost if r.cost is not None else np.nan for r in replies], dtype=float)
-    yield "error", pd.Series(np.array([r.error for r in replies] + [None], dtype=object)[:-1]).astype(text)
+    yield "finish_reason", text_column([r.finish_reason for r in replies])
+    yield "error", text_column([r.error for r in replies])
     yield "attempt", np.array([r.attempt for r in replies], dtype=np.int64)

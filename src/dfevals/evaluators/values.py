@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,18 @@ import pandas as pd
 
 from dfevals.exceptions import DataError
 
-__all__ = ["is_missing", "parse_json", "passages", "plain", "show", "text", "texts"]
+__all__ = [
+    "is_missing",
+    "json_text",
+    "parse_json",
+    "passages",
+    "plain",
+    "show",
+    "text",
+    "text_column",
+    "texts",
+    "whole_characters",
+]
 
 
 def is_missing(value: object) -> bool:
@@ -40,6 +52,40 @@ def plain(value: object) -> Any:
     if isinstance(value, tuple):
         return [plain(item) for item in value]
     return value
+
+
+def json_text(value: object) -> str:
+    """A text as it is, anything else as JSON; what JSON lacks as its text."""
+    return value if isinstance(value, str) else json.dumps(plain(value), ensure_ascii=False, default=_json_lacks)
+
+
+def _json_lacks(value: object) -> object:
+    if isinstance(value, np.ndarray | np.generic):
+        return plain(value)
+    dumped = value.model_dump() if hasattr(value, "model_dump") else None
+    if isinstance(dumped, Mapping):
+        return dumped
+    return vars(value) if isinstance(value, SimpleNamespace) else str(value)
+
+
+def whole_characters(value: str) -> str:
+    """A text that every file and every type of column can hold: halves of surrogate pairs become U+FFFD.
+
+    Examples
+    --------
+    >>> whole_characters("a\\ud800b") == "a\\ufffdb"
+    True
+    """
+    if value.isascii():
+        return value
+    return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def text_column(values: Sequence[str | None], index: pd.Index[Any] | None = None) -> pd.Series[Any]:
+    """A text column with missing values, of the type that this pandas gives to texts."""
+    held = [None if value is None else whole_characters(str(value)) for value in values]
+    column = pd.Series(np.array([*held, None], dtype=object)[:-1], index=index)
+    return column.astype(pd.Series(["text"]).dtype)
 
 
 def text(role: str, value: object) -> str:

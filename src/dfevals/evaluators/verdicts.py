@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from dfevals.evaluators.answers import without_thinking
 from dfevals.evaluators.clients import CallFailed
 from dfevals.evaluators.normal_form import nfkc
 
@@ -93,6 +94,7 @@ def read_verdict(reply: str, code: str, untrusted: Mapping[str, str]) -> dict[st
     CallFailed
         When there is no verdict, or more than one.
     """
+    reply = without_thinking(reply)
     found = [(item, rest) for item, rest in _objects(reply) if item.get("code") == code]
     if found:
         verdict, rest = found[-1]
