@@ -89,7 +89,12 @@ def _facts(bound: Bound) -> list[tuple[str, str]]:
         facts += [("scores", reason) for reason in bound.reasons[2:]]
         for model in bound.models[:1]:
             if model.y_pred is None and bound.task == "binary" and model.y_score:
-                facts.append(("predicted positive", f"score ≥ {bound.threshold(model):g} ({bound.score_kind(model)})"))
+                cut = (
+                    f"score ≥ {bound.threshold(model):g} ({bound.score_kind(model)})"
+                    if bound.decides(model)
+                    else "unknown"
+                )
+                facts.append(("predicted positive", cut))
     elif bound.task == "regression" and bound.roles.y_true is not None:
         values = bound.numbers(bound.roles.y_true, "y_true").all()
         good = values[np.isfinite(values)]

@@ -13,14 +13,14 @@ import pandas as pd
 
 from dfevals.cohorts import Cohorts
 from dfevals.engines import collect as run_pass
-from dfevals.estimates.asked import needs, provided, views_of
+from dfevals.estimates.asked import needs, requested, undecided, views_of
 from dfevals.estimates.estimate import Complement, Estimates, Options, Part, estimate
 from dfevals.estimates.intervals import METHODS
 from dfevals.estimates.tested import Tested, TestOptions
 from dfevals.estimates.unpaired import OF_AREAS, OF_MEANS, OF_RATES, unpaired
 from dfevals.exceptions import MetricError, check_choice
 from dfevals.inference.levels import check_level, normal_quantile
-from dfevals.metrics.planning import needs_of, plan
+from dfevals.metrics.planning import needs_of
 from dfevals.metrics.registry import Request, find
 from dfevals.needs import Cells, Extremes, Moments, Need, Scores
 from dfevals.results.provenance import Provenance
@@ -41,10 +41,6 @@ EXACT = 2**53  # whole numbers up to here are exact as floats
 AFFORDABLE = 2_000_000  # rows × cohorts sorted for the complement of a ranking metric without being asked
 
 
-def _requests(bound: Bound, models: tuple[Model, ...], metrics: Any) -> tuple[Request, ...]:
-    return plan(metrics, bound.task, provided(bound, models), bound.roles.outcomes)
-
-
 def _context(bound: Bound, level: float | None) -> dict[str, Any]:
     return {
         "weight_kind": bound.roles.weight_kind if bound.roles.sample_weight else None,
@@ -59,7 +55,7 @@ def collect(
     """One pass per model over the rows: the Tally from which metrics follow without the rows."""
     chosen = tuple(bound.models if models is None else models)
     opts = _options(**options)
-    requests = _requests(bound, chosen, metrics)
+    requests = requested(bound, chosen, metrics)
     wanted = needs(requests, bound, opts)
     tallies = {model.name: run_pass(bound, model, cohorts, wanted) for model in chosen}
     return Tally(cohorts, tallies, bound.task, bound.labels, requests, _context(bound, opts.ci))
@@ -80,7 +76,7 @@ def measure(
     if not chosen:
         raise MetricError("There are no predictions to measure. Pass y_pred= or y_score=.")
     opts = _options(**options)
-    requests = _requests(bound, chosen, metrics)
+    requests = requested(bound, chosen, metrics)
     wanted = needs(requests, bound, opts)
 
     def tallies() -> Iterator[tuple[str, ModelTally]]:
@@ -88,6 +84,7 @@ def measure(
             yield model.name, run_pass(bound, model, cohorts, wanted)
 
     notes = [_sums_note(bound, model) for model in chosen] if _probable(requests) else []
+    notes += undecided(bound, chosen) if metrics is None else []
     run = _Run(cohorts, requests, bound.task, bound.labels, opts, relative_to, notes=tuple(filter(None, notes)))
     return _result(tallies(), run, provenance)
 

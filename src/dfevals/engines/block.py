@@ -55,6 +55,8 @@ class Block:
             return self.kept(self.bound.codes(name, "y_pred")[self.start : self.stop])
         if self.bound.task == "binary":
             return (self.raw_score >= self.bound.threshold(self.model)).view(np.int8)
+        if not self.bound.decides(self.model):
+            raise MetricError(self.bound.doubt(self.model))
         return self.raw_scores.argmax(axis=1)
 
     @cached_property
@@ -83,7 +85,7 @@ class Block:
         """Probability of every class, (rows, classes)."""
         if self.bound.task == "binary":
             return np.column_stack([1 - self.score, self.score])
-        if self.bound.score_kind(self.model) == "margin":
+        if self.bound.score_kind(self.model) != "probability":
             return self.raw_scores
         return _probabilities(self, self.raw_scores)
 
@@ -132,7 +134,7 @@ class Block:
 
 
 def _probabilities(block: Block, values: Floats) -> Floats:
-    if block.bound.score_kind(block.model) == "margin":
+    if block.bound.score_kind(block.model) != "probability":
         raise MetricError(
             f"The scores of model {block.model.name!r} lie outside [0, 1], so they are no probabilities: log loss, Brier and "
             "calibration need probabilities. Ranking metrics work."

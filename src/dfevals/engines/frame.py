@@ -183,7 +183,7 @@ class Pass:
         return RowTally(offsets, columns, self.weighted and not self.importance)
 
     def _has_prediction(self) -> bool:
-        return self.model.y_pred is not None or (self.bound.classifies and bool(self.model.y_score))
+        return self.bound.decides(self.model)
 
     def _score_tally(self, codes: list[Any], parts: list[tuple[Any, ...]]) -> ScoreTally:
         columns: list[Any] = [

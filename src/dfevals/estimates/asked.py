@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from dfevals.cohorts import Cohorts
 from dfevals.estimates.estimate import Options, row_values
-from dfevals.metrics.planning import needs_of
+from dfevals.metrics.planning import needs_of, plan
 from dfevals.metrics.registry import Request
 from dfevals.needs import Moments, Need
 from dfevals.roles.bound import Bound
 from dfevals.roles.declared import Model
 
-__all__ = ["Viewed", "needs", "provided", "views_of"]
+__all__ = ["Viewed", "needs", "provided", "requested", "undecided", "views_of"]
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def provided(bound: Bound, models: Iterable[Model]) -> set[str]:
     found: list[set[str]] = []
     for model in models:
         mine = set()
-        if model.y_pred is not None or (bound.classifies and model.y_score):
+        if bound.decides(model):
             mine.add("pred")
         if model.y_score:
             mine.add("score")
@@ -50,6 +51,24 @@ def provided(bound: Bound, models: Iterable[Model]) -> set[str]:
             mine.add("interval")
         found.append(mine)
     return set.intersection(*found) if found else set()
+
+
+def requested(bound: Bound, models: Iterable[Model], metrics: Any) -> tuple[Request, ...]:
+    """The metrics asked for, or the default ones that all models can have.
+
+    Raises
+    ------
+    MetricError
+        An unknown metric, or one that the models cannot have.
+    """
+    chosen = tuple(models)
+    doubts = " ".join(filter(None, map(bound.doubt, chosen)))
+    return plan(metrics, bound.task, provided(bound, chosen), bound.roles.outcomes, undecided=doubts)
+
+
+def undecided(bound: Bound, models: Iterable[Model]) -> list[str]:
+    """What to know about models whose decisions are left out."""
+    return [f"Decisions are left out. {doubt}" for doubt in map(bound.doubt, models) if doubt]
 
 
 def needs(requests: Iterable[Request], bound: Bound, options: Options) -> list[Need]:

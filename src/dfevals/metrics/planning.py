@@ -32,7 +32,9 @@ DEFAULTS = {
 }
 
 
-def plan(items: Any, task: str, provided: Iterable[str], outcomes: Sequence[Any] = ()) -> tuple[Request, ...]:
+def plan(
+    items: Any, task: str, provided: Iterable[str], outcomes: Sequence[Any] = (), *, undecided: str = ""
+) -> tuple[Request, ...]:
     """Requests for the metrics asked for (or the default set), each bound to its outcome.
 
     Parameters
@@ -43,6 +45,8 @@ def plan(items: Any, task: str, provided: Iterable[str], outcomes: Sequence[Any]
         What every model has: "pred", "score", "probability", "interval". Default metrics that need more are left out.
     outcomes : sequence of Outcome
         Declared outcome columns.
+    undecided : str
+        Why models with scores do not have "pred", and the fix.
     """
     given = set(provided)
     if items is not None:
@@ -53,7 +57,7 @@ def plan(items: Any, task: str, provided: Iterable[str], outcomes: Sequence[Any]
         if not requests:
             raise MetricError("The list of metrics is empty.")
         for request in requests:
-            _check_provided(request, given)
+            _check_provided(request, given, undecided)
         return tuple({request.label: request for request in requests}.values())
     default = [find(name) for name in DEFAULTS[task]] if task != "outcomes" else []
     chosen = [request for request in default if set(request.metric.requires) <= given]
@@ -171,7 +175,7 @@ def _filled(need: Any, names: Mapping[str, str]) -> Any:
     return Rows(tuple(column(name) for name in need.names))
 
 
-def _check_provided(request: Request, given: set[str]) -> None:
+def _check_provided(request: Request, given: set[str], undecided: str) -> None:
     wanted = {
         "pred": "predictions: pass y_pred=, or y_score= to cut at the threshold",
         "score": "scores: pass y_score=",
@@ -179,6 +183,8 @@ def _check_provided(request: Request, given: set[str]) -> None:
         "interval": "a predicted interval: pass y_lower= and y_upper=",
     }
     for need in request.metric.requires:
+        if need == "pred" and need not in given and undecided:
+            raise MetricError(f"{request.label!r} needs decisions. {undecided}")
         if need not in given:
             raise MetricError(f"{request.label!r} needs {wanted[need]}.")
 

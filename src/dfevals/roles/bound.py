@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -14,10 +13,11 @@ from pandas.api import types
 
 from dfevals.cohorts.plain import columns_of
 from dfevals.columns.numbers import BLOCK, VERDICTS, Numbers, outcome_values, verdict_word
-from dfevals.exceptions import DataError, RoleError, did_you_mean
+from dfevals.exceptions import DataError, MetricError, RoleError, did_you_mean
 from dfevals.roles.declared import Model, Outcome, Roles, column, specs
 from dfevals.roles.labels import encode_labels, find_labels, found_labels
 from dfevals.roles.models import find_models, has_score_per_class, unlabelled_lists
+from dfevals.roles.scores import Spread, spread
 from dfevals.roles.tasks import find_task
 
 __all__ = ["BLOCK", "Bound", "bind"]
@@ -25,7 +25,6 @@ __all__ = ["BLOCK", "Bound", "bind"]
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
 WEIGHTS = (1e-15, 1e50)  # the greatest weight; beyond, variances (which hold fourth powers) would be lost
-ROUNDING = 1e-4  # probabilities this far outside [0, 1] are rounding and are clipped
 SUM_ROUNDING = 1e-2  # sums of probabilities this far from one are rounding (two digits are often kept)
 
 
@@ -153,7 +152,7 @@ class Bound:
         return codes.astype(np.int64), np.asarray([str(label) for label in labels], dtype=object)
 
     def score_kind(self, model: Model) -> str | None:
-        """ "probability" or "margin": declared, or by whether all scores lie in [0, 1].
+        """ "probability" or "margin", declared or by where the scores lie; "unclear" where neither can be told.
 
         Raises
         ------
@@ -168,25 +167,33 @@ class Bound:
         return self._cache[key]
 
     def _score_kind(self, model: Model) -> str:
-        low, high = math.inf, -math.inf
-        for name in model.y_score:
-            numbers = self.numbers(name, "y_score")
-            for start in range(0, self.n, BLOCK):
-                block = numbers.block(start, start + BLOCK)
-                block_low, block_high = float(block.min()), float(block.max())
-                if not math.isfinite(block_low + block_high):
-                    block = block[np.isfinite(block)]
-                    if not len(block):
-                        continue
-                    block_low, block_high = float(block.min()), float(block.max())
-                low, high = min(low, block_low), max(high, block_high)
-        within = low >= -ROUNDING and high <= 1 + ROUNDING
-        if self.roles.score_kind == "probability" and not within and low <= high:
+        found = self._spread(model)
+        if self.roles.score_kind == "probability" and not found.within:
             raise DataError(
-                f"y_score of model {model.name!r} is declared as a probability but ranges from {low:g} to {high:g}. "
+                f"y_score of model {model.name!r} is declared as a probability but ranges from {found.low:g} to "
+                f"{found.high:g}: {found.outside:,} of {found.n:,} lie outside [0, 1], the first {found.place}. "
                 "Use score_kind='margin', or turn the scores into probabilities first."
             )
-        return self.roles.score_kind or ("probability" if within else "margin")
+        return self.roles.score_kind or found.kind(self.task == "binary")
+
+    def _spread(self, model: Model) -> Spread:
+        return spread([(name, self.numbers(name, "y_score")) for name in model.y_score], self.n)
+
+    def decides(self, model: Model) -> bool:
+        """Whether it is known what a model predicts: it says so, or its scores can be cut."""
+        if model.y_pred is not None or not model.y_score:
+            return model.y_pred is not None
+        cut = self.task == "binary" and self.roles.threshold is not None
+        return self.classifies and (cut or self.score_kind(model) != "unclear")
+
+    def doubt(self, model: Model) -> str:
+        """Why decisions of a model are left out, and the fix; empty where they are not."""
+        if not self.classifies or not model.y_score or self.decides(model):
+            return ""
+        key = ("doubt", model.y_score)
+        if key not in self._cache:
+            self._cache[key] = self._spread(model).doubt(model.name)
+        return self._cache[key]
 
     def unbalanced(self, model: Model) -> int:
         """Rows whose probabilities of all classes do not sum to one (cached); 0 where there are no such probabilities."""
@@ -204,9 +211,18 @@ class Bound:
         return self._cache[key]
 
     def threshold(self, model: Model) -> float:
-        """Scores from here on are predicted positive: as declared, or 0.5 for probabilities and 0 for margins."""
+        """Scores from here on are predicted positive: as declared, or 0.5 for probabilities and 0 for margins.
+
+        Raises
+        ------
+        MetricError
+            The scores do not tell.
+        """
         if self.roles.threshold is not None:
             return self.roles.threshold
+        doubt = self.doubt(model)
+        if doubt:
+            raise MetricError(doubt)
         return 0.5 if self.score_kind(model) != "margin" else 0.0
 
     def codes_of_models(self) -> Array:
@@ -277,7 +293,9 @@ class Bound:
 
     def take(self, frame: pd.DataFrame) -> Bound:
         """The same meaning for other rows: task, labels and kinds of score stay as they are."""
-        kinds = {("kind", model.y_score): self.score_kind(model) for model in self.models if model.y_score}
+        scored = [model for model in self.models if model.y_score]
+        kinds: dict[Any, Any] = {("kind", model.y_score): self.score_kind(model) for model in scored}
+        kinds |= {("doubt", model.y_score): self.doubt(model) for model in scored if self.doubt(model)}
         return Bound(frame, self.roles, self.task, self.labels, self.models, self.reasons, kinds)
 
 

@@ -177,7 +177,7 @@ def check_probabilities(bound: Bound, models: Sequence[Model], what: str = "Cali
     for model in models:
         if not model.y_score:
             raise MetricError(f"{what} needs probabilities, but model {model.name!r} has labels only. Pass y_score=.")
-        if bound.score_kind(model) == "margin":
+        if bound.score_kind(model) != "probability":
             values = np.concatenate([bound.numbers(name, "y_score").all() for name in model.y_score])
             low, high = np.nanmin(values, initial=np.inf), np.nanmax(values, initial=-np.inf)
             raise MetricError(

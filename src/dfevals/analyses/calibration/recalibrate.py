@@ -186,7 +186,7 @@ def recalibrate(
 def _check(bound: Bound, model: Model, method: str) -> None:
     if not model.y_score:
         raise MetricError(f"Model {model.name!r} has no scores to recalibrate. Pass y_score=.")
-    if bound.score_kind(model) == "margin" and (method in ("temperature", "beta") or bound.task == "multiclass"):
+    if bound.score_kind(model) != "probability" and (method in ("temperature", "beta") or bound.task == "multiclass"):
         if method in ("temperature", "beta"):
             raise MetricError(
                 f"method={method!r} recalibrates probabilities, but the scores of model {model.name!r} lie outside [0, 1]. "
@@ -219,7 +219,7 @@ class _Rows:
         keep = validity(Block(bound, model, 0, bound.n), dropped)
         keep = np.ones(bound.n, bool) if keep is None else keep
         block = Block(bound, model, 0, bound.n, keep)
-        margin = bound.score_kind(model) == "margin"
+        margin = bound.score_kind(model) != "probability"
         binary = bound.task == "binary"
         scores = (block.raw_score if margin else block.score) if binary else block.scores
         names = _atom_names(cohorts)

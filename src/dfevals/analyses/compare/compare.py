@@ -22,14 +22,14 @@ from dfevals.analyses.folds.learners import FOLD_TESTS, by_folds
 from dfevals.analyses.folds.per_fold import find_folds, fold_values
 from dfevals.cohorts import Cohorts
 from dfevals.engines import collect
-from dfevals.estimates.asked import needs, provided, views_of
+from dfevals.estimates.asked import needs, requested, undecided, views_of
 from dfevals.estimates.estimate import Complement, Options, Part
 from dfevals.estimates.tested import Tested, TestOptions
 from dfevals.estimates.unpaired import UNPAIRED_TESTS, unpaired
 from dfevals.exceptions import DataError, MetricError, RoleError, check_choice
 from dfevals.inference.levels import check_level
 from dfevals.inference.multiple import CORRECTIONS
-from dfevals.metrics.planning import needs_of, plan
+from dfevals.metrics.planning import needs_of
 from dfevals.metrics.registry import Request
 from dfevals.needs import Moments
 from dfevals.results.tidy import OVERALL
@@ -89,7 +89,7 @@ def compare(
         check_choice("unit", unit, ("rows", "folds"), MetricError)
     known = contenders(bound)
     names = [name for name in (a, b) if name is not None]
-    requests = plan(metrics, bound.task, provided(bound, bound.models), bound.roles.outcomes)
+    requests = requested(bound, bound.models, metrics)
     check_margins(margin, requests)
     options = TestOptions(level, test, int(n_resamples), random_state)
     question = _Question(bound, cohorts, requests, options, correction, margin, provenance)
@@ -377,7 +377,8 @@ def _result(
         few, frame = few[~frame["is_overall"]], frame[~frame["is_overall"]].reset_index(drop=True)
     warnings = list(dict.fromkeys(text for c in found if (text := simpson(c, question.cohorts.describe))))
     tests = len(found) // len(question.requests)
-    notes = [*warnings, why, *first, *question.cohorts.notes, *notes, *_correction_note(question, tests)]
+    left = undecided(question.bound, question.bound.models)
+    notes = [*warnings, why, *first, *question.cohorts.notes, *left, *notes, *_correction_note(question, tests)]
     margins = {r.label: m for r in question.requests if (m := margin_of(question.margin, r)) is not None}
     for label, margin in margins.items():
         notes.append(f"{label}: equivalent means within ±{margin:g} (two one-sided tests at {alpha:g}).")

@@ -14,13 +14,12 @@ from dfevals.analyses.compare.influence import kind_of
 from dfevals.analyses.compare.paired import paired, paired_rate
 from dfevals.cohorts import Cohorts
 from dfevals.engines import collect
-from dfevals.estimates.asked import needs, provided, views_of
+from dfevals.estimates.asked import needs, requested, views_of
 from dfevals.estimates.estimate import Options, Part, estimate
 from dfevals.estimates.tested import FEW_ROWS, TestOptions
 from dfevals.exceptions import DataError, DfevalsError, RoleError, check_choice
 from dfevals.inference.levels import check_level, normal_quantile
 from dfevals.inference.planning import power as plan_power
-from dfevals.metrics.planning import plan
 from dfevals.metrics.registry import Request
 from dfevals.render.plain_tables import plain_table
 from dfevals.results.result import Result
@@ -98,9 +97,7 @@ def power(
     check_level(target_power, "power")
     if difference is not None and not abs(float(difference)) > 0:
         raise DataError(f"difference={difference!r} must not be 0: the difference that is to be found.")
-    requests = plan(
-        metrics or DEFAULTS[bound.task] or None, bound.task, provided(bound, bound.models), bound.roles.outcomes
-    )
+    requests = requested(bound, bound.models, metrics or DEFAULTS[bound.task] or None)
     known = contenders(bound)
     if not known:
         raise RoleError("There are no predictions to plan with. Pass y_pred= or y_score=.")

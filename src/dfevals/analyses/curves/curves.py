@@ -331,8 +331,8 @@ class _Curve:
 
     def _operating(self) -> dict[str, Any]:
         """The point of the decisions as they are made."""
-        assert self.source.cells is not None
-        w = self.source.cells.weight
+        cells = self.source.cells
+        w = np.full((2, 2, len(self.source.at)), np.nan) if cells is None else cells.weight
         tp, fn, fp = w[1, 1], w[1, 0], w[0, 1]
         rates: Mapping[str, tuple[Floats, Floats]] = {
             "fpr": (fp, w[0].sum(axis=0)),

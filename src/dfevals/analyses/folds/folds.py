@@ -13,11 +13,10 @@ import pandas as pd
 from dfevals import render
 from dfevals.analyses.folds.per_fold import Folds, find_folds, fold_values
 from dfevals.cohorts import Cohorts
-from dfevals.estimates.asked import provided
+from dfevals.estimates.asked import requested, undecided
 from dfevals.exceptions import DfevalsError, check_choice
 from dfevals.inference.folds import corrected_resampled_ttest
 from dfevals.inference.levels import check_level
-from dfevals.metrics.planning import plan
 from dfevals.metrics.registry import Request
 from dfevals.render.plain_tables import plain_table
 from dfevals.results.result import Result
@@ -128,9 +127,9 @@ def folds(
     """
     check_level(level, "ci")
     found = find_folds(bound)
-    requests = plan(metrics, bound.task, provided(bound, models), bound.roles.outcomes)
+    requests = requested(bound, models, metrics)
     trained = _training(bound, found)
-    frames, summaries, notes = [], [], list(cohorts.notes)
+    frames, summaries, notes = [], [], [*cohorts.notes, *(undecided(bound, models) if metrics is None else [])]
     for model in models:
         values = fold_values(bound, model, cohorts, found, requests)
         train = None

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from dfevals.cohorts import Cohorts
 from dfevals.engines import collect
-from dfevals.estimates.asked import views_of
+from dfevals.estimates.asked import undecided, views_of
 from dfevals.estimates.estimate import Part
 from dfevals.exceptions import MetricError
 from dfevals.needs import Cells, Scores
@@ -78,18 +78,21 @@ def ranked(
             "effects), and areas use cluster-robust variances."
         )
     for model in chosen:
-        tally = collect(bound, model, cohorts, [*needs, *([Cells()] if decisions else [])])
+        decided = decisions and bound.decides(model)
+        notes.extend(undecided(bound, [model]) if decisions else [])
+        tally = collect(bound, model, cohorts, [*needs, *([Cells()] if decided else [])])
         total = sum(tally.dropped.values())
         if total:
             reasons = "; ".join(f"{count:,} {reason}" for reason, count in tally.dropped.items())
             notes.append(f"{model.name}: {total:,} row{'s' * (total != 1)} left out: {reasons}.")
-        cut = bound.threshold(model) if bound.task == "binary" and model.y_pred is None else np.nan
+        own = bound.task == "binary" and model.y_pred is None and bound.decides(model)
+        cut = bound.threshold(model) if own else np.nan
         for view in views_of(cohorts):
             if not len(view.cohorts):
                 continue
             part = Part(tally, view.positions, len(view.cohorts))
             for k, need in zip(classes, needs, strict=True):
-                cells = _against_rest(part.get(Cells()), k) if decisions else None
+                cells = _against_rest(part.get(Cells()), k) if decided else None
                 yield Ranked(model, None if k is None else bound.labels[k], view.cohorts, part.get(need), cells, cut)
 
 
