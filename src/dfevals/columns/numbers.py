@@ -104,6 +104,8 @@ def distinct(series: pd.Series) -> Any:
     if isinstance(series.dtype, np.dtype) and series.dtype.kind in "iu" and len(series):
         values = series.to_numpy()
         low, high = int(values.min()), int(values.max())
+        if high - low < 2:
+            return np.unique([low, high])
         if high - low < 1 << 16:
             present = np.zeros(high - low + 1, bool)
             for start in range(0, len(values), BLOCK):

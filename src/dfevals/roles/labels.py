@@ -190,6 +190,10 @@ def encode_labels(series: pd.Series, labels: Sequence[Any], role: str) -> Array:
         if isinstance(dtype, np.dtype) and dtype.kind in "iu" and len(part):
             values = part.to_numpy()
             low, high = int(values.min()), int(values.max())
+            if high - low < 2:
+                codes = place([low, high])
+                out[start : start + BLOCK] = np.where(values == high, codes[1], codes[0])
+                continue
             if high - low < 1 << 16:
                 shifted = values.astype(np.int64) - low
                 present = np.flatnonzero(np.bincount(shifted, minlength=high - low + 1))

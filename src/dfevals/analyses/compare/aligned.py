@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from dfevals.cohorts import Cohorts
 from dfevals.engines.block import Block, validity
+from dfevals.engines.pairs import collect_joint
+from dfevals.estimates.asked import views_of
 from dfevals.exceptions import DataError, RoleError, did_you_mean
 from dfevals.roles.bound import BLOCK, Bound
 from dfevals.roles.declared import Model, column
+from dfevals.tally.joint import JointTally
 
-__all__ = ["Aligned", "Contender", "ViewRows", "align", "contenders"]
+__all__ = [
+    *("Aligned", "Contender", "JointRows", "Pair", "PairView", "PairedRows", "ViewRows"),
+    *("align", "contenders", "countable", "counts", "counts_rows"),
+]
 
 Array = npt.NDArray[Any]
 Ints = npt.NDArray[np.intp]
@@ -149,6 +157,89 @@ class Aligned:
         )
 
 
+class PairedRows(Protocol):
+    """What tests of cells read: rows as they are, or the entries of a joint tally that stand for many rows each."""
+
+    @property
+    def bound(self) -> Bound: ...
+    @property
+    def codes(self) -> Ints: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def count(self) -> npt.NDArray[np.float64] | None: ...
+    @property
+    def weight(self) -> npt.NDArray[np.float64] | None: ...
+    @property
+    def square(self) -> npt.NDArray[np.float64] | None: ...
+    @property
+    def cluster(self) -> npt.NDArray[np.int64] | None: ...
+    def y_true(self, j: int = 0) -> Array: ...
+    def y_pred(self, j: int) -> Array: ...
+
+
+def counts(rows: PairedRows) -> npt.NDArray[np.float64]:
+    """Rows of each cohort; a frequency weight is a number of rows."""
+    return np.bincount(rows.codes, rows.count, rows.size).astype(float)
+
+
+def countable(rows: PairedRows) -> bool:
+    """Whether rows can be counted: independent, with weight one or repetitions."""
+    return rows.cluster is None and counts_rows(rows.bound)
+
+
+def counts_rows(bound: Bound) -> bool:
+    """Whether a weight (if there is one) is a number of equal rows."""
+    return bound.roles.sample_weight is None or bound.roles.weight_kind == "frequency"
+
+
+@dataclass(frozen=True)
+class JointRows:
+    """A joint tally under one view of the cohorts: every entry is a row with a weight."""
+
+    bound: Bound
+    tally: JointTally
+
+    @property
+    def codes(self) -> Ints:
+        """Cohort of each entry."""
+        return self.tally.cohort
+
+    @property
+    def size(self) -> int:
+        """Number of cohorts."""
+        return self.tally.n_cohorts
+
+    @property
+    def count(self) -> npt.NDArray[np.float64]:
+        """Rows of each entry."""
+        return self.tally.rows
+
+    @property
+    def weight(self) -> npt.NDArray[np.float64]:
+        """Σw of each entry."""
+        return self.tally.weight
+
+    @property
+    def square(self) -> npt.NDArray[np.float64]:
+        """Σw² of each entry."""
+        return self.tally.square
+
+    @property
+    def cluster(self) -> npt.NDArray[np.int64] | None:
+        """Cluster code of each entry."""
+        return self.tally.cluster
+
+    def y_true(self, j: int = 0) -> Array:
+        """Labels; both contenders have the same."""
+        del j
+        return self.tally.y_true
+
+    def y_pred(self, j: int) -> Array:
+        """Predictions of contender j."""
+        return self.tally.second if j else self.tally.first
+
+
 @dataclass(frozen=True)
 class ViewRows:
     """Aligned rows under one view of the cohorts: `codes` is the cohort (0 … size − 1) of each row that is in one."""
@@ -189,10 +280,26 @@ class ViewRows:
         return self.of(j, ("score", positive), lambda block: block.number(name, "y_score"))
 
     @property
+    def bound(self) -> Bound:
+        """Roles and labels."""
+        return self.aligned.bounds[0]
+
+    @property
     def weight(self) -> npt.NDArray[np.float64] | None:
         """Weights of the rows."""
         weight = self.aligned.weight()
         return None if weight is None else self._cut(weight)
+
+    @property
+    def count(self) -> npt.NDArray[np.float64] | None:
+        """Frequency weights; None where a row is one."""
+        return self.weight if counts_rows(self.bound) else None
+
+    @property
+    def square(self) -> npt.NDArray[np.float64] | None:
+        """What adds up to the variance of a sum: w², or the frequency itself."""
+        weight = self.weight
+        return weight if weight is None or counts_rows(self.bound) else weight**2
 
     @property
     def cluster(self) -> npt.NDArray[np.int64] | None:
@@ -201,23 +308,59 @@ class ViewRows:
         return None if cluster is None else self._cut(cluster)
 
     @property
-    def importance(self) -> bool:
-        """Whether weights are importance weights (not repetitions)."""
-        roles = self.aligned.bounds[0].roles
-        return roles.sample_weight is not None and roles.weight_kind == "importance"
-
-    @property
     def plain(self) -> bool:
         """Whether rows are independent and count one each."""
-        roles = self.aligned.bounds[0].roles
-        return roles.sample_weight is None and roles.cluster is None
-
-    def counts(self) -> npt.NDArray[np.float64]:
-        """Rows of each cohort."""
-        return np.bincount(self.codes, minlength=self.size).astype(float)
+        return self.bound.roles.sample_weight is None and self.bound.roles.cluster is None
 
     def _cut(self, values: Array) -> Array:
         return values if self.inside is None else values[self.inside]
+
+
+class Pair:
+    """Two contenders per cohort: the joint counts of what both said, and the rows where a metric needs more."""
+
+    def __init__(self, aligned: Aligned, cohorts: Cohorts) -> None:
+        self.aligned, self.cohorts = aligned, cohorts
+
+    @cached_property
+    def atoms(self) -> Array:
+        """Atoms of the rows that can be judged."""
+        return self.aligned.codes(self.cohorts.codes)
+
+    @cached_property
+    def tally(self) -> JointTally:
+        """Joint counts per atom, from one pass."""
+        pair = self.aligned
+        return collect_joint(pair.bounds[:2], pair.models[:2], pair.keep, self.atoms, self.cohorts.n_atoms)
+
+    def views(self) -> Iterator[tuple[npt.NDArray[np.int64], PairView]]:
+        """Cohorts of every view (0 is overall), and the pair under it."""
+        for view in views_of(self.cohorts):
+            if len(view.cohorts):
+                yield view.cohorts, PairView(self, view.positions, len(view.cohorts))
+
+
+class PairView:
+    """A pair under one view of the cohorts."""
+
+    def __init__(self, pair: Pair, positions: Array | None, size: int) -> None:
+        self.pair, self.positions, self.size = pair, positions, size
+        self.bound = pair.aligned.bounds[0]
+
+    @cached_property
+    def joint(self) -> JointRows:
+        """Joint counts of two classifiers."""
+        tally = self.pair.tally
+        return JointRows(self.bound, tally if self.positions is None else tally.regroup(self.positions, self.size))
+
+    @cached_property
+    def rows(self) -> ViewRows:
+        """The rows."""
+        return ViewRows.of_view(self.pair.aligned, self.pair.atoms, self.positions, self.size)
+
+    def counts(self) -> npt.NDArray[np.float64]:
+        """Rows of each cohort."""
+        return counts(self.joint if self.bound.classifies and "rows" not in self.__dict__ else self.rows)
 
 
 def align(bound: Bound, sides: Sequence[Contender]) -> Aligned | str:

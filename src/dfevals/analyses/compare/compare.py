@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from dfevals.analyses.compare.aligned import Aligned, Contender, ViewRows, align, chosen, contenders
+from dfevals.analyses.compare.aligned import Aligned, Contender, Pair, align, chosen, contenders
 from dfevals.analyses.compare.comparison_result import REST, ComparisonResult, Discordance
 from dfevals.analyses.compare.leaderboard import leaderboard_of_folds, leaderboard_of_rows
 from dfevals.analyses.compare.mix import mix_frame
@@ -141,11 +141,12 @@ def _paired(question: _Question, rows: Aligned, pairs: list[tuple[int, int]], un
         pair = rows if len(rows.names) == 2 else rows.pair(i, j)
         if len(rows.names) > 2:
             notes += [f"{rows.names[i]} and {rows.names[j]}: {note}" for note in pair.notes]
-        tested, n = _pair(question, pair)
+        both = Pair(pair, question.cohorts)
+        tested, n = _pair(question, both)
         found += [
             Compared(r, rows.names[i], rows.names[j], t, n) for r, t in zip(question.requests, tested, strict=True)
         ]
-        discordances.append(Discordance(pair, question.cohorts))
+        discordances.append(Discordance(both))
         pair.cache.clear()
     board = (
         leaderboard_of_rows(question.requests, rows, question.cohorts, question.options)
@@ -165,18 +166,14 @@ def _paired(question: _Question, rows: Aligned, pairs: list[tuple[int, int]], un
     return _result(question, found, True, f"Paired: {rows.why}.", notes, discordances, board)
 
 
-def _pair(question: _Question, pair: Aligned) -> tuple[list[Tested], Floats]:
+def _pair(question: _Question, pair: Pair) -> tuple[list[Tested], Floats]:
     """Every metric of one pair, overall first, one view of the cohorts at a time."""
-    atoms = pair.codes(question.cohorts.codes)
     pieces: list[list[tuple[Any, Tested]]] = [[] for _ in question.requests]
     n = np.zeros(question.size)
-    for view in views_of(question.cohorts):
-        if not len(view.cohorts):
-            continue
-        rows = ViewRows.of_view(pair, atoms, view.positions, len(view.cohorts))
-        n[view.cohorts] = rows.counts()
+    for at, view in pair.views():
         for i, request in enumerate(question.requests):
-            pieces[i].append((view.cohorts, paired(request, rows, question.options)))
+            pieces[i].append((at, paired(request, view, question.options)))
+        n[at] = view.counts()
     return [_joined(parts, question.size) for parts in pieces], n
 
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from dfevals import render, words
-from dfevals.analyses.compare.aligned import Aligned
+from dfevals.analyses.compare.aligned import Aligned, Pair
 from dfevals.analyses.compare.leaderboard import Leaderboard, critical_difference
 from dfevals.cohorts import Cohorts
 from dfevals.exceptions import CohortError, DfevalsError, RoleError, check_choice, did_you_mean
@@ -32,10 +32,19 @@ PLOTS = ("forest", "discordant", "ranks", "folds", "posterior")
 
 @dataclass(frozen=True)
 class Discordance:
-    """Which rows two models get right, found again from the frame when it is asked for."""
+    """Which rows two models get right: counted by the joint tally, and found again from the frame when rows are asked for."""
 
-    pair: Aligned
-    cohorts: Cohorts
+    both: Pair
+
+    @property
+    def pair(self) -> Aligned:
+        """The two on the same rows."""
+        return self.both.aligned
+
+    @property
+    def cohorts(self) -> Cohorts:
+        """The cohorts."""
+        return self.both.cohorts
 
     def right(self, j: int) -> Bools:
         """Rows that contender j gets right; without classes, rows that pass, where there is one outcome."""
@@ -61,12 +70,7 @@ class Discordance:
 
     def counts(self) -> pd.DataFrame:
         """Rows by who gets them right, overall and per cohort."""
-        a, b = self.right(0), self.right(1)
-        atoms = self.pair.codes(self.cohorts.codes)
-        kind, judged = 2 * a.astype(np.intp) + b, self.judged()
-        table = np.bincount((atoms.astype(np.intp) * 4 + kind)[judged], minlength=4 * self.cohorts.n_atoms).reshape(
-            -1, 4
-        )
+        table = self._by_atom()
         rows = np.stack([table.sum(axis=0), *(table[members].sum(axis=0) for members in self.cohorts.atoms)])
         if not self.cohorts.n_cohorts:
             rows = rows[:1]
@@ -78,6 +82,19 @@ class Discordance:
         columns |= {"both_right": rows[:, 3], "fixed": rows[:, 2], "broken": rows[:, 1], "both_wrong": rows[:, 0]}
         columns |= {"n": rows.sum(axis=1), "is_overall": np.arange(len(rows)) == 0}
         return pd.DataFrame(columns)
+
+    def _by_atom(self) -> npt.NDArray[np.intp]:
+        """Rows that none, the second, the first and both get right, per atom."""
+        if self.pair.bounds[0].classifies:
+            found = self.both.tally
+            atoms, weight = found.cohort, found.rows
+            kind = 2 * (found.y_true == found.first).astype(np.intp) + (found.y_true == found.second)
+        else:
+            judged = self.judged()
+            atoms, weight = self.both.atoms[judged].astype(np.intp), None
+            kind = (2 * self.right(0).astype(np.intp) + self.right(1))[judged]
+        table = np.bincount(atoms * 4 + kind, weight, 4 * self.cohorts.n_atoms)
+        return np.rint(table).astype(np.intp).reshape(-1, 4)
 
     def rows(self, kind: str, cohort: Any = None) -> pd.DataFrame:
         """The rows themselves."""

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dfevals.analyses.compare.aligned import ViewRows
+from dfevals.analyses.compare.aligned import PairedRows, ViewRows, counts
 from dfevals.estimates.delta import FourCells, average_gradient, four_gradients, matrix_gradient
 from dfevals.metrics.estimands import Mean, Rank, SmoothMoments, Through
 from dfevals.metrics.planning import needs_of, pairs_of
@@ -63,14 +63,15 @@ def kind_of(request: Request, n_classes: int, task: str) -> str:
 
 
 def influence(
-    request: Request, rows: ViewRows, j: int, *, weight: Floats | None = None, padded: bool = True
+    request: Request, rows: PairedRows, j: int, *, weight: Floats | None = None, padded: bool = True
 ) -> Influence:
     """Value and influence of one metric of contender j.
 
     Parameters
     ----------
     request : Request
-    rows : ViewRows
+    rows : PairedRows
+        For metrics of cells also the entries of a joint tally.
     j : int
     weight : ndarray, optional
         Weights instead of the rows' own (for resampling).
@@ -78,15 +79,14 @@ def influence(
         For metrics of cells, take the influence with two pseudo-rows spread over the cells, which keeps tests honest
         in small samples.
     """
-    bound = rows.aligned.bounds[0]
-    labels, task = bound.labels, bound.task
+    labels, task = rows.bound.labels, rows.bound.task
     weight = rows.weight if weight is None else weight
     kind = kind_of(request, len(labels), task)
     if kind == "cells":
         found = _cells(request, rows, j, weight, len(labels), task, padded)
-    elif kind == "moments":
+    elif isinstance(rows, ViewRows) and kind == "moments":
         found = _moments(request, rows, j, weight, len(labels), task)
-    elif kind == "scores":
+    elif isinstance(rows, ViewRows) and kind == "scores":
         found = _scores(request, rows, j, weight, labels, task)
     else:
         raise TypeError(f"{request.label} has no influence function")
@@ -123,7 +123,7 @@ def cell_value(request: Request, kind: str, present: Array | None = None) -> Cal
     return average
 
 
-def cell_matrix(rows: ViewRows, j: int, weight: Floats | None, k: int) -> tuple[Floats, npt.NDArray[np.intp]]:
+def cell_matrix(rows: PairedRows, j: int, weight: Floats | None, k: int) -> tuple[Floats, npt.NDArray[np.intp]]:
     """Cells of every cohort (K, K, cohorts), and the cell of every row (y_true · K + y_pred)."""
     cell = rows.y_true(j).astype(np.intp) * k + rows.y_pred(j)
     flat = np.bincount(cell * rows.size + rows.codes, weight, k * k * rows.size)
@@ -131,7 +131,7 @@ def cell_matrix(rows: ViewRows, j: int, weight: Floats | None, k: int) -> tuple[
 
 
 def _cells(
-    request: Request, rows: ViewRows, j: int, weight: Floats | None, k: int, task: str, padded: bool
+    request: Request, rows: PairedRows, j: int, weight: Floats | None, k: int, task: str, padded: bool
 ) -> Influence:
     kind = cell_kind(request, task)
     matrix, cell = cell_matrix(rows, j, weight, k)
@@ -141,7 +141,7 @@ def _cells(
     function = cell_value(request, kind, seen if kind == "macro" else None)
     with np.errstate(divide="ignore", invalid="ignore"):
         value = np.asarray(cell_value(request, kind)(CellView(matrix, view_kind)), float)
-        pseudo = _pseudo_rows(matrix, seen, kind, weight) if padded else np.zeros((1, 1, 1))
+        pseudo = _pseudo_rows(matrix, seen, kind, rows) if padded else np.zeros((1, 1, 1))
         at = matrix + pseudo
         centre = np.asarray(function(CellView(at, view_kind)), float)
         if view_kind == "classes":
@@ -174,11 +174,12 @@ def _average_gradient(request: Request, kind: str, four: FourCells, centre: Floa
     return average_gradient({name: (top[name] - centre * bottom[name]) / total for name in top})
 
 
-def _pseudo_rows(matrix: Floats, seen: Array, kind: str, weight: Floats | None) -> Floats:
+def _pseudo_rows(matrix: Floats, seen: Array, kind: str, rows: PairedRows) -> Floats:
     """Two rows of average weight, spread over the cells (of the classes that occur)."""
     k = len(matrix)
     share = seen[:, None] & seen[None, :] if kind in ("macro", "weighted") else np.ones((k, k, 1), bool)
-    size = 1.0 if weight is None or not weight.size else float((weight**2).sum() / max(weight.sum(), 1e-300))
+    weight, square = rows.weight, rows.square
+    size = 1.0 if weight is None or square is None or not weight.size else square.sum() / max(weight.sum(), 1e-300)
     return np.asarray(2.0 * size * share / np.maximum(share.sum(axis=(0, 1)), 1))
 
 
@@ -277,7 +278,7 @@ def _scores(
     kind, around = rank_kind(request)
     if task == "binary":
         value, out = RankingLayout.of(rows, weight, rows.y_true(j) == 1).influence(rows.score(j), kind)
-        support = rows.counts()
+        support = counts(rows)
     else:
         value, out, support = _class_scores(request, rows, j, weight, len(labels), kind)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -314,7 +315,7 @@ def _class_scores(
             full[used] = moved
         out += importance[rows.codes] * full
     with np.errstate(divide="ignore", invalid="ignore"):
-        return value / total, np.nan_to_num(out / total[rows.codes]), rows.counts()
+        return value / total, np.nan_to_num(out / total[rows.codes]), counts(rows)
 
 
 @dataclass(frozen=True)

@@ -142,7 +142,7 @@ def _cochran(request: Request, rows: ViewRows, k: int) -> tuple[Any, ...] | None
     """Cochran's Q of a rate on all rows, from counts."""
     from scipy.special import chdtrc
 
-    bound = rows.aligned.bounds[0]
+    bound = rows.bound
     if kind_of(request, len(bound.labels), bound.task) != "cells" or not rows.plain:
         return None
     hits = []

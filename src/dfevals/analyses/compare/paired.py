@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dfevals.analyses.compare.aligned import ViewRows
+from dfevals.analyses.compare.aligned import PairedRows, PairView, ViewRows, countable, counts, counts_rows
 from dfevals.analyses.compare.influence import (
     Influence,
     cell_kind,
@@ -49,7 +49,7 @@ TESTS = (*MCNEMAR, "delong", "t", "wilcoxon", "sign-flip", "delta", "bootstrap")
 OF_MEANS = ("t", "wilcoxon", "sign-flip")
 
 
-def paired(request: Request, rows: ViewRows, options: TestOptions) -> Tested:
+def paired(request: Request, pair: PairView, options: TestOptions) -> Tested:
     """Test one metric of the first two contenders in every cohort.
 
     Raises
@@ -57,21 +57,27 @@ def paired(request: Request, rows: ViewRows, options: TestOptions) -> Tested:
     MetricError
         The test asked for does not fit the metric.
     """
-    bound = rows.aligned.bounds[0]
-    kind = kind_of(request, len(bound.labels), bound.task)
+    kind = kind_of(request, len(pair.bound.labels), pair.bound.task)
     plain = replace(request, negated=False)
     if kind == "extremes":
         raise MetricError(f"There is no honest test of {request.label!r}: an extreme value rests on a single row.")
     if options.test == "bootstrap" or kind == "rows":
         _check(options.test, ("bootstrap",), request)
-        found = _bootstrap(plain, rows, options, kind)
+        found = _bootstrap(plain, _drawn_from(pair, kind), options, kind)
     elif kind == "cells":
-        found = _cells(plain, rows, options)
+        found = _cells(plain, pair.joint, options)
     elif kind == "moments":
-        found = _moments(plain, rows, options)
+        found = _moments(plain, pair.rows, options)
     else:
-        found = _ranks(plain, rows, options)
+        found = _ranks(plain, pair.rows, options)
     return found.negated() if request.negated else found
+
+
+def _drawn_from(pair: PairView, kind: str) -> PairedRows:
+    """What a bootstrap draws from: counts where equal rows can be drawn as such, else the rows."""
+    if kind == "cells" and (countable(pair.joint) or pair.joint.cluster is not None):
+        return pair.joint
+    return pair.rows
 
 
 def _check(test: str, allowed: tuple[str, ...], request: Request) -> None:
@@ -84,46 +90,53 @@ def _check(test: str, allowed: tuple[str, ...], request: Request) -> None:
 # Rates
 
 
-def _cells(request: Request, rows: ViewRows, options: TestOptions) -> Tested:
+def _cells(request: Request, rows: PairedRows, options: TestOptions) -> Tested:
     rate = paired_rate(request, rows)
     if rate is None:
         _check(options.test, ("delta", "bootstrap"), request)
         return _by_influence(request, rows, options)
     _check(options.test, (*MCNEMAR, "delta", "bootstrap"), request)
-    if options.test == "delta" or not _counts(rows):
+    if options.test == "delta" or not countable(rows):
         return _by_influence(request, rows, options)
     return _mcnemar(*rate, rows, options)
 
 
-def _counts(rows: ViewRows) -> bool:
-    """Whether rows can be counted: independent, with weight one or repetitions."""
-    return rows.cluster is None and not rows.importance
-
-
-def paired_rate(request: Request, rows: ViewRows) -> tuple[Array, Array, Array] | None:
+def paired_rate(request: Request, rows: PairedRows) -> tuple[Array, Array, Array] | None:
     """For a share whose denominator depends on the labels alone: hit by the first, hit by the second, counted.
 
     Such a share (accuracy, recall, specificity, …) is a rate over the same rows for both models.
     """
-    bound = rows.aligned.bounds[0]
-    k, kind = len(bound.labels), cell_kind(request, bound.task)
-    if kind not in ("binary", "micro"):
+    k, kind = len(rows.bound.labels), cell_kind(request, rows.bound.task)
+    counted = _counted_cells(request, kind, k) if kind in ("binary", "micro") else None
+    if counted is None:
         return None
-    view: Any = kind
-    ones = np.ones((k, k, 1))
-    if not isinstance(request.metric(CellView(ones, view)), Ratio):
+    truth, few = rows.y_true().astype(np.intp), len(counted[0])
+    if few == k:
+        hits = [counted[0].reshape(-1)[truth * k + rows.y_pred(j)] for j in (0, 1)]
+    else:  # one number on the diagonal and one off it
+        hits = [counted[0][0, np.where(truth == rows.y_pred(j), 0, 1)] for j in (0, 1)]
+    return hits[0], hits[1], counted[1][truth if few == k else np.zeros_like(truth)]
+
+
+def _counted_cells(request: Request, kind: Any, k: int) -> tuple[Array, Array] | None:
+    """Cells in the numerator of a share, and the classes in its denominator, if that is all there is to it.
+
+    Many classes are all alike to a share of whole tables, so that three of them show what it counts.
+    """
+    few = min(k, 3)
+    ones = np.ones((few, few, 1))
+    if not isinstance(request.metric(CellView(ones, kind)), Ratio):
         return None
-    num = matrix_gradient(lambda v: request.metric(CellView(v.matrix, view)).num, ones)[..., 0]
-    den = matrix_gradient(lambda v: request.metric(CellView(v.matrix, view)).den, ones)[..., 0]
+    num = matrix_gradient(lambda v: request.metric(CellView(v.matrix, kind)).num, ones)[..., 0]
+    den = matrix_gradient(lambda v: request.metric(CellView(v.matrix, kind)).den, ones)[..., 0]
     zero_one = np.isin(num, (0.0, 1.0)).all() and np.isin(den, (0.0, 1.0)).all()
-    if not zero_one or (den != den[:, :1]).any():
+    alike = few == k or all(len({*v[np.eye(few) == side]}) == 1 for v in (num, den) for side in (0, 1))
+    if not zero_one or not alike or (den != den[:, :1]).any():
         return None
-    truth = rows.y_true().astype(np.intp)
-    hits = [(num == 1).reshape(-1)[truth * k + rows.y_pred(j)] for j in (0, 1)]
-    return hits[0], hits[1], (den[:, 0] == 1)[truth]
+    return num == 1, den[:, 0] == 1
 
 
-def _mcnemar(hit_a: Array, hit_b: Array, counted: Array, rows: ViewRows, options: TestOptions) -> Tested:
+def _mcnemar(hit_a: Array, hit_b: Array, counted: Array, rows: PairedRows, options: TestOptions) -> Tested:
     joint, weight = rows.codes * 4 + 2 * hit_a + hit_b, rows.weight
     if not counted.all():
         joint, weight = joint[counted], None if weight is None else weight[counted]
@@ -157,7 +170,7 @@ def _mcnemar(hit_a: Array, hit_b: Array, counted: Array, rows: ViewRows, options
 
 
 def _moments(request: Request, rows: ViewRows, options: TestOptions) -> Tested:
-    bound = rows.aligned.bounds[0]
+    bound = rows.bound
     k, task = len(bound.labels), bound.task
     need = needs_of(request.metric, k, task)[0][0]
     assert isinstance(need, Moments)
@@ -175,7 +188,7 @@ def _moments(request: Request, rows: ViewRows, options: TestOptions) -> Tested:
     if (
         isinstance(estimand, Mean)
         and estimand.proportion
-        and _counts(rows)
+        and countable(rows)
         and options.test not in (*OF_MEANS, "delta")
     ):
         _check(options.test, (*MCNEMAR, *OF_MEANS, "delta", "bootstrap"), request)
@@ -217,7 +230,7 @@ def _without(rows: ViewRows, good: Array) -> ViewRows:
 
 def _mean(a: Floats, b: Floats, rows: ViewRows, options: TestOptions) -> Tested:
     """Paired t from moments of the differences, or a distribution-free test by name, cohort by cohort."""
-    n = rows.counts()
+    n = counts(rows)
     with np.errstate(divide="ignore", invalid="ignore"):
         value_a, value_b = (np.bincount(rows.codes, x, rows.size) / n for x in (a, b))
         gap, _ = differences_of(a, b)
@@ -276,7 +289,7 @@ def _ranks(request: Request, rows: ViewRows, options: TestOptions) -> Tested:
     kind, around = rank_kind(request)
     if kind not in ("roc_auc", "average_precision", "ks"):
         raise MetricError(f"There is no paired test of {request.label!r} yet. Use test='bootstrap'.")
-    area = kind == "roc_auc" and rows.aligned.bounds[0].task == "binary"
+    area = kind == "roc_auc" and rows.bound.task == "binary"
     _check(options.test, ("delong", "delta", "bootstrap") if area else ("delta", "bootstrap"), request)
     few = _few_of_a_class(rows, FEW_ROWS)
     if not (area and rows.plain) or options.test == "delta":
@@ -294,7 +307,7 @@ def _ranks(request: Request, rows: ViewRows, options: TestOptions) -> Tested:
         slope * np.asarray(test.ci_high),
         np.asarray(test.statistic),
         np.asarray(test.p_value),
-        rows.counts(),
+        counts(rows),
         test.method,
         slope * (np.asarray(test.ci_high) - test.ci_low) / (2 * normal_quantile(options.level)),
         np.full(rows.size, np.inf),
@@ -303,19 +316,19 @@ def _ranks(request: Request, rows: ViewRows, options: TestOptions) -> Tested:
     )
 
 
-def _few_of_a_class(rows: ViewRows, least: int) -> npt.NDArray[np.bool_]:
+def _few_of_a_class(rows: PairedRows, least: int) -> npt.NDArray[np.bool_]:
     """Cohorts with fewer than `least` rows of a class that occurs, or of one class only."""
-    truth = rows.y_true().astype(np.intp)
-    k = len(rows.aligned.bounds[0].labels)
-    counts = np.bincount(truth * rows.size + rows.codes, minlength=k * rows.size).reshape(k, rows.size)
-    few = ((counts > 0) & (counts < least)).any(axis=0)
-    return few | ((counts > 0).sum(axis=0) < 2)
+    k = len(rows.bound.labels)
+    place = rows.y_true().astype(np.intp) * rows.size + rows.codes
+    table = np.bincount(place, rows.count, k * rows.size).reshape(k, rows.size)
+    few = ((table > 0) & (table < least)).any(axis=0)
+    return few | ((table > 0).sum(axis=0) < 2)
 
 
 # Everything else
 
 
-def _by_influence(request: Request, rows: ViewRows, options: TestOptions) -> Tested:
+def _by_influence(request: Request, rows: PairedRows, options: TestOptions) -> Tested:
     """Difference of two influences: plain, weighted or summed within clusters (Liang and Zeger 1986)."""
     a, b = influence(request, rows, 0), influence(request, rows, 1)
     variance, df, method = influence_variance(a.rows - b.rows, rows, (a.rows != 0) | (b.rows != 0))
@@ -330,7 +343,7 @@ def _by_influence(request: Request, rows: ViewRows, options: TestOptions) -> Tes
         p = np.where(same, 1.0, _two_sided(statistic, df))
     gap = a.value - b.value
     few = (df + 1 < FEW_ROWS) | (np.minimum(a.support, b.support) < FEW_OF_A_CLASS)
-    if rows.aligned.bounds[0].classifies:
+    if rows.bound.classifies:
         few = few | _few_of_a_class(rows, FEW_OF_A_CLASS)
     masks = [(~defined, _reason(a, b)), (same, "no row tells the models apart")]
     return Tested(
@@ -354,7 +367,7 @@ def _reason(a: Influence, b: Influence) -> str:
     return a.reason or b.reason or "not defined"
 
 
-def influence_variance(moved: Floats, rows: ViewRows, counted: Any = None) -> tuple[Floats, Floats, str]:
+def influence_variance(moved: Floats, rows: PairedRows, counted: Any = None) -> tuple[Floats, Floats, str]:
     """Variance of Σ w · influence per cohort, its degrees of freedom, and what the method is called.
 
     Clusters without a row that the metric counts (`counted`) give no degree of freedom.
@@ -366,15 +379,12 @@ def influence_variance(moved: Floats, rows: ViewRows, counted: Any = None) -> tu
             values = moved if weight is None else moved * weight
             squares, groups = clustered_sums(values[part], rows.codes[part], cluster[part], rows.size)
             return np.where(groups > 1, squares * groups / (groups - 1), np.nan), groups - 1, "delta, cluster-robust"
-        if weight is None:
-            n = rows.counts()
-            squares = np.asarray(np.bincount(rows.codes, moved**2, rows.size), float)
-            return np.where(n > 1, squares * n / (n - 1), np.nan), n - 1, "delta"
-        power = weight**2 if rows.importance else weight
-        total, square = (np.bincount(rows.codes, x, rows.size) for x in (weight, power))
-        n = total**2 / square
-        squares = np.asarray(np.bincount(rows.codes, moved**2 * power, rows.size), float)
-        return np.where(n > 1, squares * n / (n - 1), np.nan), n - 1, "delta, weighted"
+        square = rows.square
+        total, power = (np.bincount(rows.codes, x, rows.size) for x in (weight, square))
+        n = total**2 / power
+        sums = np.bincount(rows.codes, moved**2 if square is None else moved**2 * square, rows.size)
+        name = "delta" if counts_rows(rows.bound) else "delta, weighted"
+        return np.where(n > 1, sums * n / (n - 1), np.nan), n - 1, name
 
 
 def _two_sided(statistic: Floats, df: Floats) -> Floats:
@@ -386,14 +396,16 @@ def _two_sided(statistic: Floats, df: Floats) -> Floats:
 # Bootstrap
 
 
-def _bootstrap(request: Request, rows: ViewRows, options: TestOptions, kind: str) -> Tested:
+def _bootstrap(request: Request, rows: PairedRows, options: TestOptions, kind: str) -> Tested:
     """Paired bootstrap: rows (or clusters) drawn once for both models, percentile interval, p by its inversion."""
     from dfevals.estimates.bootstrap import percentiles
 
-    values = _row_values if kind == "rows" else _influence_values
-    evaluate = values(request, rows)
+    if kind == "rows" and isinstance(rows, ViewRows):
+        evaluate = _row_values(request, rows)
+    else:
+        evaluate = _influence_values(request, rows)
     value_a, value_b = evaluate(None)
-    drawn = np.array([np.subtract(*evaluate(draw)) for draw in _draws(rows, options)])
+    drawn = np.array([np.subtract(*evaluate(draw)) for draw in _draws(rows, options, kind)])
     low, high = percentiles(drawn, options.level)
     gap = value_a - value_b
     known = (~np.isnan(drawn)).sum(axis=0)
@@ -403,7 +415,7 @@ def _bootstrap(request: Request, rows: ViewRows, options: TestOptions, kind: str
         )
         p = np.where(np.isnan(gap) | (known == 0), np.nan, np.minimum(2 * np.minimum(above, below), 1.0))
         spread = np.sqrt(np.nanvar(drawn, axis=0)) if known.all() else np.full(rows.size, np.nan)
-    n = rows.counts()
+    n = counts(rows)
     masks: list[tuple[npt.NDArray[np.bool_], str]] = [(np.isnan(gap), "not defined on these rows")]
     if rows.cluster is not None and kind != "rows":
         masks.append((~np.isnan(gap), "clusters are resampled"))
@@ -413,25 +425,25 @@ def _bootstrap(request: Request, rows: ViewRows, options: TestOptions, kind: str
     )  # fmt: skip
 
 
-def _draws(rows: ViewRows, options: TestOptions) -> Any:
-    """How often each row is drawn, one array per resample."""
-    from dfevals.estimates.bootstrap import row_weights
+def _draws(rows: PairedRows, options: TestOptions, kind: str) -> Any:
+    """Weights of the rows, one array per resample; for metrics of the rows themselves how often each is drawn."""
+    from dfevals.estimates.bootstrap import resampled
 
     rng = generator(options.random_state)
     order = np.argsort(rows.codes, kind="stable")
     codes, cluster = rows.codes[order], rows.cluster
+    weighted = kind != "rows" and rows.weight is not None
+    base = rows.weight[order] if weighted and rows.weight is not None else np.ones(len(order))
+    cluster = None if cluster is None else cluster[order]
     for _ in range(options.n_resamples):
         weight = np.empty(len(order))
-        weight[order] = row_weights(codes, rows.size, rng, None if cluster is None else cluster[order])
+        weight[order] = resampled(codes, rows.size, rng, base, cluster, weighted and rows.count is not None)
         yield weight
 
 
-def _influence_values(request: Request, rows: ViewRows) -> Callable[[Floats | None], tuple[Floats, Floats]]:
-    base = rows.weight
-
+def _influence_values(request: Request, rows: PairedRows) -> Callable[[Floats | None], tuple[Floats, Floats]]:
     def evaluate(draw: Floats | None) -> tuple[Floats, Floats]:
-        weight = base if draw is None else draw if base is None else draw * base
-        found = [influence(request, rows, j, weight=weight, padded=False).value for j in (0, 1)]
+        found = [influence(request, rows, j, weight=draw, padded=False).value for j in (0, 1)]
         return found[0], found[1]
 
     return evaluate

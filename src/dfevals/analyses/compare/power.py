@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from dfevals import render
-from dfevals.analyses.compare.aligned import Aligned, ViewRows, align, chosen, contenders
+from dfevals.analyses.compare.aligned import Pair, align, chosen, contenders
 from dfevals.analyses.compare.influence import kind_of
 from dfevals.analyses.compare.paired import paired, paired_rate
 from dfevals.cohorts import Cohorts
@@ -111,7 +111,8 @@ def power(
         parts = [_unpaired(bound, cohorts, request, sides) for request in requests]
         why = f"Unpaired plan ({rows}): as many rows of another model or release as there are here."
     else:
-        parts = [_paired(rows, cohorts, request) for request in requests]
+        pair = Pair(rows, cohorts)
+        parts = [_paired(pair, request) for request in requests]
         why = "Paired plan: both models are judged on the same rows."
     frame = pd.concat(
         [
@@ -138,38 +139,35 @@ def power(
     return result
 
 
-def _paired(rows: Aligned, cohorts: Cohorts, request: Request) -> dict[str, Any]:
+def _paired(pair: Pair, request: Request) -> dict[str, Any]:
     """Observed difference, discordance (rates) or spread of the difference, and design effect of every cohort."""
-    size = cohorts.n_cohorts + 1
+    size = pair.cohorts.n_cohorts + 1
     out: dict[str, Any] = {
         key: np.full(size, np.nan) for key in ("n", "gap", "sd", "plain_sd", "discordance", "counted")
     }
-    atoms = rows.codes(cohorts.codes)
     out["few"], out["paired"] = np.zeros(size, bool), True
-    for view in views_of(cohorts):
-        if not len(view.cohorts):
-            continue
-        part = ViewRows.of_view(rows, atoms, view.positions, len(view.cohorts))
-        n = part.counts()
-        tested = paired(request, part, TestOptions())
-        out["n"][view.cohorts], out["gap"][view.cohorts] = n, tested.gap
-        out["few"][view.cohorts] = (n < FEW_ROWS) | np.isnan(tested.gap)
+    bound = pair.aligned.bounds[0]
+    cells = kind_of(request, len(bound.labels), bound.task) == "cells"
+    for at, view in pair.views():
+        tested = paired(request, view, TestOptions())
+        n = view.counts()
+        out["n"][at], out["gap"][at] = n, tested.gap
+        out["few"][at] = (n < FEW_ROWS) | np.isnan(tested.gap)
         with np.errstate(invalid="ignore"):
-            out["sd"][view.cohorts] = tested.se * np.sqrt(n)
-        bound = rows.bounds[0]
-        rate = None
-        if kind_of(request, len(bound.labels), bound.task) == "cells":
-            rate = paired_rate(request, part)
+            out["sd"][at] = tested.se * np.sqrt(n)
+        rate = paired_rate(request, view.joint) if cells else None
         if rate is not None:
             hit_a, hit_b, counted = rate
+            rows = view.joint
+            among, different = (
+                np.bincount(rows.codes[part], rows.count[part], rows.size)
+                for part in (counted, counted & (hit_a != hit_b))
+            )
             with np.errstate(divide="ignore", invalid="ignore"):
-                among = np.bincount(part.codes[counted], minlength=part.size).astype(float)
-                different = np.bincount(part.codes[counted & (hit_a != hit_b)], minlength=part.size)
-                out["discordance"][view.cohorts], out["counted"][view.cohorts] = different / among, among
-                gap = tested.gap
+                out["discordance"][at], out["counted"][at] = different / among, among
                 # spread that independent rows would have, for the design effect
-                out["plain_sd"][view.cohorts] = np.sqrt(np.maximum(different / among - gap**2, 0) / among * n)
-    out["clustered"] = rows.bounds[0].cluster is not None
+                out["plain_sd"][at] = np.sqrt(np.maximum(different / among - tested.gap**2, 0) / among * n)
+    out["clustered"] = bound.cluster is not None
     return out
 
 

@@ -170,6 +170,17 @@ class _Losses:
     size: int
     sign: float
     unjudged: int  # rows on which a model has no value
+    clustered: bool
+
+    def by_group(self) -> tuple[Array, Array, Floats, Floats]:
+        """Cohort and number of every group within a cohort, its weighted sums per model, and its weight."""
+        if not self.clustered:
+            return self.code, self.group, self.value * self.weight, self.weight
+        width = int(self.group.max(initial=0)) + 1
+        pair, inverse = np.unique(self.code.astype(np.int64) * width + self.group, return_inverse=True)
+        sums: Any = np.stack([np.bincount(inverse, v * self.weight, len(pair)) for v in self.value])
+        weight = np.asarray(np.bincount(inverse, self.weight, len(pair)), float)
+        return pair // width, pair % width, sums, weight
 
 
 def route(
@@ -266,7 +277,8 @@ def _losses(request: Request, rows: Aligned, cohorts: Cohorts) -> _Losses:
     weight = np.ones(len(atoms)) if view.weight is None else np.asarray(view.weight)
     group = np.arange(len(atoms)) if view.cluster is None else view.cluster
     table = np.stack(values)[:, counted]
-    return _Losses(sign * table, atoms[counted], group[counted], weight[counted], cohorts.n_cohorts, sign, unjudged)
+    parts = (atoms[counted], group[counted], weight[counted], cohorts.n_cohorts)
+    return _Losses(sign * table, *parts, sign, unjudged, view.cluster is not None)
 
 
 def _single(view: ViewRows, j: int) -> ViewRows:
@@ -297,13 +309,9 @@ class _Sums:
     @classmethod
     def of(cls, losses: _Losses, part: Array | None, parts: int) -> _Sums:
         """Sums by part (of whole groups) and cohort."""
-        width = int(losses.group.max(initial=0)) + 1
-        pair, inverse = np.unique(losses.code.astype(np.int64) * width + losses.group, return_inverse=True)
-        cohort, group = pair // width, pair % width
-        own = np.zeros(len(pair), np.int64) if part is None else part[group]
+        cohort, group, sums, weight = losses.by_group()
+        own = np.zeros(len(group), np.int64) if part is None else part[group]
         at, size = own * losses.size + cohort, parts * losses.size
-        sums = np.stack([np.bincount(inverse, v * losses.weight, len(pair)) for v in losses.value])
-        weight = np.asarray(np.bincount(inverse, losses.weight, len(pair)), float)
 
         def add(x: Floats) -> Floats:
             return np.asarray(np.bincount(at, x, size), float).reshape(parts, losses.size)
@@ -315,7 +323,7 @@ class _Sums:
             np.stack([add(v * weight) for v in sums]),
             add(weight**2),
             add(weight),
-            add(np.ones(len(pair))),
+            add(np.ones(len(group))),
         )
 
     def without(self, part: int) -> _Sums:
@@ -402,7 +410,7 @@ def _gain(
         return dict.fromkeys(("value_default", "value_routed", "gain", "ci_low", "ci_high", "p_value"), float("nan"))
     mean = gap.sum() / total
     centred = np.bincount(losses.group, gap - mean * losses.weight, n_groups)
-    groups = len(np.unique(losses.group))
+    groups = np.count_nonzero(np.bincount(losses.group))
     se = float(np.sqrt((centred**2).sum() * groups / max(groups - 1, 1)) / total)
     half = float(t_quantile(level, groups - 1)) * se
     value = float((losses.value[whole] * losses.weight).sum() / total)
