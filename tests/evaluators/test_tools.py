@@ -75,9 +75,7 @@ def test_every_format_is_the_same_call(written: object) -> None:
     assert ToolArgumentAccuracy().evaluate(tool_calls=written, expected_tool_calls=PLAIN).passed
 
 
-@pytest.mark.parametrize(
-    "written", ["", "I cannot do that.", "{}", "[1]", "3", "__import__('os').system(1)", "f(1)", 7]
-)
+@pytest.mark.parametrize("written", ["", "I cannot do that.", "{}", "[1]", "3", "__import__('os').system(1)", "f(1)"])
 def test_what_is_no_call_scores_0_and_is_no_error(written: object) -> None:
     with pytest.raises(MalformedCall):
         parse_calls(written)
@@ -212,6 +210,29 @@ def test_declared_types_are_checked_when_the_definitions_are_given() -> None:
     assert "declared integer" in check.evaluate(tool_calls="[f(n=4.0, x=1)]", schema=json.dumps(tools), **roles).reason
     assert "x is missing" in check.evaluate(tool_calls="[f(n=4)]", schema=tools, **roles).reason
     assert check.evaluate(tool_calls="[f(n=4)]", **roles).passed
+
+
+TOOL = {"name": "f", "parameters": {"type": "OBJECT", "properties": {"n": {"type": "INTEGER"}}, "required": ["n"]}}
+BODY = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+
+
+@pytest.mark.parametrize(
+    "tools",
+    [
+        TOOL,
+        [{"functionDeclarations": [TOOL]}],
+        {"tools": [{"toolSpec": {"name": "f", "inputSchema": {"json": BODY}}}]},
+        [{"name": "f", "input_schema": BODY}],
+        [{"name": "f", "inputSchema": {**BODY, "required": np.array(["n"])}}],
+    ],
+    ids=["plain", "gemini", "bedrock", "anthropic", "mcp"],
+)
+def test_definitions_of_every_provider_say_types_and_what_is_required(tools: object) -> None:
+    expected = [{"name": "f", "arguments": {"n": {"any_of": [4], "optional": True}}}]
+    check = ToolArgumentAccuracy(expected_tool_calls=expected)
+    assert "declared" in check.evaluate(tool_calls="[f(n=4.0)]", schema=tools, expected_tool_calls=expected).reason
+    assert "n is missing" in check.evaluate(tool_calls="[f()]", schema=tools, expected_tool_calls=expected).reason
+    assert check.evaluate(tool_calls="[f(n=4)]", schema=tools, expected_tool_calls=expected).passed
 
 
 def test_gold_answers_of_the_leaderboard() -> None:

@@ -20,7 +20,7 @@ ROLES: Mapping[str, str] = {
     "prompt": "what it was asked (text)",
     "context": "what it was given to rely on (text or list of texts)",
     "reference": "a right answer (text, number, or list of right answers)",
-    "tool_calls": "calls made (list or text; OpenAI, Anthropic or plain format)",
+    "tool_calls": "calls made (list or text; the format of any usual provider, or plain)",
     "expected_tool_calls": "calls that were right",
     "schema": "JSON Schema, or the definitions of the tools",
     "trajectory": "steps taken, in order",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -13,23 +13,25 @@ from dfevals.evaluators.tool_calls import (
     MalformedCall,
     argument_matches,
     expected_calls,
+    given_arguments,
     is_choice,
     is_left_out,
+    made_calls,
     may_miss,
-    parse_calls,
 )
 from dfevals.evaluators.values import parse_json, plain, show
 
 __all__ = ["ToolArgumentAccuracy", "ToolSelectionAccuracy"]
 
-_FORMATS = "OpenAI, Anthropic, Gemini and plain formats, as lists or texts"
+_FORMATS = "OpenAI, Anthropic, Gemini, Bedrock, Mistral, Cohere, Inspect and plain formats, as lists or texts"
 
 
 class ToolSelectionAccuracy(Evaluator):
     """Share of the tools that were called and should have been, among all that were called or should have been.
 
     Score in [0, 1]: the multiset intersection of the names over their union (with `ordered`, the places that agree over
-    the longer list). No call where none was expected scores 1. Calls that cannot be read score 0.
+    the longer list). No call where none was expected scores 1. A text that is no
+    call scores 0; a record whose form is not known is an error of the evaluation.
 
     Parameters
     ----------
@@ -53,6 +55,7 @@ class ToolSelectionAccuracy(Evaluator):
         accuracy=f"Exact by construction; reads {_FORMATS}.",
         family="structured",
     )
+    version: ClassVar[int] = 2
 
     def __init__(self, *, ordered: bool = False, **common: Any) -> None:
         super().__init__(settings={"ordered": ordered}, **common)
@@ -61,7 +64,7 @@ class ToolSelectionAccuracy(Evaluator):
     def _evaluate(self, tool_calls: object, expected_tool_calls: object) -> Evaluated:
         expected = [call.name for call in expected_calls(expected_tool_calls)]
         try:
-            given = [call.name for call in parse_calls(tool_calls)]
+            given = [call.name for call in made_calls("tool_calls", tool_calls)]
         except MalformedCall as problem:
             return Evaluated(0.0, None, str(problem))
         if not expected and not given:
@@ -124,6 +127,7 @@ class ToolArgumentAccuracy(Evaluator):
         f"wrong calls made from its 1,000 gold answers (99.8 % with the tools' definitions); reads {_FORMATS}.",
         family="structured",
     )
+    version: ClassVar[int] = 2
 
     def __init__(
         self, *, ordered: bool = False, exact: bool = False, extra_arguments: bool = False, **common: Any
@@ -136,7 +140,7 @@ class ToolArgumentAccuracy(Evaluator):
         expected = expected_calls(expected_tool_calls)
         tools = {} if schema is None else definitions(schema)
         try:
-            given = parse_calls(tool_calls)
+            given = made_calls("tool_calls", tool_calls)
         except MalformedCall as problem:
             return Evaluated(0.0, None, str(problem))
         if not expected and not given:
@@ -184,7 +188,7 @@ class ToolArgumentAccuracy(Evaluator):
         """Share of right arguments of a call, and what is wrong."""
         if expected.arguments is None:
             return 1.0, []
-        wanted, made = expected.arguments, given.arguments or {}
+        wanted, made = expected.arguments, given_arguments(expected, given)
         right, total, problems = 0, 0, []
         tool = tools.get(given.name, _UNKNOWN)
         for key, value in wanted.items():
@@ -233,36 +237,47 @@ class Definition:
     required: frozenset[str]
 
 
+_AROUND_TOOLS = ("function", "toolSpec", "functionDeclarations", "function_declarations", "tools")
+_BODIES = ("parameters", "input_schema", "inputSchema", "parametersJsonSchema")
 _UNKNOWN = Definition({}, frozenset())
 
 
 def definitions(schema: object) -> dict[str, Definition]:
-    """Declared arguments of each tool, from OpenAI, Anthropic, MCP or plain definitions.
+    """Declared arguments of each tool, from OpenAI, Anthropic, Gemini, Bedrock, MCP or plain definitions.
+
+    What defines no tool is left aside, since a column `schema` may hold the schema of the response.
 
     Examples
     --------
     >>> definitions([{"name": "f", "parameters": {"properties": {"a": {"type": "integer"}}}}])["f"].types
     {'a': 'integer'}
     """
-    parsed = parse_json("schema", schema)
-    found: dict[str, Definition] = {}
-    for item in parsed if isinstance(parsed, list) else [parsed]:
-        if not isinstance(item, Mapping):
-            continue
-        tool = item["function"] if isinstance(item.get("function"), Mapping) else item
-        body = next((tool[key] for key in ("parameters", "input_schema", "inputSchema") if key in tool), None)
-        if not isinstance(body, Mapping) or not isinstance(tool.get("name"), str):
-            continue
-        properties, required = body.get("properties"), body.get("required")
-        types = {
-            str(key): str(value["type"])
-            for key, value in (properties.items() if isinstance(properties, Mapping) else ())
-            if isinstance(value, Mapping) and isinstance(value.get("type"), str)
-        }
-        found[tool["name"]] = Definition(
-            types, frozenset(map(str, required)) if isinstance(required, list) else frozenset()
-        )
-    return found
+    return dict(_definitions(parse_json("schema", schema)))
+
+
+def _definitions(given: Any) -> Iterator[tuple[str, Definition]]:
+    if isinstance(given, list):
+        for item in given:
+            yield from _definitions(item)
+    if not isinstance(given, Mapping):
+        return
+    inner = next((given[key] for key in _AROUND_TOOLS if isinstance(given.get(key), list | Mapping)), None)
+    if inner is not None:
+        yield from _definitions(inner)
+    elif isinstance(given.get("name"), str):
+        yield given["name"], _definition(given)
+
+
+def _definition(tool: Mapping[str, Any]) -> Definition:
+    body: Mapping[str, Any] = next((tool[key] for key in _BODIES if isinstance(tool.get(key), Mapping)), {})
+    body = body["json"] if isinstance(body.get("json"), Mapping) else body  # of Bedrock
+    properties, required = body.get("properties"), body.get("required")
+    types = {
+        str(key): value["type"]
+        for key, value in (properties.items() if isinstance(properties, Mapping) else ())
+        if isinstance(value, Mapping) and isinstance(value.get("type"), str)
+    }
+    return Definition(types, frozenset(map(str, required)) if isinstance(required, list) else frozenset())
 
 
 _TYPES: Mapping[str, tuple[type, ...]] = {

@@ -7,8 +7,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from dfevals.evaluators.protocol import Evaluated, Evaluator, EvaluatorRecord
-from dfevals.evaluators.tool_calls import Call, MalformedCall, argument_matches, expected_calls, may_miss, parse_calls
-from dfevals.evaluators.values import parse_json
+from dfevals.evaluators.tool_calls import (
+    Call,
+    MalformedCall,
+    argument_matches,
+    expected_calls,
+    given_arguments,
+    made_calls,
+    may_miss,
+)
+from dfevals.evaluators.values import parse_json, text
 from dfevals.exceptions import DataError, check_choice
 
 __all__ = ["TaskCompletion", "TrajectoryMatch"]
@@ -55,6 +63,7 @@ class TrajectoryMatch(Evaluator):
         accuracy="Exact by construction.",
         family="structured",
     )
+    version: ClassVar[int] = 2
 
     def __init__(self, *, mode: str = "exact", arguments: bool = True, exact: bool = False, **common: Any) -> None:
         check_choice("mode", mode, _MODES, DataError)
@@ -64,7 +73,7 @@ class TrajectoryMatch(Evaluator):
     def _evaluate(self, **values: Any) -> Evaluated:
         expected = expected_calls(values.get("expected_tool_calls", values.get("reference")))
         try:
-            taken = parse_calls(values.get("trajectory", values.get("tool_calls")))
+            taken = made_calls("trajectory", values.get("trajectory", values.get("tool_calls")))
         except MalformedCall as problem:
             return Evaluated(0.0, None, str(problem))
         if self.mode in ("exact", "in_order"):
@@ -137,10 +146,12 @@ class TaskCompletion(Evaluator):
         measures="Share of the expected final state reached, or of the expected actions taken.",
         roles=("tool_calls|trajectory|response", "expected_tool_calls|reference"),
         weaknesses="Judges actions by their arguments, not by their effect; what was said to the user is not seen.",
-        accuracy="Agrees with the published reward on 93.5 % of 200 TauBench airline traces (extra='forbid', reading calls "
-        "harmless): sensitivity .88, specificity .97.",
+        accuracy="Agrees with the published reward on 93.5 % of 200 TauBench airline traces (extra='forbid', harmless: the "
+        "calls that read and transfer_to_human_agents): sensitivity .88, specificity .97. With the calls that read alone "
+        "harmless on 74 % (.42, .97); as it is by default on 77 % (.68, .84).",
         family="structured",
     )
+    version: ClassVar[int] = 2
 
     def __init__(
         self, *, extra: str = "allow", harmless: Sequence[str] = (), exact: bool = False, **common: Any
@@ -152,12 +163,22 @@ class TaskCompletion(Evaluator):
     def _evaluate(self, **values: Any) -> Evaluated:
         if "expected_tool_calls" in values:
             return self._by_actions(values)
+        if not {"response", "trajectory"} & set(values):
+            raise DataError("the final state is missing; with reference=, response= holds it.")
         return self._by_state(values.get("response", values.get("trajectory")), values["reference"])
+
+    def sources(self, columns: Sequence[object]) -> dict[str, object]:
+        """Which column each role is read from: with `reference` the final state is the response, also beside calls."""
+        found = super().sources(columns)
+        by_state = "expected_tool_calls" not in {*found, *self.constants}
+        if by_state and "response" in columns and not {"response", "trajectory"} & {*self.columns, *self.constants}:
+            found["response"] = "response"
+        return found
 
     def _by_actions(self, values: Mapping[str, Any]) -> Evaluated:
         expected = [call for call in expected_calls(values["expected_tool_calls"]) if not self._is_harmless(call)]
         try:
-            made = parse_calls(values.get("tool_calls", values.get("trajectory", values.get("response"))))
+            made = made_calls("tool_calls", values.get("tool_calls", values.get("trajectory", values.get("response"))))
         except MalformedCall as problem:
             return Evaluated(0.0, None, str(problem))
         made = [call for call in made if not self._is_harmless(call)]
@@ -176,10 +197,13 @@ class TaskCompletion(Evaluator):
         wanted = parse_json("reference", expected)
         if not isinstance(wanted, Mapping):
             raise DataError("reference must be a mapping: the expected final state.")
-        try:
+        if isinstance(state, str | bytes):
+            try:
+                reached = parse_json("response", text("response", state))
+            except DataError as problem:
+                return Evaluated(0.0, None, str(problem))
+        else:
             reached = parse_json("response", state)
-        except DataError as problem:
-            return Evaluated(0.0, None, str(problem))
         total, problems = _compare_states(wanted, reached, "$", self.exact)
         score = (total - len(problems)) / total if total else 1.0
         return Evaluated(score, None, "; ".join(problems[:5]) or f"all {total} expected values reached")
@@ -190,8 +214,8 @@ def _compare_states(wanted: Mapping[str, Any], reached: object, path: str, exact
     total, problems = 0, []
     for key, value in wanted.items():
         place = f"{path}.{key}"
-        there = isinstance(reached, Mapping) and key in reached
-        found = reached[key] if isinstance(reached, Mapping) and there else None
+        there = isinstance(reached, Mapping) and (key in reached or value is None)
+        found = reached.get(key) if isinstance(reached, Mapping) else None
         if isinstance(value, Mapping) and "any_of" not in value:
             inner, wrong = _compare_states(value, found, place, exact)
             total += inner
@@ -211,7 +235,7 @@ def same_call(expected: Call, made: Call, *, arguments: bool = True, exact: bool
         return False
     if not arguments or expected.arguments is None:
         return True
-    given = made.arguments or {}
+    given = given_arguments(expected, made)
     if any(key not in expected.arguments for key in given):
         return False
     return all(

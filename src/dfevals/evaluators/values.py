@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +16,7 @@ from dfevals.exceptions import DataError
 __all__ = [
     "is_missing",
     "json_text",
+    "nested",
     "parse_json",
     "passages",
     "plain",
@@ -22,8 +24,15 @@ __all__ = [
     "text",
     "text_column",
     "texts",
+    "unfenced",
     "whole_characters",
 ]
+
+_LINE_END = r"(?:\r\n|\n|\r)"
+_OPENING = re.compile(
+    rf"(?:[ \t]*+{_LINE_END})*+ {{0,3}}(?P<marks>`{{3,}}+(?=[^`\r\n]*+[\r\n])|~{{3,}}+)[^\r\n]*+{_LINE_END}"
+)
+_CLOSING = re.compile(rf"(?:\A|{_LINE_END}) {{0,3}}(?P<marks>`{{3,}}+|~{{3,}}+)[ \t]*+(?=[\r\n]|\Z)")
 
 
 def is_missing(value: object) -> bool:
@@ -52,6 +61,46 @@ def plain(value: object) -> Any:
     if isinstance(value, tuple):
         return [plain(item) for item in value]
     return value
+
+
+def nested(value: object) -> Any:
+    """The same value without numpy and tuples at any depth, as JSON has it: what a column read from Parquet holds.
+
+    Parquet writes null into lists of numbers as NaN, so a NaN inside an array is null again.
+
+    Examples
+    --------
+    >>> nested({"a": np.array([1, 2]), "b": (np.float64(0.5), np.array([1.0, np.nan]))})
+    {'a': [1, 2], 'b': [0.5, [1.0, None]]}
+    """
+    if isinstance(value, Mapping):
+        return {key: nested(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray):
+        items = value.tolist()
+        return [None if is_missing(item) else nested(item) for item in items] if value.ndim else nested(items)
+    if isinstance(value, list | tuple):
+        return [nested(item) for item in value]
+    if value is pd.NA or value is pd.NaT:
+        return None
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def unfenced(value: str) -> str:
+    """The inside of a text that is one Markdown code fence, as CommonMark reads it; any other text as it is.
+
+    Examples
+    --------
+    >>> unfenced("```json \\r\\n[1]\\r\\n```"), unfenced("~~~\\n[1]\\n"), unfenced("no fence")
+    ('[1]', '[1]\\n', 'no fence')
+    """
+    opening = _OPENING.match(value)
+    if opening is None:
+        return value
+    rest, marks = value[opening.end() :], opening["marks"]
+    closing = next((found for found in _CLOSING.finditer(rest) if found["marks"].startswith(marks)), None)
+    if closing is None:  # a fence without its end goes on to the end of the text
+        return rest
+    return rest[: closing.start()] if not rest[closing.end() :].strip() else value
 
 
 def json_text(value: object) -> str:
@@ -156,7 +205,7 @@ def parse_json(role: str, value: object) -> Any:
     DataError
         When the cell is missing, is no JSON, or holds another kind of value.
     """
-    value = plain(value)
+    value = nested(value)
     if isinstance(value, Mapping | list | bool):
         return value
     found = text(role, value)
@@ -166,8 +215,3 @@ def parse_json(role: str, value: object) -> Any:
         raise DataError(f"{role} is nested too deeply to be read.") from None
     except ValueError as error:
         raise DataError(f"{role} is not valid JSON: {error}.") from None
-
-
-def is_sequence(value: object) -> bool:
-    """Whether a value is a list of things rather than a text or a record."""
-    return isinstance(value, Sequence | np.ndarray) and not isinstance(value, str | bytes)
