@@ -49,7 +49,7 @@ _NEVER_NAMES = {
 _HOSTED = re.compile(
     r"(web_search|file_search|computer|code_interpreter|image_generation|(?:local_)?shell|apply_patch)_call"
 )
-_TAGGED = re.compile(r"<tool_call>(.*?)</tool_call>", re.DOTALL)
+_OPEN, _CLOSE = "<tool_call>", "</tool_call>"
 _MARKED = re.compile(r"\s*(?:\[TOOL_CALLS\]|<\|python_tag\|>)\s*")
 _DECODER = json.JSONDecoder()
 _BETWEEN_OBJECTS = re.compile(r"\s*+(?:\Z|[;,]?\s*+(?=\{))")
@@ -137,9 +137,19 @@ def _calls_of_text(value: str) -> list[Call]:
     try:
         parsed = _json_values(value)
     except ValueError:
-        tagged = _TAGGED.findall(value)
+        tagged = _tagged(value)
         return [call for part in tagged for call in _calls_of_text(part)] if tagged else _python_calls(value)
     return _calls_of(_container(parsed))
+
+
+def _tagged(value: str) -> list[str]:
+    """What stands between tags; a tag that is not closed holds nothing (a pattern would look for its end ever again)."""
+    found: list[str] = []
+    start = value.find(_OPEN)
+    while start >= 0 and (end := value.find(_CLOSE, start)) >= 0:
+        found.append(value[start + len(_OPEN) : end])
+        start = value.find(_OPEN, end)
+    return found
 
 
 def _json_values(value: str) -> Any:
@@ -273,7 +283,7 @@ def _message(record: Mapping[str, Any]) -> list[Call] | None:
         return [] if _is_result(record) else _calls_of_blocks(blocks)
     if "role" in record or _is_message(record):
         said = record.get("content")
-        return _calls_of_text(said) if isinstance(said, str) and _TAGGED.search(said) else []
+        return _calls_of_text(said) if isinstance(said, str) and _tagged(said) else []
     return None
 
 

@@ -37,6 +37,7 @@ SIGNS: Mapping[str, int] = {
 FEATURES = tuple(SIGNS)
 _MAX_KEYS = 60
 _BEGINNING = 4
+_LONGEST = 64  # letters of a word that are cut into grams
 _ALIKE = 0.6
 _WINDOW_ALL, _WINDOW_ONE = 4, 5
 _ENOUGH = 8.0
@@ -108,8 +109,8 @@ class ContextIndex:
 
 @functools.lru_cache(maxsize=65536)
 def character_grams(word: str) -> frozenset[str]:
-    """Character 4-grams of a word, its ends marked."""
-    marked = f"^{word}$"
+    """Character 4-grams of a word, its ends marked; of a very long one those of its beginning."""
+    marked = f"^{word}$"[:_LONGEST]
     return frozenset(marked[i : i + 4] for i in range(max(1, len(marked) - 3)))
 
 

@@ -7,9 +7,9 @@ import math
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-__all__ = ["ASSIGNED", "FORMATS", "findings", "redacted"]
+__all__ = ["ASSIGNED", "FORMATS", "findings", "first_come", "redacted"]
 
 FORMATS = {
     "AWS access key": r"\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}\b",
@@ -25,7 +25,7 @@ FORMATS = {
     "Hugging Face token": r"\bhf_[A-Za-z0-9]{30,50}\b",
     "SendGrid key": r"\bSG\.[A-Za-z0-9_-]{16,32}\.[A-Za-z0-9_-]{16,64}",
     "private key": r"-----BEGIN (?:[A-Z]{2,10} ){0,2}PRIVATE KEY-----",
-    "JSON web token": r"\beyJ[A-Za-z0-9_-]{10,2000}\.eyJ[A-Za-z0-9_-]{10,4000}\.[A-Za-z0-9_-]{10,1000}",
+    "JSON web token": r"(?<![\w-])eyJ[A-Za-z0-9_-]{10,2000}\.eyJ[A-Za-z0-9_-]{10,4000}\.[A-Za-z0-9_-]{10,1000}",
     "password in a URL": r"\b[a-z][a-z0-9+]{1,20}://[^\s:/@]{1,64}:[^\s:/@]{3,128}@[^\s/@]{3,255}",
 }
 """Kind of secret → pattern, as published by those who issue them."""
@@ -56,6 +56,22 @@ def findings(value: str) -> Iterator[tuple[int, int, str]]:
             yield (*match.span(1), "assigned secret")
 
 
+def first_come(found: Iterable[tuple[int, int, str]], length: int) -> list[tuple[int, int, str]]:
+    """Findings in a text of so many characters without those that overlap an earlier one.
+
+    Examples
+    --------
+    >>> first_come([(0, 4, "key"), (3, 6, "word"), (4, 6, "word")], 9)
+    [(0, 4, 'key'), (4, 6, 'word')]
+    """
+    taken, kept = bytearray(length), []
+    for start, end, kind in found:
+        if taken.find(1, start, end) < 0:
+            taken[start:end] = b"\1" * (end - start)
+            kept.append((start, end, kind))
+    return kept
+
+
 def redacted(message: str) -> str:
     """A message with `***` for what looks like a secret, and for the values of environment variables named as one.
 
@@ -69,9 +85,10 @@ def redacted(message: str) -> str:
             message = message.replace(held, "***")
     places = [(start, end) for start, end, _ in findings(message)]
     places += [match.span(1) for match in _BEARER.finditer(message)]
-    for start, end in sorted(_merged(places), reverse=True):
-        message = f"{message[:start]}***{message[end:]}"
-    return message
+    merged = _merged(places)
+    ends = [0, *(end for _, end in merged)]
+    kept = [message[end:start] for end, start in zip(ends, [*(start for start, _ in merged), None], strict=True)]
+    return "***".join(kept)
 
 
 def _merged(places: list[tuple[int, int]]) -> list[tuple[int, int]]:

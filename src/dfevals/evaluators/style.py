@@ -14,7 +14,7 @@ from dfevals.exceptions import DataError, check_choice
 __all__ = ["Length", "Readability", "Repetition"]
 
 _WORD = re.compile(r"\w+(?:['’]\w+)*")
-_SENTENCE_END = re.compile(r"[.!?…。！？]+(?:\s|$)|\n+")
+_SENTENCE_END = re.compile(r"(?<![.!?…。！？])[.!?…。！？]+(?:\s|$)|\n+")
 
 
 class Repetition(Evaluator):

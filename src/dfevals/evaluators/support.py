@@ -6,7 +6,7 @@ import functools
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from typing import Any
 
@@ -117,23 +117,30 @@ _VERBATIM = 0.97
 _SAME_MATTER = 0.7
 _FEW = 5
 _SAME_SAYING = 0.9
+_MOST_FOUND = 20  # contradictions that are named
+_MOST_WORDS = 8  # of a name, on each side
 
 
 def support(response: str, index: ContextIndex, model: SupportModel) -> list[SentenceSupport]:
     """Support of every sentence of a response that says something."""
     places = sentences(response)
+    known: dict[str, SentenceSupport | None] = {}  # a sentence that is said again is read once
     found = []
     for start, end in places:
         sentence = response[start:end]
-        row = tokens(sentence)
-        if row:
-            found.append(_sentence_support((start, end), sentence, row, index, model, alone=len(places) == 1))
+        if sentence not in known:
+            row = tokens(sentence)
+            alone = len(places) == 1
+            known[sentence] = _sentence_support((start, end), sentence, row, index, model, alone) if row else None
+        read = known[sentence]
+        if read is not None:
+            found.append(replace(read, span=(start, end)))
     return found
 
 
 def is_short_answer(sentence: str, row: Sequence[Token]) -> bool:
     """Whether a response is an answer that is no sentence: few words and no full stop."""
-    return len(row) <= 2 or (len(row) <= 8 and not sentence.rstrip().endswith((".", "!", "?", "。", "！", "？")))
+    return len(row) <= 2 or (len(row) <= 8 and not sentence.rstrip().endswith(tuple(".!?。！？｡．؟۔।॥။។")))
 
 
 def _sentence_support(
@@ -159,8 +166,8 @@ def _sentence_support(
 
 def _stands_in(row: Sequence[Token], other: Sequence[Token]) -> bool:
     """Whether a sentence stands word for word in another one."""
-    given, there = [token.key for token in row], [token.key for token in other]
-    return any(there[i : i + len(given)] == given for i in range(len(there) - len(given) + 1))
+    given, there = ("\0".join(["", *(token.key for token in tokens), ""]) for tokens in (row, other))
+    return given in there
 
 
 def contradictions(row: Sequence[Token], sentence: str, index: ContextIndex, best: int) -> tuple[str, ...]:
@@ -178,11 +185,11 @@ def contradictions(row: Sequence[Token], sentence: str, index: ContextIndex, bes
     shared = len(content & keys) / max(len(content) - spare, 1)
     if shared < _SAME_MATTER or len(content) < 3:
         return ()
-    own = {token.key for token in row}
-    found = []
+    beside = _beside(other, {token.key for token in row})
+    found: list[str] = []
     for place, token in enumerate(row):
-        if _names_something(token, place) and token.key not in index.where:
-            instead = _in_the_place_of(place, row, other, own)
+        if len(found) < _MOST_FOUND and _names_something(token, place) and token.key not in index.where:
+            instead = _in_the_place_of(place, row, beside)
             if instead is not None:
                 found.append(f"{_whole_name(place, row, sentence)} (context: {_whole_name(instead, other, there)})")
     if is_negated(list(row)) != is_negated(list(other)) and len(content & keys) >= _SAME_SAYING * len(content):
@@ -202,7 +209,12 @@ def _whole_name(place: int, row: Sequence[Token], sentence: str) -> str:
         return name
     for step in (-1, 1):
         at = place + step
-        while 0 <= at < len(row) and row[at].kind != NUMBER and _names_something(row[at], at):
+        while (
+            0 <= at < len(row)
+            and abs(at - place) <= _MOST_WORDS
+            and row[at].kind != NUMBER
+            and _names_something(row[at], at)
+        ):
             longer = f"{row[at].written} {name}" if step < 0 else f"{name} {row[at].written}"
             if longer not in sentence:
                 break
@@ -210,16 +222,23 @@ def _whole_name(place: int, row: Sequence[Token], sentence: str) -> str:
     return name
 
 
-def _in_the_place_of(place: int, row: Sequence[Token], other: Sequence[Token], own: set[str]) -> int | None:
-    """Where another sentence has something beside the same word, of the same kind as the token at a place."""
-    before = row[place - 1].key if place else None
-    after = row[place + 1].key if place + 1 < len(row) else None
-    for i, token in enumerate(other):
-        alike = (token.kind == NUMBER) == (row[place].kind == NUMBER) and _names_something(token, i)
-        if not alike or token.key in own:
+_Beside = Mapping[tuple[bool, int, str], int]
+
+
+def _beside(other: Sequence[Token], own: set[str]) -> _Beside:
+    """First place in a sentence of a number or a name of its own by (number?, step to the word beside it, that word)."""
+    found: dict[tuple[bool, int, str], int] = {}
+    for place, token in enumerate(other):
+        if token.key in own or not _names_something(token, place):
             continue
-        same_before = i > 0 and other[i - 1].key == before
-        same_after = i + 1 < len(other) and other[i + 1].key == after
-        if same_before or same_after:
-            return i
-    return None
+        for step in (-1, 1):
+            if 0 <= place + step < len(other):
+                found.setdefault((token.kind == NUMBER, step, other[place + step].key), place)
+    return found
+
+
+def _in_the_place_of(place: int, row: Sequence[Token], beside: _Beside) -> int | None:
+    """Where another sentence has something beside the same word, of the same kind as the token at a place."""
+    number = row[place].kind == NUMBER
+    words = [(number, step, row[place + step].key) for step in (-1, 1) if 0 <= place + step < len(row)]
+    return min((beside[word] for word in words if word in beside), default=None)

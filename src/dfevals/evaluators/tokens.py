@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+import unicodedata
 from dataclasses import dataclass
 
 __all__ = ["ENTITY", "FUNCTION", "NUMBER", "WORD", "Token", "is_negated", "sentences", "tokens"]
@@ -172,13 +173,30 @@ _NEGATIONS = frozenset(
         "wasnt",
     ]
 )
-_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*(?:[.,]\d+)*")
-_UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\u0e00-\u0e7f]")
-_ENDING = re.compile(r"(?:[.!?]+[\"'”’)\]]*\s+(?=[\"'“‘(\[]?[A-Z0-9ÀÖØ-Þ])|[。！？]|\n+)")
+# Marks that combine: without them (\w has none) the words of most scripts of India would fall into single letters.
+_MARKS = "\u200c\u200d" + "".join(c for c in map(chr, range(0x300, 0xFE30)) if unicodedata.category(c)[0] == "M")
+_LETTERS = rf"[^\W_]+(?:[{_MARKS}]+[^\W_]*)*"
+_WORD = re.compile(rf"{_LETTERS}(?:['’]{_LETTERS})*(?:[.,]\d+)*")
+# Scripts without spaces, and Korean, whose words carry their particles: read as overlapping pieces of so many characters.
+_UNSPACED = (
+    (
+        re.compile(r"[\u3005\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\uff66-\uff9f]{2,}"),
+        2,
+    ),
+    (
+        re.compile(
+            r"[\u0e01-\u0e4e\u0e80-\u0ece\u1000-\u103f\u1050-\u109f\u1780-\u17d3\u1950-\u19df\u1a20-\u1a7f"
+            r"\u1b00-\u1b4b\ua980-\ua9c0\uaa60-\uaadf]{2,}"
+        ),
+        4,
+    ),
+)
+_ENDING = re.compile(r"(?:(?<![.!?])[.!?]+[\"'”’)\]]*\s+(?=[\"'“‘(\[]?[A-Z0-9ÀÖØ-Þ])|[。！？｡．؟۔।॥။។]|\n+)")
 _ABBREVIATION = re.compile(
     r"(?:\b[A-Z]|\b(?:Mr|Mrs|Ms|Dr|St|Jr|Sr|Prof|Gen|Col|Lt|Sgt|Rev|Hon|vs|v|No|Inc|Ltd|Co|Corp|etc|e\.g|i\.e|c|ca|approx"
     r"|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sep|Sept|Oct|Nov|Dec|Mt|Ft|U\.S|U\.K|D\.C))\.\s+\Z"
 )
+_LONGEST = 64  # letters of a word that is stemmed
 _ISO_DATE = re.compile(r"\b(\d{4})-(\d{2})-(\d{2})(?!\d)")
 _SLASH_DATE = re.compile(r"\b(\d{1,2})/(\d{1,2})/(\d{2}|\d{4})\b")
 _YEAR_RANGE = re.compile(r"\b(\d{2})(\d{2})[-–—](\d{2})\b")
@@ -232,14 +250,21 @@ def tokens(sentence: str) -> list[Token]:
     >>> [(token.key, token.kind) for token in tokens("He founded Acme in the 1990s")]
     [('he', 0), ('found', 1), ('acm', 2), ('in', 0), ('the', 0), ('1990', 3)]
     """
-    if not sentence.isascii():  # scripts without spaces are read character by character
-        sentence = _UNSPACED.sub(r" \g<0> ", sentence)
+    if not sentence.isascii():
+        for script, size in _UNSPACED:
+            sentence = script.sub(functools.partial(_pieces, size), sentence)
     if "-" in sentence:
         sentence = _ISO_DATE.sub(_spelled_iso, sentence)
     sentence = _YEAR_RANGE.sub(_spelled_range, sentence)
     if "/" in sentence:
         sentence = _SLASH_DATE.sub(_spelled_slash, sentence)
     return [_token(match.group(), place > 0) for place, match in enumerate(_WORD.finditer(sentence))]
+
+
+def _pieces(size: int, match: re.Match[str]) -> str:
+    """The overlapping pieces of a run of characters, as words."""
+    run = match.group()
+    return f" {' '.join(run[at : at + size] for at in range(max(1, len(run) - size + 1)))} "
 
 
 def _token(written: str, inside: bool) -> Token:
@@ -254,7 +279,7 @@ def _token(written: str, inside: bool) -> Token:
     if lowered in _STOP:
         return Token(lowered, FUNCTION, written)
     capital = written[0].isupper() and (inside or not written[1:].islower())
-    return Token(stem(lowered), ENTITY if capital else WORD, written)
+    return Token(stem(lowered) if len(lowered) <= _LONGEST else lowered, ENTITY if capital else WORD, written)
 
 
 def _spelled_iso(match: re.Match[str]) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any
 
 from dfevals.evaluators.overlap import ContextIndex
@@ -18,6 +19,7 @@ __all__ = ["Mark", "Supported", "differing", "evidence", "pieces", "sentence_sup
 
 MOST_WORK = 400_000_000  # characters of the response times those of the context: about a third of a second
 MOST_WORDS = 3_000  # words of two texts that are compared
+MOST_STEPS = 5_000_000  # pairs of equal words that are looked at: about a second
 LEAST_ALIKE = 0.2  # share of common words below which nearly every word would be marked
 _WORD = re.compile(r"\w+")
 
@@ -143,16 +145,39 @@ def differing(a: str, b: str) -> tuple[list[Span], list[Span]] | str:
     one, two = ([(m.group(), m.span()) for m in _WORD.finditer(text)] for text in (a, b))
     if max(len(one), len(two)) > MOST_WORDS:
         return "The answers are too long for their words to be compared."
-    matcher = difflib.SequenceMatcher(None, [w.lower() for w, _ in one], [w.lower() for w, _ in two], autojunk=False)
-    if matcher.ratio() < LEAST_ALIKE:
+    alike = _alike([w.lower() for w, _ in one], [w.lower() for w, _ in two])
+    if alike is None:
+        return "The answers repeat their words too often to be compared."
+    if 2 * sum(size for _, _, size in alike) < LEAST_ALIKE * (len(one) + len(two)):
         return "The answers have hardly a word in common."
     left: list[Span] = []
     right: list[Span] = []
-    for tag, a0, a1, b0, b1 in matcher.get_opcodes():
-        if tag != "equal":
-            left += [(one[a0][1][0], one[a1 - 1][1][1])] if a1 > a0 else []
-            right += [(two[b0][1][0], two[b1 - 1][1][1])] if b1 > b0 else []
+    a0 = b0 = 0
+    for a1, b1, size in [*alike, (len(one), len(two), 0)]:
+        left += [(one[a0][1][0], one[a1 - 1][1][1])] if a1 > a0 else []
+        right += [(two[b0][1][0], two[b1 - 1][1][1])] if b1 > b0 else []
+        a0, b0 = a1 + size, b1 + size
     return left, right
+
+
+def _alike(one: Sequence[str], two: Sequence[str]) -> list[tuple[int, int, int]] | None:
+    """Equal runs of words (start, start, length), as difflib finds them; None where that takes too many steps."""
+    if one == two:
+        return [(0, 0, len(one))]
+    matcher = difflib.SequenceMatcher(None, one, two, autojunk=False)
+    partners = Counter(two)
+    steps = list(accumulate((partners[word] + 1 for word in one), initial=0))
+    todo, found, left = [(0, len(one), 0, len(two))], [], MOST_STEPS
+    while todo:
+        a0, a1, b0, b1 = todo.pop()
+        left -= steps[a1] - steps[a0]
+        if left < 0:
+            return None
+        a, b, size = matcher.find_longest_match(a0, a1, b0, b1)
+        if size:
+            found.append((a, b, size))
+            todo += [(a0, a, b0, b), (a + size, a1, b + size, b1)]
+    return sorted(found)
 
 
 def pieces(text: str, start: int, end: int, marks: Sequence[Mark], differs: Iterable[Span] = ()) -> list[Any]:

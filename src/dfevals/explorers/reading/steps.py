@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -66,25 +67,41 @@ def steps_of(value: object) -> list[Step]:
     if messages is None:
         return [_call(call) for call in parse_calls(value)]
     steps: list[Step] = []
-    waiting: dict[str, int] = {}
+    waiting = _Waiting()
     for message in messages:
         for identity, step in _of_message(message):
-            if step.kind == "result":
-                at = waiting.pop(identity, None)
-                if at is None:
-                    at = next((i for i, s in enumerate(steps) if _waits(s, step.name)), None)
-                if at is not None:
-                    steps[at] = replace(steps[at], text=step.text)
-                    continue
-            elif step.kind == "call" and identity:
-                waiting[identity] = len(steps)
+            at = waiting.take(identity, step.name) if step.kind == "result" else None
+            if at is not None:
+                steps[at] = replace(steps[at], text=step.text)
+                continue
+            if step.kind == "call":
+                waiting.add(len(steps), identity, step.name)
             steps.append(step)
     return steps
 
 
-def _waits(step: Step, name: str) -> bool:
-    """Whether a result without an id may be the one of this call."""
-    return step.kind == "call" and step.text is None and name in ("", step.name)
+class _Waiting:
+    """Calls without a result, found in no time by their id, or else the first of a name, or of any."""
+
+    def __init__(self) -> None:
+        self.by_id: dict[str, int] = {}
+        self.by_name: dict[str, deque[int]] = defaultdict(deque)
+        self.answered: set[int] = set()
+
+    def add(self, at: int, identity: str, name: str) -> None:
+        if identity:
+            self.by_id[identity] = at
+        for one in {"", name}:
+            self.by_name[one].append(at)
+
+    def take(self, identity: str, name: str) -> int | None:
+        at = self.by_id.pop(identity, None)
+        while at is None and self.by_name[name]:
+            first = self.by_name[name].popleft()
+            at = None if first in self.answered else first
+        if at is not None:
+            self.answered.add(at)
+        return at
 
 
 def _messages(value: object) -> list[Mapping[str, Any]] | None:
