@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
+from sklearn.metrics import average_precision_score, f1_score, matthews_corrcoef, roc_auc_score
 
 import dfevals
 from dfevals.analyses.compare.aligned import ViewRows, align, contenders
@@ -54,14 +54,16 @@ def small() -> pd.DataFrame:
 
 
 class TestPaired:
-    def test_accuracy_is_mcnemar_mid_p_of_statsmodels_counts(self, adult: pd.DataFrame) -> None:
+    def test_accuracy_is_the_score_test_and_by_name_mcnemars_mid_p_of_statsmodels(self, adult: pd.DataFrame) -> None:
         from scipy.stats import binom
         from statsmodels.stats.contingency_tables import mcnemar
 
-        frame = adult.evals(**ROLES).compare("gbm", "logistic", by="race", metrics="accuracy").frame
+        ev = adult.evals(**ROLES)
+        frame = ev.compare("gbm", "logistic", by="race", metrics="accuracy").frame
+        by_name = ev.compare("gbm", "logistic", by="race", metrics="accuracy", test="mcnemar").frame
         truth = (adult["income"] == ">50K").to_numpy()
         right = [((adult[c] >= 0.5).to_numpy() == truth) for c in ("p_gbm", "p_logistic")]
-        for row in frame.to_dict("records"):
+        for row, named in zip(frame.to_dict("records"), by_name.to_dict("records"), strict=True):
             part = (
                 np.ones(len(adult), bool)
                 if row["is_overall"]
@@ -70,19 +72,39 @@ class TestPaired:
             b, c = (right[0] & ~right[1] & part).sum(), (right[1] & ~right[0] & part).sum()
             exact = mcnemar([[0, b], [c, 0]], exact=True).pvalue
             mid_p = min(exact - binom.pmf(min(b, c), b + c, 0.5), 1)
-            assert row["p_value"] == pytest.approx(mid_p, rel=1e-9, abs=1e-300)
+            assert named["p_value"] == pytest.approx(mid_p, rel=1e-9, abs=1e-300)
+            score = mcnemar([[0, b], [c, 0]], exact=False, correction=False)
+            assert row["p_value"] == pytest.approx(score.pvalue, rel=1e-6, abs=1e-300)
+            assert row["statistic"] ** 2 == pytest.approx(score.statistic)
+            assert (row["test"], named["test"]) == ("Tango score", "McNemar, mid-p")
             assert row["difference"] == pytest.approx((b - c) / part.sum())
             assert row["value_a"] == pytest.approx(right[0][part].mean())
             assert row["n"] == part.sum()
 
-    def test_recall_is_mcnemar_within_the_positives(self, small: pd.DataFrame) -> None:
-        from dfevals.inference import mcnemar
+    def test_recall_is_tested_within_the_positives(self, small: pd.DataFrame) -> None:
+        from dfevals.inference import paired_proportions
 
         row = evaluation(small).compare(metrics="recall").frame.iloc[0]
         positive = small[small["y"] == 1]
         hit = [(positive[c] >= 0.5).to_numpy() for c in ("a", "b")]
-        test = mcnemar((hit[0] & ~hit[1]).sum(), (hit[1] & ~hit[0]).sum(), n=len(positive))
+        test = paired_proportions((hit[0] & ~hit[1]).sum(), (hit[1] & ~hit[0]).sum(), len(positive))
         assert (row["p_value"], row["ci_low"], row["ci_high"]) == (test.p_value, test.ci_low, test.ci_high)
+
+    @pytest.mark.parametrize("pairs", [(5, 0), (7, 1), (12, 4), (4, 2), (0, 0)])
+    @pytest.mark.parametrize("test", ["auto", "tango", "mcnemar", "mcnemar-exact", "mcnemar-chi2-cc"])
+    def test_a_paired_rate_and_its_p_never_disagree_about_0(self, pairs: tuple[int, int], test: str) -> None:
+        b, c = pairs
+        frame = pd.DataFrame({"y": 1, "a": 1, "b": 1}, index=range(60))
+        frame.loc[: b - 1, "b"], frame.loc[b : b + c - 1, "a"] = 0, 0
+        ev = frame.evals(y_true="y", y_pred={"a": "a", "b": "b"}, labels=[0, 1], pos_label=1)
+        for row in ev.compare("a", "b", metrics=["accuracy", "recall", "error_rate"], test=test).frame.to_dict(
+            "records"
+        ):
+            excludes = row["ci_low"] > 0 or row["ci_high"] < 0
+            assert excludes == (row["p_value"] <= 0.05) == (row["verdict"] == "a")
+            assert row["ci_low"] <= row["difference"] <= row["ci_high"]
+            if test in ("auto", "tango"):
+                assert excludes == ((b, c) in [(5, 0), (7, 1), (12, 4)])
 
     def test_auc_is_delong_and_gini_twice_that(self, small: pd.DataFrame) -> None:
         from dfevals.inference import delong
@@ -284,6 +306,58 @@ class TestVerdicts:
         assert result["verdict"].tolist() == ["equivalent", "equivalent"]
         only = evaluation(frame).compare(metrics=["accuracy", "roc_auc"], margin={"accuracy": 0.05}).frame
         assert only["verdict"].tolist() == ["equivalent", "no evidence"]
+
+    def test_equal_decisions_are_equivalent_only_where_the_interval_lies_inside_the_margin(self) -> None:
+        metrics = [
+            "accuracy",
+            "f1",
+            "mcc",
+            "roc_auc",
+            "gini",
+            "average_precision",
+            "ks",
+            "log_loss",
+            "balanced_accuracy",
+        ]
+        for n, margin in ((24, 1e-6), (24, 0.1), (4000, 0.05)):
+            frame = simulated(n, 1, seed=2)
+            ev = frame.assign(b=frame["a"]).evals(y_true="y", y_score={"a": "a", "b": "b"})
+            result = ev.compare("a", "b", metrics=metrics, margin=margin).frame.set_index("metric")
+            inside = (result["ci_low"] > -margin) & (result["ci_high"] < margin)
+            assert ((result["verdict"] == "equivalent") == inside).all()
+            assert inside.any() == (n == 4000)
+            assert (result["p_value"] == 1).all()
+        counted = result.loc[["accuracy", "f1", "mcc", "roc_auc", "gini", "ks", "balanced_accuracy"]]
+        assert (counted["verdict"] == "equivalent").all()
+        rule = 1.96**2 / 4000
+        assert result.loc["accuracy", "ci_high"] == pytest.approx(rule, rel=0.01)
+        assert rule < result.loc["f1", "ci_high"] < result.loc["roc_auc", "ci_high"] < 4 * rule
+
+    @pytest.mark.parametrize("share", [0.01, 0.2])
+    def test_rare_positives_are_not_equivalent_at_the_margin(self, share: float) -> None:
+        # b misses some of the positives that a finds; with few positives most samples show no difference at all
+        def drawn(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+            y = rng.random(n) < 0.02
+            a = np.where(y, rng.random(n) < 0.7, rng.random(n) < 0.01)
+            return y, a, a & ~(y & (rng.random(n) < share))
+
+        y, a, b = drawn(1_000_000, np.random.default_rng(0))
+        true = {"f1": f1_score(y, a) - f1_score(y, b), "mcc": matthews_corrcoef(y, a) - matthews_corrcoef(y, b)}
+        y, a, b = drawn(150_000, np.random.default_rng(1))
+        frame = pd.DataFrame({"y": y, "a": a, "b": b, "g": np.arange(150_000) // 1000}).astype(int)
+        ev = frame.evals(y_true="y", y_pred={"a": "a", "b": "b"})
+        found = ev.compare("a", "b", by="g", metrics=["f1", "mcc"], correction=None, margin=true).frame
+        found = found[~found["is_overall"]].assign(true=lambda f: f["metric"].map(true))
+        assert (found["verdict"] == "equivalent").mean() <= 0.05
+        assert ((found["ci_low"] <= found["true"]) & (found["true"] <= found["ci_high"])).mean() >= 0.95
+
+    @pytest.mark.parametrize("test", ["bootstrap", "wilcoxon", "sign-flip", "t"])
+    def test_tests_by_name_agree_with_their_intervals_about_0(self, test: str) -> None:
+        frame = simulated(40, 30, seed=8, effect=0.9)
+        found = evaluation(frame).compare("a", "b", by="g", metrics="brier", test=test, n_resamples=199).frame
+        excludes = (found["ci_low"] > 0) | (found["ci_high"] < 0)
+        assert (excludes == (found["p_value"] <= 0.05)).all()
+        assert 0.05 < excludes.mean() < 0.95
 
     def test_false_equivalence_keeps_its_level(self) -> None:
         frame = simulated(200, 800, seed=4, effect=0.6)

@@ -161,9 +161,9 @@ class TestLearners:
 
     def test_rows_by_name_say_what_they_are_about(self) -> None:
         ev = evaluation(out_of_fold())
-        for options in ({"unit": "rows"}, {"test": "mcnemar"}):
+        for options, test in (({"unit": "rows"}, "Tango score"), ({"test": "mcnemar"}, "McNemar, mid-p")):
             result = ev.compare(metrics="accuracy", **options)
-            assert result.frame["test"].item() == "McNemar, mid-p"
+            assert result.frame["test"].item() == test
             assert any("unit='folds' tests learners" in note for note in result.notes)
         with pytest.raises(MetricError, match="compares rows"):
             ev.compare(metrics="accuracy", test="mcnemar", unit="folds")

@@ -610,8 +610,8 @@ class Evaluation:
         metrics : optional
             As in `metrics`; the default set of the task when absent.
         test : str
-            "auto", or by name: for rows "mcnemar", "mcnemar-exact", "mcnemar-chi2", "mcnemar-chi2-cc", "delong", "t",
-            "wilcoxon", "sign-flip", "delta", "bootstrap"; for folds "corrected-t", "plain-t", "5x2cv-t", "5x2cv-f",
+            "auto", or by name: for rows "tango", "mcnemar", "mcnemar-exact", "mcnemar-chi2", "mcnemar-chi2-cc", "delong",
+            "t", "wilcoxon", "sign-flip", "delta", "bootstrap"; for folds "corrected-t", "plain-t", "5x2cv-t", "5x2cv-f",
             "folds-wilcoxon", "folds-sign-flip"; for different rows "two-proportions", "welch", "delong", "delta".
         correction : str or None
             For the number of tests: "holm", "bh", "by", "bonferroni", "hochberg" or None.

@@ -140,3 +140,63 @@ def test_cochrans_q_over_cohorts_leaves_out_incomplete_rows_and_labels_ties():
     assert (test.p_value[2], test.note[2]) == (1.0, "no row tells the models apart")
     with pytest.raises(DataError, match="0 and 1"):
         inference.cochrans_q([[0, 2], [1, 1]])
+
+
+# Two rates on the same rows
+
+
+def test_tangos_interval_gives_the_published_examples():
+    # Fagerland, Lydersen & Laake (2014), Statistics in Medicine 33, airway hyper-responsiveness: −0.517 to −0.026
+    airway = inference.paired_proportions(1, 7, 21)
+    assert (round(airway.ci_low, 3), round(airway.ci_high, 3)) == (-0.517, -0.026)
+    # Tango (1998), section 6, soft contact lenses: 43 of 44 and 44 of 44, 90% interval −0.096 to 0.037
+    lenses = inference.paired_proportions(0, 1, 44, level=0.9)
+    assert (round(lenses.ci_low, 3), round(lenses.ci_high, 3)) == (-0.096, 0.037)
+
+
+def score_statistic(delta, b, c, n):
+    """z of "the difference is delta", with the likelihood maximised numerically."""
+    from scipy.optimize import minimize_scalar
+    from scipy.special import xlogy
+
+    def loss(chance):
+        return -float(xlogy(b, chance + delta) + xlogy(c, chance) + xlogy(n - b - c, 1 - 2 * chance - delta))
+
+    bounds = (max(0, -delta) + 1e-12, (1 - delta) / 2 - 1e-12)
+    chance = minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-12}).x
+    return (b - c - n * delta) / np.sqrt(n * (2 * chance + delta * (1 - delta)))
+
+
+@given(st.integers(0, 20), st.integers(0, 20), st.integers(1, 40), st.sampled_from([0.8, 0.95, 0.99]))
+def test_tangos_bounds_are_where_the_score_statistic_is_the_quantile(b, c, more, level):
+    from scipy.stats import norm
+
+    test, n, z = inference.paired_proportions(b, c, b + c + more, level), b + c + more, norm.ppf(0.5 + level / 2)
+    for bound, sign in ((test.ci_low, 1), (test.ci_high, -1)):
+        assert score_statistic(bound, b, c, n) == pytest.approx(sign * z, abs=2e-3)
+    assert (test.ci_low > 0 or test.ci_high < 0) == (test.p_value <= 1 - level)
+    swapped = inference.paired_proportions(c, b, n, level)
+    assert (swapped.ci_low, swapped.ci_high) == pytest.approx((-test.ci_high, -test.ci_low), abs=1e-12)
+    assert (swapped.statistic, swapped.p_value) == pytest.approx((-test.statistic, test.p_value), nan_ok=True)
+
+
+def test_tango_over_cohorts_and_at_the_edges():
+    test = inference.paired_proportions([0, 24, 0, 3, np.nan], [0, 0, 0, 1, 2], [24, 24, 0, 10, 10])
+    z = 1.959963984540054
+    edge = z**2 / (24 + z**2)
+    assert (test.ci_low[0], test.ci_high[0]) == pytest.approx((-edge, edge))
+    assert test.ci_low[1] == pytest.approx((24 - z**2) / (24 + z**2), abs=1e-9)
+    assert test.ci_high[1] == 1
+    assert test.note.tolist() == ["no discordant pairs", "", "no rows", "", "missing count"]
+    alone = inference.paired_proportions(3, 1, 10)
+    assert (test.ci_low[3], test.p_value[3]) == (alone.ci_low, alone.p_value)
+    with pytest.raises(DataError, match="more discordant pairs than pairs"):
+        inference.paired_proportions(5, 6, 10)
+
+
+@pytest.mark.parametrize("method", ["mid-p", "exact", "chi2", "chi2-cc"])
+def test_intervals_of_mcnemar_hold_0_exactly_where_the_test_does_not_reject(method):
+    b, c = (x.ravel() for x in np.meshgrid(np.arange(25), np.arange(25)))
+    for test in (inference.mcnemar(b, c, method), inference.mcnemar(b, c, method, n=60)):
+        assert (((test.ci_low > 0) | (test.ci_high < 0)) == (test.p_value <= 0.05)).all()
+        assert ((test.ci_low <= test.estimate) & (test.estimate <= test.ci_high))[b + c > 0].all()

@@ -60,6 +60,25 @@ def test_mcnemar_mid_p_and_exact_never_exceed_their_size(n):
             assert mcnemar_size("chi2", n, discordance) <= 0.055
 
 
+@pytest.mark.parametrize(("n", "least"), [(60, 0.936), (200, 0.946)])
+def test_tangos_interval_covers_and_its_test_holds_its_size_by_enumeration(n, least):
+    b, c = (x.ravel() for x in np.meshgrid(np.arange(n + 1), np.arange(n + 1)))
+    b, c = b[b + c <= n], c[b + c <= n]
+    test = inference.paired_proportions(b, c, n)
+    coverage, size = [], []
+    for first in np.arange(0.01, 0.5, 0.06):
+        for second in np.arange(0.01, min(0.5, 1 - first), 0.06):
+            weight = binom.pmf(b, n, first) * binom.pmf(c, n - b, second / (1 - first))
+            gap = first - second
+            coverage.append(weight[(test.ci_low <= gap) & (gap <= test.ci_high)].sum())
+            if first == second:
+                size.append(weight[test.p_value <= 0.05].sum())
+    assert min(coverage) >= least
+    assert np.mean(coverage) == pytest.approx(0.95, abs=0.001)
+    assert max(size) <= 0.054
+    assert np.mean(size) >= 0.043
+
+
 @pytest.mark.parametrize("n", SIZES)
 def test_two_proportions_hold_their_size(n):
     k1, k2 = np.meshgrid(np.arange(n + 1), np.arange(n + 1), indexing="ij")

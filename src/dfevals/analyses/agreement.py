@@ -15,7 +15,7 @@ from dfevals.cohorts import Cohorts
 from dfevals.engines.block import Block
 from dfevals.exceptions import DataError, RoleError, check_choice, did_you_mean
 from dfevals.inference.agreement import MAX_LABELS, cohen_kappa, krippendorff_alpha
-from dfevals.inference.discordant import mcnemar
+from dfevals.inference.discordant import paired_proportions
 from dfevals.inference.levels import check_level
 from dfevals.inference.proportions import wilson
 from dfevals.results.result import Result
@@ -180,8 +180,8 @@ def _pair(a: pd.Series, b: pd.Series, kind: str, level: float) -> list[dict[str,
     found.append(_alpha([a, b], kind, level) | {"note": few} if few else _alpha([a, b], kind, level))
     if len(values) == 2:
         yes = codes == 1
-        test: Any = mcnemar(float((yes[0] & ~yes[1]).sum()), float((yes[1] & ~yes[0]).sum()), n=n, level=level)
-        note = f"share of {values[1]!r}; McNemar p = {test.p_value:.3g}"
+        test: Any = paired_proportions(float((yes[0] & ~yes[1]).sum()), float((yes[1] & ~yes[0]).sum()), n, level)
+        note = f"share of {values[1]!r}; score test p = {test.p_value:.3g}"
         found.append(
             _row(
                 "rate_difference",
@@ -189,7 +189,7 @@ def _pair(a: pd.Series, b: pd.Series, kind: str, level: float) -> list[dict[str,
                 test.ci_low,
                 test.ci_high,
                 n,
-                "Bonett–Price",
+                test.method,
                 f"{few}; {note}" if few else note,
             )
         )

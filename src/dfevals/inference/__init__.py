@@ -14,7 +14,7 @@ from dfevals.inference.auc import (
     roc_auc_interval,
 )
 from dfevals.inference.blocks import FriedmanTest, NemenyiTest, RepeatedAnova, anova_repeated, friedman, nemenyi
-from dfevals.inference.discordant import cochrans_q, mcnemar, paired_difference
+from dfevals.inference.discordant import cochrans_q, mcnemar, paired_difference, paired_proportions
 from dfevals.inference.effects import cliffs_delta, cohens_h, cohens_h_interval, discordant_odds_ratio
 from dfevals.inference.folds import (
     BayesianTest,
@@ -87,6 +87,7 @@ __all__ = [
     "newcombe_auc",
     "newcombe_difference",
     "paired_difference",
+    "paired_proportions",
     "paired_ttest",
     "paired_ttest_from_moments",
     "power",

@@ -1,7 +1,7 @@
 """Two models on the same rows: the right paired test of one metric in every cohort of a view at once.
 
-Rates (accuracy, recall, pass rates) are tested by McNemar, areas under the ROC curve by DeLong, losses by the paired
-t; every other metric, and every metric of clustered or weighted rows, by the influence of the rows on the difference.
+Rates (accuracy, recall, pass rates) get the score test that Tango's interval inverts, areas under the ROC curve DeLong's,
+losses the paired t; every other metric, and every metric of clustered or weighted rows, by the influence of the rows on the difference.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from dfevals.engines.block import Block
 from dfevals.estimates.delta import matrix_gradient
 from dfevals.estimates.tested import FEW_ROWS, Tested, TestOptions
 from dfevals.exceptions import MetricError, did_you_mean
-from dfevals.inference.discordant import mcnemar
+from dfevals.inference.discordant import mcnemar, paired_proportions
 from dfevals.inference.levels import normal_quantile, t_quantile
 from dfevals.inference.paired import differences_of, paired_ttest_from_moments
 from dfevals.inference.seeds import generator
@@ -45,7 +45,8 @@ Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
 FEW_OF_A_CLASS = 5
 MCNEMAR = {"mcnemar": "mid-p", "mcnemar-exact": "exact", "mcnemar-chi2": "chi2", "mcnemar-chi2-cc": "chi2-cc"}
-TESTS = (*MCNEMAR, "delong", "t", "wilcoxon", "sign-flip", "delta", "bootstrap")
+RATES = ("tango", *MCNEMAR)
+TESTS = (*RATES, "delong", "t", "wilcoxon", "sign-flip", "delta", "bootstrap")
 OF_MEANS = ("t", "wilcoxon", "sign-flip")
 
 
@@ -95,10 +96,10 @@ def _cells(request: Request, rows: PairedRows, options: TestOptions) -> Tested:
     if rate is None:
         _check(options.test, ("delta", "bootstrap"), request)
         return _by_influence(request, rows, options)
-    _check(options.test, (*MCNEMAR, "delta", "bootstrap"), request)
+    _check(options.test, (*RATES, "delta", "bootstrap"), request)
     if options.test == "delta" or not countable(rows):
         return _by_influence(request, rows, options)
-    return _mcnemar(*rate, rows, options)
+    return _rates(*rate, rows, options)
 
 
 def paired_rate(request: Request, rows: PairedRows) -> tuple[Array, Array, Array] | None:
@@ -136,13 +137,16 @@ def _counted_cells(request: Request, kind: Any, k: int) -> tuple[Array, Array] |
     return num == 1, den[:, 0] == 1
 
 
-def _mcnemar(hit_a: Array, hit_b: Array, counted: Array, rows: PairedRows, options: TestOptions) -> Tested:
+def _rates(hit_a: Array, hit_b: Array, counted: Array, rows: PairedRows, options: TestOptions) -> Tested:
     joint, weight = rows.codes * 4 + 2 * hit_a + hit_b, rows.weight
     if not counted.all():
         joint, weight = joint[counted], None if weight is None else weight[counted]
     cells = np.bincount(joint, weight, 4 * rows.size).reshape(-1, 4).astype(float)
     c, b, both, n = cells[:, 1], cells[:, 2], cells[:, 3], cells.sum(axis=1)
-    test = mcnemar(b, c, MCNEMAR.get(options.test, "mid-p"), n=n, level=options.level)
+    if options.test in MCNEMAR:
+        test = mcnemar(b, c, MCNEMAR[options.test], n=n, level=options.level)
+    else:
+        test = paired_proportions(b, c, n, options.level)
     with np.errstate(divide="ignore", invalid="ignore"):
         value_a, value_b = (both + b) / n, (both + c) / n
     q = normal_quantile(options.level)
@@ -191,8 +195,8 @@ def _moments(request: Request, rows: ViewRows, options: TestOptions) -> Tested:
         and countable(rows)
         and options.test not in (*OF_MEANS, "delta")
     ):
-        _check(options.test, (*MCNEMAR, *OF_MEANS, "delta", "bootstrap"), request)
-        found = _mcnemar(a[0] == 1, b[0] == 1, np.ones(len(a[0]), bool), rows, options)
+        _check(options.test, (*RATES, *OF_MEANS, "delta", "bootstrap"), request)
+        found = _rates(a[0] == 1, b[0] == 1, np.ones(len(a[0]), bool), rows, options)
     elif linear and rows.plain and options.test != "delta":
         _check(options.test, (*OF_MEANS, "delta", "bootstrap"), request)
         found = _mean(a[0], b[0], rows, options)
@@ -292,35 +296,52 @@ def _ranks(request: Request, rows: ViewRows, options: TestOptions) -> Tested:
     area = kind == "roc_auc" and rows.bound.task == "binary"
     _check(options.test, ("delong", "delta", "bootstrap") if area else ("delta", "bootstrap"), request)
     few = _few_of_a_class(rows, FEW_ROWS)
+    slope = float(np.real(around(1.0) - around(0.0)))
+    # one row moves the AUC, and KS, by at most the inverse of the size of its class
+    most = np.nan if kind == "average_precision" or not rows.plain else slope / _least_class(rows)
     if not (area and rows.plain) or options.test == "delta":
-        found = _by_influence(request, rows, options)
+        found = _by_influence(request, rows, options, most)
         method = found.test.replace("delta", "DeLong") if area else found.test
         return replace(found, test=method, few=found.few | few)
     label = rows.y_true() == 1
     test = delong_by_group(rows.codes, label, rows.score(0), rows.score(1), rows.size, options.level)
-    slope = float(np.real(around(1.0) - around(0.0)))
     notes = np.asarray(test.note)
+    alike = (test.estimate == 0) & np.isnan(test.ci_low)
+    unseen = _unseen(most, rows, options.level)
+    low = np.where(alike, -unseen, slope * np.asarray(test.ci_low))
+    high = np.where(alike, unseen, slope * np.asarray(test.ci_high))
     return Tested(
         around(np.asarray(test.auc_a)),
         around(np.asarray(test.auc_b)),
-        slope * np.asarray(test.ci_low),
-        slope * np.asarray(test.ci_high),
+        low,
+        high,
         np.asarray(test.statistic),
         np.asarray(test.p_value),
         counts(rows),
         test.method,
-        slope * (np.asarray(test.ci_high) - test.ci_low) / (2 * normal_quantile(options.level)),
+        (high - low) / (2 * normal_quantile(options.level)),
         np.full(rows.size, np.inf),
         few,
         [(notes == text, str(text)) for text in np.unique(notes) if text],
     )
 
 
-def _few_of_a_class(rows: PairedRows, least: int) -> npt.NDArray[np.bool_]:
-    """Cohorts with fewer than `least` rows of a class that occurs, or of one class only."""
+def _class_counts(rows: PairedRows) -> Floats:
+    """Rows of each class in each cohort."""
     k = len(rows.bound.labels)
     place = rows.y_true().astype(np.intp) * rows.size + rows.codes
-    table = np.bincount(place, rows.count, k * rows.size).reshape(k, rows.size)
+    return np.asarray(np.bincount(place, rows.count, k * rows.size), float).reshape(k, rows.size)
+
+
+def _least_class(rows: PairedRows) -> Floats:
+    """Rows of the rarest class of each cohort; NaN where a class is absent."""
+    least = _class_counts(rows).min(axis=0)
+    return np.where(least > 0, least, np.nan)
+
+
+def _few_of_a_class(rows: PairedRows, least: int) -> npt.NDArray[np.bool_]:
+    """Cohorts with fewer than `least` rows of a class that occurs, or of one class only."""
+    table = _class_counts(rows)
     few = ((table > 0) & (table < least)).any(axis=0)
     return few | ((table > 0).sum(axis=0) < 2)
 
@@ -328,16 +349,22 @@ def _few_of_a_class(rows: PairedRows, least: int) -> npt.NDArray[np.bool_]:
 # Everything else
 
 
-def _by_influence(request: Request, rows: PairedRows, options: TestOptions) -> Tested:
-    """Difference of two influences: plain, weighted or summed within clusters (Liang and Zeger 1986)."""
+def _by_influence(request: Request, rows: PairedRows, options: TestOptions, most: Floats | float = np.nan) -> Tested:
+    """Difference of two influences: plain, weighted or summed within clusters (Liang and Zeger 1986).
+
+    `most` is the greatest change by one row, where it is known, for models that no row tells apart.
+    """
     a, b = influence(request, rows, 0), influence(request, rows, 1)
     variance, df, method = influence_variance(a.rows - b.rows, rows, (a.rows != 0) | (b.rows != 0))
     variance = variance + pseudo_variance(a, b)
     centre = a.centre - b.centre
     defined = ~np.isnan(a.value - b.value)
     same = (np.bincount(rows.codes, np.abs(a.rows - b.rows), rows.size) == 0) & defined
-    se = np.where(defined & ~same, np.sqrt(variance), np.nan)
     q = t_quantile(options.level, df)
+    unseen = np.where(
+        same, _unseen(most if a.gradient is None else _of_one_row(a.gradient), rows, options.level), np.nan
+    )
+    se = np.where(same, unseen / q, np.where(defined, np.sqrt(variance), np.nan))
     with np.errstate(divide="ignore", invalid="ignore"):
         statistic = centre / se
         p = np.where(same, 1.0, _two_sided(statistic, df))
@@ -351,7 +378,7 @@ def _by_influence(request: Request, rows: PairedRows, options: TestOptions) -> T
         b.value,
         np.fmin(centre - q * se, np.where(np.isnan(se), np.nan, gap)),
         np.fmax(centre + q * se, np.where(np.isnan(se), np.nan, gap)),
-        statistic,
+        np.where(same, np.nan, statistic),
         np.where(defined, p, np.nan),
         a.support,
         method,
@@ -361,6 +388,19 @@ def _by_influence(request: Request, rows: PairedRows, options: TestOptions) -> T
         masks,
         support_b=b.support,
     )
+
+
+def _unseen(most: Floats | float, rows: PairedRows, level: float) -> Floats | float:
+    """Bound of a difference that no row shows: up to z² rows in the place of these could (Tango's bound without pairs).
+
+    Not where rows come in clusters or with importance weights, of which one could hide more.
+    """
+    return most * normal_quantile(level) ** 2 if countable(rows) else np.nan
+
+
+def _of_one_row(gradient: Floats) -> Floats:
+    """The greatest change of a function of the cells when one row is predicted otherwise."""
+    return np.asarray(np.ptp(gradient, axis=1).max(axis=0))
 
 
 def _reason(a: Influence, b: Influence) -> str:
@@ -398,17 +438,15 @@ def _two_sided(statistic: Floats, df: Floats) -> Floats:
 
 def _bootstrap(request: Request, rows: PairedRows, options: TestOptions, kind: str) -> Tested:
     """Paired bootstrap: rows (or clusters) drawn once for both models, percentile interval, p by its inversion."""
-    from dfevals.estimates.bootstrap import percentiles
-
     if kind == "rows" and isinstance(rows, ViewRows):
         evaluate = _row_values(request, rows)
     else:
         evaluate = _influence_values(request, rows)
     value_a, value_b = evaluate(None)
     drawn = np.array([np.subtract(*evaluate(draw)) for draw in _draws(rows, options, kind)])
-    low, high = percentiles(drawn, options.level)
     gap = value_a - value_b
     known = (~np.isnan(drawn)).sum(axis=0)
+    low, high = _not_rejected(drawn, known, options.level)
     with np.errstate(divide="ignore", invalid="ignore"):
         above, below = (
             (np.where(np.isnan(drawn), False, side).sum(axis=0) + 1) / (known + 1) for side in (drawn >= 0, drawn <= 0)
@@ -417,12 +455,26 @@ def _bootstrap(request: Request, rows: PairedRows, options: TestOptions, kind: s
         spread = np.sqrt(np.nanvar(drawn, axis=0)) if known.all() else np.full(rows.size, np.nan)
     n = counts(rows)
     masks: list[tuple[npt.NDArray[np.bool_], str]] = [(np.isnan(gap), "not defined on these rows")]
+    masks.append((~np.isnan(gap) & np.isnan(low), "no interval: the resamples are all alike, or too few"))
     if rows.cluster is not None and kind != "rows":
         masks.append((~np.isnan(gap), "clusters are resampled"))
     return Tested(
         value_a, value_b, low, high, np.full(rows.size, np.nan), p, n, f"paired bootstrap, {options.n_resamples} resamples",
         spread, np.full(rows.size, np.inf), n < FEW_ROWS, masks,
     )  # fmt: skip
+
+
+def _not_rejected(drawn: Floats, known: Array, level: float) -> tuple[Floats, Floats]:
+    """Percentile interval by order statistics, so that it holds 0 where the p of `_bootstrap` is above 1 − level.
+
+    None where all resamples are alike, because rows that do not vary show no spread, or where they are too few.
+    """
+    ordered = np.sort(drawn, axis=0)  # undefined resamples come last
+    rank = np.floor((1 - level) / 2 * (known + 1) + 1e-9).astype(np.intp)
+    ends = (np.take_along_axis(ordered, np.maximum(at, 0)[None], 0)[0] for at in (rank - 1, known - rank))
+    low, high = ends
+    none = (rank < 1) | (np.fmax.reduce(drawn) - np.fmin.reduce(drawn) <= 0)
+    return np.where(none, np.nan, low), np.where(none, np.nan, high)
 
 
 def _draws(rows: PairedRows, options: TestOptions, kind: str) -> Any:

@@ -66,7 +66,7 @@ def decide(family: list[Compared], correction: str | None, alpha: float, margin:
     """Corrected p-values and verdicts of the pairs compared by one metric.
 
     Overall rows of all pairs are one family of tests and cohort rows of all pairs another. Cohorts that are too few
-    for a verdict are not tests.
+    for a verdict are not tests. "Equivalent" needs more than a small p: the interval shown lies inside the margin.
     """
     for part in (slice(0, 1), slice(1, None)):
         p = np.stack([np.where(c.tested.few, np.nan, c.tested.p_value)[part] for c in family])
@@ -74,7 +74,8 @@ def decide(family: list[Compared], correction: str | None, alpha: float, margin:
         equivalent = np.zeros(p.shape, bool)
         if margin is not None:
             outside = np.stack([np.where(c.tested.few, np.nan, _outside(c.tested, margin))[part] for c in family])
-            equivalent = correct(outside, correction) < alpha
+            shown = np.stack([((c.tested.low > -margin) & (c.tested.high < margin))[part] for c in family])
+            equivalent = shown & (correct(outside, correction) < alpha)
         for row, compared in enumerate(family):
             size = len(compared.tested.p_value)
             if compared.corrected is None or compared.verdict is None:
@@ -84,15 +85,14 @@ def decide(family: list[Compared], correction: str | None, alpha: float, margin:
 
 
 def _outside(tested: Tested, margin: float) -> Floats:
-    """p of two one-sided tests: small where the difference lies within ±margin."""
+    """p of two one-sided tests: small where the difference lies within ±margin; NaN where it has no interval."""
     from scipy.special import stdtr
 
     centre = (tested.low + tested.high) / 2
     with np.errstate(divide="ignore", invalid="ignore"):
         t = (margin - np.abs(centre)) / tested.se
     df = np.where(tested.df > 0, tested.df, np.nan)
-    same = (tested.gap == 0) & (tested.p_value == 1) & ~(tested.se > 0)
-    return np.where(same, 0.0, 1 - stdtr(df, t))
+    return np.asarray(stdtr(df, -t))
 
 
 def _verdicts(compared: Compared, corrected: Floats, equivalent: Any, part: slice, alpha: float) -> Any:
