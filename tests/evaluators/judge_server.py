@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -77,6 +79,35 @@ def serving(answer: Callable[[int, dict[str, Any]], tuple[int, Any, dict[str, st
         server.http.shutdown()
         server.http.server_close()
         thread.join(5)
+
+
+@contextmanager
+def sending(*parts: bytes, pause: float = 0.0) -> Iterator[str]:
+    """The address of a server that sends these bytes, part by part, whatever it is asked; the last one without end."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    ended = threading.Event()
+
+    def serve(connection: socket.socket) -> None:
+        with connection, contextlib.suppress(OSError):
+            connection.recv(65536)
+            for part in parts:
+                connection.sendall(part)
+                ended.wait(pause)
+            while parts and not ended.is_set():
+                connection.sendall(parts[-1])
+                ended.wait(pause)
+
+    def accept() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+    finally:
+        ended.set()
+        listener.close()
 
 
 def slow(seconds: float) -> None:

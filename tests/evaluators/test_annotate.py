@@ -6,8 +6,6 @@ import asyncio
 import enum
 import json
 import sqlite3
-import subprocess
-import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -440,33 +438,23 @@ def test_texts_of_values_are_exact() -> None:
     assert exactly(pd.DataFrame()) is exactly(object()) is exactly(len) is exactly([deep]) is None
 
 
-def test_a_kill_of_a_plain_function_loses_no_paid_call(tmp_path: Path) -> None:
-    program = """
-import os, sys
-import pandas as pd
-from dfevals.evaluators import Evaluator, EvaluatorRecord, annotate
+@pytest.mark.parametrize("kind", ["function", "class"])
+def test_each_paid_call_of_a_plain_function_is_stored_before_the_next(kind: str, tmp_path: Path) -> None:
+    path, stored = tmp_path / "c.sqlite", []
 
-def pay(response):
-    with open(sys.argv[1], "a") as file:
-        file.write(response + " ")
-    if response == sys.argv[4]:
-        os._exit(9)
-    return 1.0
+    def pay(response: str) -> float:
+        with closing(sqlite3.connect(path)) as db:
+            stored.append(db.execute("SELECT count(*) FROM results").fetchone()[0])
+        return 1.0
 
-class Own(Evaluator):
-    record = EvaluatorRecord(name="pay", measures="x", roles=("response",), pass_at=None)
+    class Own(ev.Evaluator):
+        record = ev.EvaluatorRecord(name="own", measures="x", roles=("response",), pass_at=None)
 
-    def _evaluate(self, response):
-        return pay(response)
+        def _evaluate(self, response: str) -> float:
+            return pay(response)
 
-annotate(pd.DataFrame({"response": [str(i) for i in range(100)]}), Own() if sys.argv[3] == "class" else pay, cache=sys.argv[2])
-"""
-    for kind in ("class", "function"):
-        calls = tmp_path / kind
-        for stop in ("20", "70", "none"):
-            command = [sys.executable, "-c", program, str(calls), str(tmp_path / f"{kind}.sqlite"), kind, stop]
-            assert subprocess.run(command, check=False).returncode == (0 if stop == "none" else 9)
-        assert len(calls.read_text().split()) == 102  # only the two calls that never ended are made again
+    annotate(pd.DataFrame({"response": [str(i) for i in range(100)]}), pay if kind == "function" else Own(), cache=path)
+    assert stored == list(range(100))
 
 
 def test_two_kernels_share_a_cache_of_evaluations(tmp_path: Path) -> None:
@@ -489,3 +477,37 @@ def test_two_kernels_share_a_cache_of_evaluations(tmp_path: Path) -> None:
         assert sum(one.provenance["plain"]["from_cache"] for one in done) == 80 - len(calls)
         for one in done:
             assert one.frame["plain"].tolist() == [float(text) for text in one.frame["response"]]
+
+
+@pytest.mark.parametrize("rows", [20, 200])
+def test_rows_that_hang_leave_no_thread_each(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dfevals.evaluators.concurrency._PATIENCE", 0.5)
+    forever, before = threading.Event(), threading.active_count()
+    check = ev.UnitTests(lambda response, tests: forever.wait(60), timeout=0.05, max_concurrency=4)
+    done = annotate(pd.DataFrame({"response": [str(i) for i in range(rows)]}), check)
+    assert threading.active_count() - before <= 12
+    forever.set()
+    assert done.errors == {"unit_tests": rows}
+    assert done.frame["unit_tests_error"].str.startswith("no answer within 0.05 s").all()
+    assert "8 earlier calls have not ended" in done.frame["unit_tests_error"].iloc[-1]
+
+
+def test_rows_behind_a_burst_that_hangs_are_asked_when_it_ends() -> None:
+    def runner(response: str, tests: object) -> bool:
+        time.sleep(0.5 if int(response) < 40 else 0.0)
+        return True
+
+    check = ev.UnitTests(runner, timeout=0.05, max_concurrency=4)
+    done = annotate(pd.DataFrame({"response": [str(i) for i in range(80)]}), check)
+    assert done.errors == {"unit_tests": 40}
+    assert done.frame["unit_tests"].iloc[40:].eq(1).all()
+
+
+def test_clients_that_hang_leave_no_thread_for_each_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dfevals.evaluators.concurrency._PATIENCE", 0.5)
+    forever, before = threading.Event(), threading.active_count()
+    check = ev.Judge("Is it good?", lambda messages: forever.wait(60), timeout=0.05, retries=1, backoff=0.001)
+    done = annotate(pd.DataFrame({"response": [str(i) for i in range(30)]}), check, max_concurrency=4)
+    assert threading.active_count() - before <= 24
+    forever.set()
+    assert done.errors == {"judge": 30}

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 import threading
 import time
+import traceback
+import tracemalloc
+import urllib.parse
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
-from judge_server import completion, serving, slow, verdict
+from judge_server import completion, sending, serving, slow, verdict
 
+import dfevals
 import dfevals.evaluators as ev
+from dfevals.evaluators.clients import CallFailed
 from dfevals.evaluators.records import classes
 from dfevals.evaluators.verdicts import SCORE_TEMPLATE, codes, read_verdict
 from dfevals.exceptions import DataError
@@ -373,3 +379,124 @@ def test_a_bias_for_a_place_decides_no_pair(always: str, gap: float) -> None:
     assert found.score == (1.0 if gap else 0.5)
     assert other.score == 1 - found.score
     assert found.details["order_decided"] is (gap == 0)
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        (b"",),
+        (HEAD, b"X-Slow: 1\r\n"),
+        (b"HTTP/1.1 200 OK\r\nX-Slow: ", b"a"),
+        (HEAD + b"Content-Length: 1000000\r\n\r\n", b"a"),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\na\r\n"),
+        (HEAD + b"\r\n", b"a"),
+    ],
+    ids=["silent", "headers", "one header", "length", "chunks", "until it closes"],
+)
+def test_a_server_that_drips_is_given_up_in_time(parts: tuple[bytes, ...]) -> None:
+    with sending(*parts, pause=0.02) as url:
+        client = ev.OpenAICompatible(url, key_env=None, timeout=0.3)
+        started = time.monotonic()
+        with pytest.raises(
+            CallFailed, match=r"no answer within 0\.3 s|connection failed: HTTPException: got more than 100"
+        ):
+            client([{"role": "user", "content": "x"}])
+        assert time.monotonic() - started < 2.5
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        (HEAD + b"Content-Length: 600000000\r\n\r\n", b"a" * 65_536),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"10000\r\n" + b"a" * 65_536 + b"\r\n"),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\n77777777\r\n", b"a" * 65_536),
+        (HEAD + b"\r\n", b"a" * 65_536),
+        (b"HTTP/1.1 500 No\r\n\r\n", b"a" * 65_536),
+    ],
+    ids=["length", "chunks", "one chunk", "until it closes", "an error"],
+)
+def test_an_answer_without_end_is_not_read(parts: tuple[bytes, ...]) -> None:
+    with sending(*parts) as url:
+        client = ev.OpenAICompatible(url, key_env=None, timeout=20, max_bytes=1_000_000)
+        tracemalloc.start()
+        with pytest.raises(CallFailed, match="longer than 1,000,000 bytes"):
+            client([{"role": "user", "content": "x"}])
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak < 5_000_000
+
+
+def test_an_answer_of_the_greatest_size_is_read_and_connections_are_kept() -> None:
+    payload = json.dumps(completion("x" * 100_000)).encode()
+    with serving(lambda number, body: (200, payload, {"Connection": "close"} if number == 1 else {})) as server:
+        client = ev.OpenAICompatible(server.url, key_env=None, max_bytes=len(payload))
+        for _ in range(4):
+            assert len(client([{"role": "user", "content": "x"}]).text) == 100_000
+        assert copy.copy(client).max_bytes == len(payload)
+        client.close()
+
+
+SECRET = "correct horse-battery/staple%42"
+
+
+@pytest.mark.parametrize("blanks", ["{}\n", "\r\n{}\r\n", " {} "])
+def test_blanks_around_a_key_are_no_part_of_it(blanks: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_MODEL", blanks.format(SECRET))
+    with serving(lambda number, body: (200, verdict(), {})) as server:
+        ev.OpenAICompatible(server.url, key_env="MY_MODEL")([{"role": "user", "content": "x"}])
+    assert server.headers[0]["Authorization"] == f"Bearer {SECRET}"
+
+
+@pytest.mark.parametrize(
+    "key", [f"{SECRET}\nabcdefgh", f"abc\r{SECRET}", f"{SECRET}\u20ac", f"\x07{SECRET}", f"{SECRET}\udc80"]
+)
+def test_a_key_that_cannot_be_sent_is_not_shown(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_MODEL", key)
+    client = ev.OpenAICompatible("http://127.0.0.1:9/v1", key_env="MY_MODEL")
+    with pytest.raises(CallFailed, match="the key in MY_MODEL holds a line break") as failed:
+        client([{"role": "user", "content": "x"}])
+    shown = "".join(traceback.format_exception(failed.value))
+    assert "horse" not in shown
+    assert "staple" not in shown
+    prompt = ev.PromptTemplate("{q}", client)
+    out = dfevals.run(pd.DataFrame({"q": ["a"]}), {"one": prompt}, progress=False, retries=0)
+    assert "horse" not in out.to_csv() + str(judge(client).evaluate(response="x"))
+
+
+@pytest.mark.parametrize(
+    "quoted", [str, repr, json.dumps, urllib.parse.quote, lambda key: "x" * 190 + key, lambda key: key[:-1]]
+)
+def test_a_server_that_repeats_the_key_in_any_spelling(quoted: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_MODEL", SECRET + "\n")
+    payload = f"wrong key {quoted(SECRET + chr(10))}".encode()
+    with serving(lambda number, body: (401, payload, {})) as server:
+        client = ev.OpenAICompatible(server.url, key_env="MY_MODEL")
+        with pytest.raises(CallFailed, match="HTTP 401: wrong key") as failed:
+            client([{"role": "user", "content": "x"}])
+    assert "correct" not in str(failed.value)
+
+
+def test_a_client_of_ones_own_that_shows_its_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SERVICE_TOKEN", SECRET + "\n")
+
+    def client(messages: list[dict[str, str]]) -> str:
+        raise ValueError(f"Invalid header value {('Bearer ' + SECRET + chr(10)).encode()!r}" + " " * 300)
+
+    found = judge(client, retries=0).evaluate(response="x")
+    assert "Invalid header value" in str(found.error)
+    assert "horse" not in str(found.error)
+
+
+def test_addresses_in_messages_hold_no_password() -> None:
+    for address in (
+        "ftp://user:secret@host/v1",
+        "user:secret@host",
+        "ftp://host?key=secret",
+        "http://user:secret@host",
+    ):
+        with pytest.raises(DataError) as failed:
+            ev.OpenAICompatible(address)
+        assert "secret" not in str(failed.value)

@@ -9,9 +9,12 @@ from __future__ import annotations
 import asyncio
 import http.client
 import inspect
+import io
 import json
+import math
 import os
 import socket
+import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,13 +22,15 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from dfevals.evaluators.answers import read_answer
-from dfevals.evaluators.concurrency import TimedOut, stream
+from dfevals.evaluators.concurrency import Stuck, TimedOut, stream
 from dfevals.evaluators.fingerprints import stable_repr
+from dfevals.evaluators.secret_formats import redacted
 from dfevals.exceptions import DataError, DfevalsError
 
 __all__ = ["CallFailed", "Completion", "OpenAICompatible", "as_client"]
 
 Messages = Sequence[Mapping[str, str]]
+_SHOWN = 65_536  # bytes of an answer that are looked at for a message
 _QUICK: int | None = getattr(socket, "TCP_QUICKACK", None)
 
 
@@ -67,7 +72,9 @@ class OpenAICompatible:
     key_env : str, optional
         Name of the environment variable that holds the key; it is read at each call.
     timeout : float
-        Seconds for one call.
+        Seconds for one call, from its connection to the last byte of its answer.
+    max_bytes : int
+        Greatest answer that is read.
 
     Raises
     ------
@@ -80,15 +87,24 @@ class OpenAICompatible:
     OpenAICompatible('http://127.0.0.1:8000/v1', key_env='OPENAI_API_KEY')
     """
 
-    def __init__(self, base_url: str, *, key_env: str | None = "OPENAI_API_KEY", timeout: float = 60.0) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        key_env: str | None = "OPENAI_API_KEY",
+        timeout: float = 60.0,
+        max_bytes: int = 32_000_000,
+    ) -> None:
         parts = urlsplit(base_url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise DataError(f"base_url={base_url!r} must begin with http:// or https://.")
+            shown = base_url.partition("?")[0].rpartition("@")[2]
+            raise DataError(f"base_url must begin with http:// or https://, found {shown!r}.")
         if parts.username or parts.password:
             raise DataError("base_url must not hold a user name or password; use key_env.")
         if parts.query or parts.fragment:
             raise DataError("base_url must end with its path; a key after '?' would be shown. Use key_env.")
-        self.base_url, self.key_env, self.timeout = base_url.rstrip("/"), key_env, timeout
+        self.base_url, self.key_env = base_url.rstrip("/"), key_env
+        self.timeout, self.max_bytes = timeout, max_bytes
         self._parts = parts
         self._path = parts.path.rstrip("/") + "/chat/completions"
         self._idle: list[_Connection] = []
@@ -98,7 +114,7 @@ class OpenAICompatible:
         return f"OpenAICompatible({self.base_url!r}, key_env={self.key_env!r})"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"base_url": self.base_url, "key_env": self.key_env, "timeout": self.timeout}
+        return {name: getattr(self, name) for name in ("base_url", "key_env", "timeout", "max_bytes")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(**state)  # type: ignore[misc]
@@ -117,37 +133,33 @@ class OpenAICompatible:
         status, headers, payload = self._post(json.dumps(body).encode())
         if status != 200:
             raise CallFailed(
-                f"HTTP {status}: {self._clean(payload[:200])}",
+                f"HTTP {status}: {self._clean(payload)[:200]}",
                 again=status in (408, 409, 425, 429) or status >= 500,
                 wait=_seconds(headers.get("Retry-After")),
             )
         try:
             return completion_of(json.loads(payload))
         except (ValueError, RecursionError):
-            raise CallFailed(f"the answer is not JSON: {self._clean(payload[:120])}", again=True) from None
+            raise CallFailed(f"the answer is not JSON: {self._clean(payload)[:120]}", again=True) from None
 
     def close(self) -> None:
         """Close the connections that are kept open."""
         _close_all(self._idle)
 
     def _post(self, body: bytes) -> tuple[int, Mapping[str, str], bytes]:
-        headers = {"Content-Type": "application/json"}
-        key = os.environ.get(self.key_env) if self.key_env else None
-        if key:
-            headers["Authorization"] = f"Bearer {key}"
+        headers = {"Content-Type": "application/json", **self._authorization()}
+        until = time.monotonic() + self.timeout
         while True:
             connection, kept = self._connection()
+            connection.until = until
             done = False
             try:
                 if not kept:
                     connection.connect()
-                    connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 connection.request("POST", self._path, body, headers)
-                connection.sock.sendall(connection.written())
-                if _QUICK is not None:  # servers that send head and body apart would wait 40 ms for our acknowledgement
-                    connection.sock.setsockopt(socket.IPPROTO_TCP, _QUICK, 1)
+                connection.flush()
                 response = connection.getresponse()
-                found = response.status, dict(response.getheaders()), response.read()
+                found = response.status, dict(response.getheaders()), self._body(response)
                 done = not response.will_close
                 return found
             except TimeoutError:
@@ -162,34 +174,97 @@ class OpenAICompatible:
                 else:
                     connection.close()
 
+    def _authorization(self) -> dict[str, str]:
+        """The header with the key, if there is one; line breaks around it, as files leave them, are no part of it."""
+        key = (os.environ.get(self.key_env) or "").strip() if self.key_env else ""
+        if not (key.isascii() and key.isprintable()):
+            raise CallFailed(
+                f"the key in {self.key_env} holds a line break or another character that a key cannot have; it is not "
+                "shown here. Set it again.",
+                again=False,
+            )
+        return {"Authorization": f"Bearer {key}"} if key else {}
+
+    def _body(self, response: http.client.HTTPResponse) -> bytes:
+        body = b"" if (response.length or 0) > self.max_bytes else response.read(self.max_bytes + 1)
+        if (response.length or 0) > self.max_bytes or len(body) > self.max_bytes:
+            raise CallFailed(f"the answer is longer than {self.max_bytes:,} bytes (max_bytes=)", again=False)
+        return body
+
     def _connection(self) -> tuple[_Connection, bool]:
         """A connection, and whether it was used before."""
         try:
             return self._idle.pop(), True
         except IndexError:
             kind: type[_Connection] = _SecureConnection if self._parts.scheme == "https" else _Connection
-            return kind(str(self._parts.hostname), self._parts.port, timeout=self.timeout), False
+            return kind(str(self._parts.hostname), self._parts.port), False
 
     def _clean(self, payload: bytes) -> str:
         """Text for a message, without the key even if the server repeats it."""
-        shown = payload.decode("utf-8", errors="replace")
         key = os.environ.get(self.key_env) if self.key_env else None
-        return shown.replace(key, "***") if key else shown
+        return redacted(payload[:_SHOWN].decode("utf-8", errors="replace"), *([key] if key else []))
 
 
 class _Connection(http.client.HTTPConnection):
-    """Keeps what is written until it is asked for: head and body sent apart would wake the server twice."""
+    """Ends at a time, and keeps what is written until it is flushed: head and body sent apart would wake the server twice."""
 
     _waiting: bytes = b""
+    until: float = math.inf
+
+    def connect(self) -> None:
+        """Connect in the time that is left."""
+        self.timeout = self.left()
+        super().connect()
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def left(self) -> float:
+        """Seconds that are left; raises TimeoutError when none are."""
+        left = self.until - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        return left
 
     def send(self, data: Any) -> None:
         """Keep a part of the request."""
         self._waiting += bytes(data)
 
-    def written(self) -> bytes:
-        """The request; a second call has nothing."""
+    def flush(self) -> None:
+        """Send the request."""
         whole, self._waiting = self._waiting, b""
-        return whole
+        self.sock.settimeout(self.left())
+        self.sock.sendall(whole)
+        if _QUICK is not None:  # servers that send head and body apart would wait 40 ms for our acknowledgement
+            self.sock.setsockopt(socket.IPPROTO_TCP, _QUICK, 1)
+
+    def response_class(self, sock: socket.socket, **options: Any) -> http.client.HTTPResponse:  # type: ignore[override]
+        """A response that is read until the end of the time: a time-out of the socket begins anew with each byte."""
+        return http.client.HTTPResponse(_Timed(sock, self.left), **options)  # type: ignore[arg-type]
+
+
+class _Timed(io.RawIOBase):
+    """What a socket receives, in the time that is left."""
+
+    def __init__(self, sock: socket.socket, left: Callable[[], float]) -> None:
+        self._sock, self._left = sock, left
+        self._received = sock.makefile("rb", buffering=0)
+
+    def makefile(self, mode: str) -> io.BufferedReader:
+        """As of a socket."""
+        return io.BufferedReader(self)
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        """Wait for bytes."""
+        self._sock.settimeout(self._left())
+        return self._received.readinto(buffer)
+
+    def close(self) -> None:
+        """Let the socket go."""
+        self._received.close()
+        super().close()
 
 
 class _SecureConnection(_Connection, http.client.HTTPSConnection):
@@ -234,14 +309,15 @@ class _Wrapped:
 
     def __init__(self, call: Callable[..., Any], style: str, shown: str, timeout: float) -> None:
         self.call, self.style, self.shown, self.timeout = call, style, shown, timeout
+        self._stuck = Stuck()
 
     def __repr__(self) -> str:
         return self.shown
 
     def __call__(self, messages: Messages, *, model: str | None = None, **options: Any) -> Completion:
-        result: Any = next(
-            iter(stream(lambda _: self._ask(messages, model, options), 1, max_concurrency=1, timeout=self.timeout))
-        )[1]
+        ask = lambda _: self._ask(messages, model, options)  # noqa: E731
+        once = stream(ask, 1, max_concurrency=1, timeout=self.timeout, stuck=self._stuck)
+        result: Any = next(once)[1]
         if isinstance(result, TimedOut):
             raise CallFailed(result.message, again=True)
         if isinstance(result, CallFailed):
@@ -249,7 +325,7 @@ class _Wrapped:
         if isinstance(result, BaseException):
             status = getattr(result, "status_code", None)
             again = status is None or status in (408, 409, 429) or status >= 500
-            raise CallFailed(f"{type(result).__name__}: {result}"[:300], again=again)
+            raise CallFailed(redacted(f"{type(result).__name__}: {result}")[:300], again=again)
         return completion_of(result)
 
     def _ask(self, messages: Messages, model: str | None, options: Mapping[str, Any]) -> Any:

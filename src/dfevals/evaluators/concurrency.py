@@ -7,22 +7,58 @@ import contextlib
 import queue
 import threading
 import time
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Iterator
 from typing import Any, TypeVar
 
 from dfevals.exceptions import DataError
 
-__all__ = ["RateLimit", "TimedOut", "stream", "stream_async"]
+__all__ = ["RateLimit", "Stuck", "TimedOut", "stream", "stream_async"]
 
 T = TypeVar("T")
 _LOOK = 0.05
+_PATIENCE = 5.0
 
 
 class TimedOut:
     """Stands for the result of a call that gave none in time."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, before: int = 0) -> None:
         self.message = f"no answer within {seconds:g} s"
+        if before:
+            self.message += f" (not asked: {before} earlier calls have not ended; give what is called a time-out of its own, and ask again)"
+
+
+class Stuck:
+    """How many calls were given up and have not ended: each holds a thread, and a thread cannot be stopped.
+
+    Parameters
+    ----------
+    most : int
+        With so many no further call is begun until one of them ends.
+    """
+
+    def __init__(self, most: int = 16) -> None:
+        self.most = most
+        self._lock = threading.Lock()
+        self.count, self._changed = 0, 0.0
+
+    def add(self, change: int) -> None:
+        """One more, or one less."""
+        with self._lock:
+            self.count += change
+            self._changed = time.monotonic()
+
+    def unchanged(self) -> float:
+        """Seconds since a call was given up or ended."""
+        return time.monotonic() - self._changed
+
+    @property
+    def full(self) -> bool:
+        """Whether no further call may be begun."""
+        return self.count >= self.most
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Stuck, (self.most,)  # threads are those of one process
 
 
 def stream(
@@ -32,11 +68,13 @@ def stream(
     max_concurrency: int,
     timeout: float | None = None,
     limit: RateLimit | None = None,
+    stuck: Stuck | None = None,
 ) -> Generator[tuple[int, T | TimedOut]]:
     """Results of `work(0) … work(count - 1)` as they come, each with its number.
 
-    A call that takes longer than `timeout` seconds is given up: its thread is left behind (a thread cannot be
-    stopped) and a new one takes its place. Closing the iterator stops further calls.
+    A call that takes longer than `timeout` seconds is given up: its thread is left behind and a new one takes its place,
+    as long as not too many are left behind. Where none of those ends for another `timeout` seconds (at least five), the
+    calls that are left are not made. Closing the iterator stops further calls.
 
     Parameters
     ----------
@@ -50,71 +88,104 @@ def stream(
         Seconds for one call.
     limit : RateLimit, optional
         Waited for before each call; the wait is not counted as time of the call.
+    stuck : Stuck, optional
+        The calls left behind, where several streams share them; else as many as `max_concurrency`, and at least eight.
 
     Yields
     ------
     (int, result or TimedOut)
     """
     _check_concurrency(max_concurrency)
-    numbers = iter(range(count))
-    lock = threading.Lock()
-    done: queue.SimpleQueue[tuple[int, Any]] = queue.SimpleQueue()
-    started: dict[int, float] = {}
-    stopped = threading.Event()
+    calls = _Calls(work, count, timeout, limit, stuck or Stuck(max(8, max_concurrency)))
+    workers = min(max_concurrency, count)
+    idle, left = workers, count
+    try:
+        while left:
+            while idle and not calls.stuck.full:
+                calls.start()
+                idle -= 1
+            if idle == workers and calls.stuck.unchanged() > max(timeout or 0.0, _PATIENCE):
+                for number in calls.never():
+                    left -= 1
+                    yield number, TimedOut(timeout or 0.0, calls.stuck.count)
+            for number, result in calls.results():
+                left -= 1
+                yield number, _raise_or(result)
+            for number in calls.late():
+                idle += 1
+                left -= 1
+                yield number, TimedOut(timeout or 0.0)
+    finally:
+        calls.stopped.set()
 
-    def serve() -> None:
-        while not stopped.is_set():
-            with lock:
-                number = next(numbers, None)
+
+class _Calls:
+    """The calls of a stream, and the threads that make them."""
+
+    def __init__(
+        self,
+        work: Callable[[int], Any],
+        count: int,
+        timeout: float | None,
+        limit: RateLimit | None,
+        stuck: Stuck,
+    ) -> None:
+        self.work, self.timeout, self.limit, self.stuck = work, timeout, limit, stuck
+        self.numbers = iter(range(count))
+        self.lock = threading.Lock()
+        self.done: queue.SimpleQueue[tuple[int, Any]] = queue.SimpleQueue()
+        self.started: dict[int, float] = {}
+        self.stopped = threading.Event()
+
+    def start(self) -> None:
+        """One more thread that makes calls until none is left, or until one is given up."""
+        threading.Thread(target=self._serve, daemon=True, name="dfevals-call").start()
+
+    def _serve(self) -> None:
+        while not self.stopped.is_set():
+            with self.lock:
+                number = next(self.numbers, None)
             if number is None:
                 return
-            if limit is not None:
-                stopped.wait(limit.delay())
-                if stopped.is_set():
+            if self.limit is not None:
+                self.stopped.wait(self.limit.delay())
+                if self.stopped.is_set():
                     return
-            with lock:
-                started[number] = time.monotonic()
+            with self.lock:
+                self.started[number] = time.monotonic()
             try:
-                result: Any = work(number)
+                result: Any = self.work(number)
             except BaseException as error:  # a thread that dies in silence would be waited for without end
                 result = _Raised(error)
-            with lock:
-                given_up = started.pop(number, None) is None
+            with self.lock:
+                given_up = self.started.pop(number, None) is None
             if given_up:
+                self.stuck.add(-1)
                 return
-            done.put((number, result))
+            self.done.put((number, result))
 
-    def start() -> None:
-        threading.Thread(target=serve, daemon=True, name="dfevals-call").start()
+    def results(self) -> Iterator[tuple[int, Any]]:
+        """The next result and those that are there already; none when it takes long."""
+        until = time.monotonic() + _LOOK
+        with contextlib.suppress(queue.Empty):
+            yield self.done.get(timeout=_LOOK if self.timeout is not None else 0.5)
+            while time.monotonic() < until:
+                yield self.done.get_nowait()
 
-    def given_up() -> list[int]:
+    def late(self) -> list[int]:
+        """Calls that are given up now."""
         now = time.monotonic()
-        with lock:
-            late = [n for n, since in started.items() if timeout is not None and now - since > timeout]
+        with self.lock:
+            late = [n for n, since in self.started.items() if self.timeout is not None and now - since > self.timeout]
             for number in late:
-                del started[number]
+                del self.started[number]
+                self.stuck.add(1)
         return late
 
-    try:
-        for _ in range(min(max_concurrency, count)):
-            start()
-        left, looked = count, time.monotonic()
-        while left:
-            try:
-                item: tuple[int, Any] | None = done.get(timeout=_LOOK if timeout is not None else 0.5)
-            except queue.Empty:
-                item = None
-            if item is not None:
-                left -= 1
-                yield item[0], _raise_or(item[1])
-            if timeout is not None and (item is None or time.monotonic() - looked > _LOOK):
-                looked = time.monotonic()
-                for number in given_up():
-                    start()
-                    left -= 1
-                    yield number, TimedOut(timeout)
-    finally:
-        stopped.set()
+    def never(self) -> list[int]:
+        """The calls that were not begun; nobody makes them any more."""
+        with self.lock:
+            return list(self.numbers)
 
 
 class _Raised:

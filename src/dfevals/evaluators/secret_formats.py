@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
+import json
 import math
 import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from urllib.parse import quote
 
 __all__ = ["ASSIGNED", "FORMATS", "findings", "first_come", "redacted"]
 
@@ -72,23 +74,35 @@ def first_come(found: Iterable[tuple[int, int, str]], length: int) -> list[tuple
     return kept
 
 
-def redacted(message: str) -> str:
-    """A message with `***` for what looks like a secret, and for the values of environment variables named as one.
+def redacted(message: str, *secrets: str) -> str:
+    """A message with `***` for what looks like a secret, for `secrets`, and for the values of environment variables named as one.
 
     Examples
     --------
     >>> redacted("401: wrong api_key=Zx93jKq82LmPo")
     '401: wrong api_key=***'
     """
-    for name, held in os.environ.items():
-        if len(held) >= 8 and _NAMED_SECRET.search(name):
-            message = message.replace(held, "***")
+    named = [value for name, value in os.environ.items() if _NAMED_SECRET.search(name)]
+    spellings = {
+        one for least, held in ((8, named), (1, secrets)) for secret in held for one in _spellings(secret, least)
+    }
+    for spelling in sorted(spellings, key=len, reverse=True):
+        message = message.replace(spelling, "***")
     places = [(start, end) for start, end, _ in findings(message)]
     places += [match.span(1) for match in _BEARER.finditer(message)]
     merged = _merged(places)
     ends = [0, *(end for _, end in merged)]
     kept = [message[end:start] for end, start in zip(ends, [*(start for start, _ in merged), None], strict=True)]
     return "***".join(kept)
+
+
+def _spellings(secret: str, least: int) -> Iterator[str]:
+    """A secret as messages write it: whole, without blanks around it, line by line, quoted by Python, JSON or for a URL."""
+    lines = [line.strip() for line in secret.splitlines()]
+    for part in (secret, secret.strip(), *(line for line in lines if len(line) >= 16)):
+        if len(part.strip()) >= least:
+            yield from (part, repr(part)[1:-1], json.dumps(part)[1:-1])
+            yield from (quote(part, safe=kept, errors="surrogateescape") for kept in ("", "/"))
 
 
 def _merged(places: list[tuple[int, int]]) -> list[tuple[int, int]]:
