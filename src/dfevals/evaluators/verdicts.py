@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from dfevals.evaluators.answers import without_thinking
@@ -95,9 +96,10 @@ def read_verdict(reply: str, code: str, untrusted: Mapping[str, str]) -> dict[st
         When there is no verdict, or more than one.
     """
     reply = without_thinking(reply)
-    found = [(item, rest) for item, rest in _objects(reply) if item.get("code") == code]
+    found = _coded(reply, code)
     if found:
-        verdict, rest = found[-1]
+        verdict, end = found[-1]
+        rest = reply[end:]
         if any(item != verdict for item, _ in found):
             raise CallFailed("the judge gave several verdicts", again=True)
         if "{" in rest or "}" in rest or _TWICE in verdict:
@@ -113,9 +115,7 @@ def read_verdict(reply: str, code: str, untrusted: Mapping[str, str]) -> dict[st
         raise CallFailed(f"the judge gave no verdict with the right code: {reply[:80]!r}", again=True)
     if _TWICE in whole:
         raise CallFailed(f"the judge's verdict is broken: {reply[:80]!r}", again=True)
-    if any(
-        _flat(body) in _flat(text) or any(whole == item for item, _ in _objects(text)) for text in untrusted.values()
-    ):
+    if any(_flat(body) in _flat(text) or _stands_in(text, whole) for text in untrusted.values()):
         raise CallFailed("the judge repeated a text instead of giving a verdict", again=True)
     return whole
 
@@ -132,17 +132,90 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _objects(reply: str) -> Iterator[tuple[dict[str, Any], str]]:
-    """The outermost JSON objects in a text, each with the text after it."""
-    decoder, at = json.JSONDecoder(object_pairs_hook=_pairs), 0
-    for _ in range(50):
-        at = reply.find("{", at)
-        if at < 0:
-            return
-        try:
-            value, at = decoder.raw_decode(reply, at)
-        except (ValueError, RecursionError):
-            at += 1
-            continue
-        if isinstance(value, dict):
-            yield value, reply[at:]
+def _coded(reply: str, code: str) -> list[tuple[dict[str, Any], int]]:
+    """The JSON objects that carry the code, each with the place after it.
+
+    They are looked for around the code, not from brace to brace: however many braces stand before, time is linear.
+    """
+    places = [match.span() for match in re.finditer(f'"{re.escape(code)}"', reply)]
+    if len(places) > _MOST_CODES:
+        raise CallFailed("the judge gave several verdicts", again=True)
+    walk = _Walk(reply)
+    spans = dict.fromkeys(span for place in places if (span := walk.object_around(*place)) is not None)
+    items = ((_parsed(reply[start:end], _pairs), end) for start, end in spans)
+    return [(item, end) for item, end in items if isinstance(item, dict) and item.get("code") == code]
+
+
+def _stands_in(text: str, verdict: Mapping[str, Any]) -> bool:
+    """Whether a text holds an object equal to a verdict, in whatever spelling and behind whatever else."""
+    tokens = sum(1 for _ in _FORWARD.finditer(json.dumps(verdict)))
+    if not verdict or tokens > _MOST_TOKENS:  # no verdict of ours is so large
+        return True
+    unescaped = re.sub(r"\\u([0-9a-fA-F]{4})", lambda match: chr(int(match.group(1), 16)), text)
+    for spelling in (text, nfkc(unescaped).replace("\\", "")):
+        walk = _Walk(spelling, tokens)
+        for match in re.finditer(re.escape(f'"{next(iter(verdict))}"'), spelling):
+            span = walk.object_around(*match.span())
+            if span is not None and _parsed(spelling[slice(*span)]) == verdict:
+                return True
+    return False
+
+
+def _parsed(body: str, pairs: Any = None) -> Any:
+    try:
+        return json.loads(body, object_pairs_hook=pairs)
+    except (ValueError, RecursionError):
+        return None
+
+
+_MOST_CODES = 16
+_MOST_TOKENS = 200
+_FORWARD = re.compile(r"\\.|[\"{}\[\]]", re.DOTALL)
+_BACKWARD = re.compile(r"\"\\*|[{}\[\]]")  # in a text read from its end, where backslashes follow the quote
+
+
+class _Walk:
+    """Steps through the quotes and brackets of a text, from a string in it to the ends of the object that holds it.
+
+    Parameters
+    ----------
+    text : str
+        Prose and JSON, mixed.
+    most : int, optional
+        Steps in each direction after which the object is too large.
+    """
+
+    def __init__(self, text: str, most: int | None = None) -> None:
+        self.text, self.reverse, self.most = text, text[::-1], most
+
+    def object_around(self, start: int, end: int) -> tuple[int, int] | None:
+        """The span of the object that holds the string with these quotes itself."""
+        after = _edge(self._after(end), "{[")
+        before = None if after is None else _edge(self._before(start), "}]")
+        return None if after is None or before is None else (before, after + 1)
+
+    def _after(self, at: int) -> Iterator[tuple[int, str]]:
+        for match in islice(_FORWARD.finditer(self.text, at), self.most):
+            if match.group()[0] != "\\":
+                yield match.start(), match.group()
+
+    def _before(self, at: int) -> Iterator[tuple[int, str]]:
+        last = len(self.text) - 1
+        for match in islice(_BACKWARD.finditer(self.reverse, last + 1 - at), self.most):
+            if len(match.group()) % 2:  # not escaped
+                yield last - match.start(), match.group()[0]
+
+
+def _edge(steps: Iterator[tuple[int, str]], opening: str) -> int | None:
+    """The bracket that ends what surrounds the first step; brackets in strings do not count."""
+    depth, in_string = 0, False
+    for at, char in steps:
+        if char == '"':
+            in_string = not in_string
+        elif not in_string and char in opening:
+            depth += 1
+        elif not in_string and depth:
+            depth -= 1
+        elif not in_string:
+            return at
+    return None
