@@ -19,7 +19,7 @@ from dfevals.inference.discordant import paired_proportions
 from dfevals.inference.levels import check_level
 from dfevals.inference.proportions import wilson
 from dfevals.results.result import Result
-from dfevals.results.tidy import OVERALL
+from dfevals.results.tidy import by_title, framed
 from dfevals.roles.bound import Bound
 from dfevals.roles.declared import Model, column
 
@@ -59,25 +59,23 @@ def agreement(
     if kind in ("nominal", "ordinal"):
         _check_categories(ratings)
     names = list(ratings)
-    masks = [None, *range(cohorts.n_cohorts)]
     rows = []
-    for at in masks:
-        member = np.ones(len(codes), bool) if at is None else cohorts.rows(at, codes)
-        texts = {
-            n: OVERALL if at is None else label[at] for n, label in zip(cohorts.names, cohorts.labels, strict=True)
-        }
+    for place in range(cohorts.n_cohorts + 1):
+        member = cohorts.rows(place - 1, codes) if place else np.ones(len(codes), bool)
         for a, b in combinations(names, 2):
             for found in _pair(ratings[a][member], ratings[b][member], kind, level):
-                rows.append({**texts, "a": a, "b": b, **found, "is_overall": at is None})
+                rows.append({"place": place, "a": a, "b": b, **found})
         if len(names) > 2:
             every = _alpha([ratings[name][member] for name in names], kind, level)
-            rows.append({**texts, "a": "(all)", "b": "(all)", **every, "is_overall": at is None})
+            rows.append({"place": place, "a": "(all)", "b": "(all)", **every})
+    table = pd.DataFrame(rows)
+    frame = framed(cohorts, table.pop("place").to_numpy(), dict(table))
     return AgreementResult(
-        pd.DataFrame(rows),
+        frame,
         provenance=provenance,
-        title=f"Agreement of {', '.join(names)}" + (f" by {', '.join(cohorts.names)}" if cohorts.n_cohorts else ""),
+        title=by_title(f"Agreement of {', '.join(names)}", cohorts),
         notes=["Rows that one of the two has not rated are left out for that pair.", *cohorts.notes],
-        cohort_columns=cohorts.names,
+        cohort_columns=tuple(frame.columns[: len(cohorts.names)]),
     )
 
 

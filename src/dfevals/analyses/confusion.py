@@ -14,7 +14,7 @@ from dfevals.exceptions import MetricError, check_choice
 from dfevals.inference.proportions import wilson
 from dfevals.needs import Cells
 from dfevals.results.result import Result
-from dfevals.results.tidy import OVERALL
+from dfevals.results.tidy import by_title, framed, left_out, whole
 from dfevals.roles.bound import Bound
 from dfevals.roles.declared import Model
 from dfevals.tally import CellTally
@@ -87,19 +87,19 @@ def confusion(bound: Bound, cohorts: Cohorts, models: tuple[Model, ...], provena
             part = atoms if view.positions is None else atoms.regroup(view.positions, len(view.cohorts))
             if len(view.cohorts):
                 cells[view.cohorts] = part.weight.transpose(2, 0, 1)
-        if sum(tally.dropped.values()):
-            notes.append(
-                f"{model.name}: rows left out: " + "; ".join(f"{v:,} {name}" for name, v in tally.dropped.items()) + "."
-            )
+        notes += left_out(model.name, tally.dropped)
         frames.append(_frame(model.name, cells, cohorts, labels))
     frame = pd.concat(frames, ignore_index=True)
     if part.square is not None:
         notes.append(
             "Rows are weighted: counts are sums of weights, and intervals of shares treat them as counts of equal size."
         )
-    title = "Confusion" + (f" by {', '.join(cohorts.names)}" if cohorts.n_cohorts else "")
     positive = str(bound.pos_label) if bound.task == "binary" else None
-    described: dict[str, Any] = {"title": title, "notes": notes, "cohort_columns": cohorts.names}
+    described: dict[str, Any] = {
+        "title": by_title("Confusion", cohorts),
+        "notes": notes,
+        "cohort_columns": tuple(frame.columns[: len(cohorts.names)]),
+    }
     return ConfusionResult(frame, pos_label=positive, provenance=provenance, **described)
 
 
@@ -110,21 +110,13 @@ def _frame(model: str, cells: Any, cohorts: Cohorts, labels: list[str]) -> pd.Da
     found = wilson(counts, totals)
     place = np.repeat(np.arange(size), k * k)
     columns: dict[str, Any] = {
-        name: np.array([OVERALL, *texts], dtype=object)[place]
-        for name, texts in zip(cohorts.names, cohorts.labels, strict=True)
-    }
-    whole = bool((counts % 1 == 0).all())
-    columns |= {
         "model": model,
         "y_true": np.tile(np.repeat(np.array(labels, dtype=object), k), size),
         "y_pred": np.tile(np.array(labels, dtype=object), size * k),
-        "count": counts.astype(np.int64) if whole else counts,
+        "count": whole(counts),
         "share": np.asarray(found.estimate),
         "ci_low": np.asarray(found.ci_low),
         "ci_high": np.asarray(found.ci_high),
-        "n": np.broadcast_to(cells.sum(axis=(1, 2), keepdims=True), cells.shape)
-        .ravel()
-        .astype(np.int64 if whole else float),
-        "is_overall": place == 0,
+        "n": whole(np.broadcast_to(cells.sum(axis=(1, 2), keepdims=True), cells.shape).ravel()),
     }
-    return pd.DataFrame(columns)
+    return framed(cohorts, place, columns)

@@ -15,7 +15,7 @@ from dfevals.exceptions import MetricError
 from dfevals.inference.proportions import wilson
 from dfevals.metrics.estimands import divide
 from dfevals.results.result import MetricsResult, Result
-from dfevals.results.tidy import Piece, cohort_names, tidy
+from dfevals.results.tidy import Piece, by_title, tidy
 from dfevals.roles.bound import Bound
 from dfevals.roles.declared import Model
 
@@ -62,14 +62,19 @@ class ErrorsResult(Result):
         from dfevals.render.plain_tables import plain_table
 
         del width
-        shown = self._frame.rename(columns={"ci_low": "low", "ci_high": "high"})
+        shown = self._frame
         if not shown["note"].astype(bool).any():
             shown = shown.drop(columns="note")
         groups = max(len(shown.drop_duplicates([*self.cohort_columns, "model"])), 1)
         top = shown[(shown["rank"] <= max(5, max_rows // groups)) | shown["rank"].isna()]
         notes = [f"{len(self._frame):,} pairs in .frame; classes in .classes, the matrix in .confusion.", *self.notes]
         return plain_table(
-            top, title=self.title, notes=notes, cohort_columns=self.cohort_columns, max_rows=max(max_rows, 60)
+            top,
+            title=self.title,
+            notes=notes,
+            cohort_columns=self.cohort_columns,
+            max_rows=max(max_rows, 60),
+            headings={"ci_low": "low", "ci_high": "high"},
         )
 
     def plot(self, kind: str = "matrix", *, model: str | None = None, ax: Axes | None = None, **options: Any) -> Any:
@@ -121,14 +126,15 @@ def errors(
         for m, model in enumerate(models)
         for place in range(size)
     ]
+    frame = tidy(cohorts, pieces)
     return ErrorsResult(
-        tidy(cohorts, pieces),
+        frame,
         matrix,
         classes,
         provenance=provenance,
-        title="Errors" + (f" by {', '.join(cohorts.names)}" if cohorts.n_cohorts else ""),
+        title=by_title("Errors", cohorts),
         notes=matrix.notes,
-        cohort_columns=cohort_names(cohorts, pieces[0].columns),
+        cohort_columns=tuple(frame.columns[: len(cohorts.names)]),
     )
 
 

@@ -25,7 +25,7 @@ from dfevals.metrics.registry import Request, find
 from dfevals.needs import Cells, Extremes, Moments, Need, Scores
 from dfevals.results.provenance import Provenance
 from dfevals.results.result import MetricsResult
-from dfevals.results.tidy import OVERALL
+from dfevals.results.tidy import as_texts, by_title, framed, left_out, whole
 from dfevals.roles.bound import Bound
 from dfevals.roles.declared import Model
 from dfevals.tally import ModelTally, Tally
@@ -37,7 +37,6 @@ __all__ = [
 ]
 
 Floats = npt.NDArray[np.float64]
-EXACT = 2**53  # whole numbers up to here are exact as floats
 AFFORDABLE = 2_000_000  # rows × cohorts sorted for the complement of a ranking metric without being asked
 
 
@@ -189,17 +188,13 @@ def _result(tallies: Iterator[tuple[str, ModelTally]], run: _Run, provenance: An
         )
     if options.interval == "bootstrap":
         notes.append(f"Percentile bootstrap, {options.n_resamples:,} resamples, random_state={options.random_state!r}.")
-    for name, reasons in dropped.items():
-        total = sum(reasons.values())
-        if total:
-            text = "; ".join(f"{count:,} {reason}" for reason, count in reasons.items())
-            notes.append(f"{name}: {total:,} row{'s' * (total != 1)} left out: {text}.")
+    notes += [text for name, reasons in dropped.items() for text in left_out(name, reasons)]
     return MetricsResult(
         frame,
         provenance=_made(provenance, dropped, options),
-        title="Metrics" + (f" by {', '.join(cohorts.names)}" if cohorts.n_cohorts else ""),
+        title=by_title("Metrics", cohorts),
         notes=[note for note in notes if note],
-        cohort_columns=cohorts.names,
+        cohort_columns=tuple(frame.columns[: len(cohorts.names)]),
         flags=flags,
         doubtful=doubtful,
         level=options.ci,
@@ -505,30 +500,22 @@ def _frame_of(blocks: list[_Block], run: _Run) -> pd.DataFrame:
     """The tidy frame; text columns are taken from short arrays of texts."""
     cohorts, repeats = run.cohorts, len(blocks)
     size = cohorts.n_cohorts + 1
-    columns: dict[str, Any] = {}
     place = np.tile(np.arange(size), repeats)
-    for name, labels in zip(cohorts.names, cohorts.labels, strict=True):
-        columns[name] = _texts([OVERALL, *labels], place)
     of_block = np.repeat(np.arange(repeats), size)
-    columns["model"] = _texts([block.model for block in blocks], of_block)
-    columns["metric"] = _texts([block.metric for block in blocks], of_block)
+    columns: dict[str, Any] = {
+        "model": as_texts([block.model for block in blocks], of_block),
+        "metric": as_texts([block.metric for block in blocks], of_block),
+    }
     if run.options.by_class:
         columns["class"] = pd.Series([block.label for block in blocks], dtype=object).array.take(of_block)
     for key, attribute in (("value", "value"), ("ci_low", "low"), ("ci_high", "high")):
         columns[key] = np.concatenate([getattr(block, attribute) for block in blocks])
     counts = np.concatenate([block.n for block in blocks])
     columns["n"] = counts.astype(np.int64)
-    support = np.concatenate([block.support for block in blocks])
-    whole = np.isfinite(support).all() and (support % 1 == 0).all() and (support <= EXACT).all()
-    columns["support"] = support.astype(np.int64) if whole else support
-    columns["method"] = _texts([block.method for block in blocks], of_block)
-    columns["note"] = _texts(list(run.texts), np.concatenate([block.note for block in blocks]))
+    columns["support"] = whole(np.concatenate([block.support for block in blocks]))
+    columns["method"] = as_texts([block.method for block in blocks], of_block)
+    columns["note"] = as_texts(list(run.texts), np.concatenate([block.note for block in blocks]))
     columns["is_overall"] = place == 0
     for key in blocks[0].extra if blocks else ():
         columns[key] = np.concatenate([block.extra[key] for block in blocks])
-    return pd.DataFrame(columns)
-
-
-def _texts(texts: list[Any], codes: npt.NDArray[Any]) -> Any:
-    """Text column from codes, in the frame's own text dtype (checked once per text, not per row)."""
-    return pd.Series([str(text) for text in texts]).array.take(codes)
+    return framed(cohorts, place, columns)

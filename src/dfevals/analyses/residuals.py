@@ -22,7 +22,7 @@ from dfevals.inference.shapes import Cloud, hexagons, normal_quantiles, quantile
 from dfevals.needs import RowFunction, Values
 from dfevals.render.plain_tables import plain_table
 from dfevals.results.result import Result
-from dfevals.results.tidy import OVERALL
+from dfevals.results.tidy import OVERALL, by_title, framed
 from dfevals.roles.bound import BLOCK, Bound
 from dfevals.roles.declared import Model
 from dfevals.tally import RowTally
@@ -210,9 +210,7 @@ class _Run:
         frame = frame.iloc[np.lexsort((frame["bin"], frame["place"], frame["model"].map(order)))].reset_index(drop=True)
         place = frame.pop("place").to_numpy()
         frame.insert(0, "model", frame.pop("model"))
-        for at, (name, texts) in enumerate(zip(self.cohorts.names, self.cohorts.labels, strict=True)):
-            frame.insert(at, name, pd.Series([OVERALL, *texts]).take(place).reset_index(drop=True))
-        return frame.assign(is_overall=place == 0)
+        return framed(self.cohorts, place, dict(frame))
 
 
 def residuals(
@@ -248,10 +246,13 @@ def residuals(
     notes = list(filter(None, notes))
     frame = pd.concat(frames, ignore_index=True)
     frame["verdict"] = _verdicts(frame, 1 - level)
-    frame = frame[[*(name for name in frame if name != "is_overall"), "is_overall"]]
+    frame = framed(
+        cohorts, np.tile(np.arange(cohorts.n_cohorts + 1), len(models)), dict(frame.drop(columns="is_overall"))
+    )
     notes.append("Errors are predicted − actual: above 0 the model predicts too high.")
-    title = "Residuals" + (f" by {', '.join(cohorts.names)}" if cohorts.n_cohorts else "")
-    return ResidualsResult(frame, run, provenance=provenance, title=title, notes=notes, cohort_columns=cohorts.names)
+    names = tuple(frame.columns[: len(cohorts.names)])
+    title = by_title("Residuals", cohorts)
+    return ResidualsResult(frame, run, provenance=provenance, title=title, notes=notes, cohort_columns=names)
 
 
 def _crossed(bound: Bound, model: Model) -> str:
@@ -276,7 +277,7 @@ def _crossed(bound: Bound, model: Model) -> str:
 def _model_frame(run: _Run, model: Model, measured: Any) -> pd.DataFrame:
     long = measured.frame
     first = long[long["metric"] == "mean_error"].reset_index(drop=True)
-    frame = first[[*run.cohorts.names, "model", "n"]].copy()
+    frame = first[["model", "n"]].copy()
     for name in dict.fromkeys(long["metric"]):
         part = long[long["metric"] == name].reset_index(drop=True)
         ends = ("ci_low", "ci_high") if name == "mean_error" else (f"{name}_low", f"{name}_high")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -23,13 +23,17 @@ def plain_table(
     cohort_columns: Sequence[str] = (),
     max_rows: int = 60,
     detail: str = "",
+    headings: Mapping[str, str] | None = None,
 ) -> render.Table:
     """Any tidy frame as a table: its head, with `value` or `difference` and its interval drawn as whiskers.
 
-    Numbers are written by what their column is: `p_…` as p-values, integers as counts, `note` in full.
+    Numbers are written by what their column is: `p_…` as p-values, integers as counts, `note` in full. `headings` say
+    what stands above columns in place of their names; a column that bears one is written as plain numbers.
     """
-    head = frame.head(max_rows)
-    main = next((name for name in ("difference", "value", "estimate") if name in head and "ci_low" in head), None)
+    head, headings = frame.head(max_rows), headings or {}
+    whiskers = "ci_low" in head and "ci_low" not in headings
+    possible = [name for name in ("difference", "value", "estimate") if name not in (*headings, *cohort_columns)]
+    main = next((name for name in possible if name in head and whiskers), None)
     hidden = {"is_overall", *(("ci_low", "ci_high") if main else ())}
     columns = []
     for name in head.columns:
@@ -41,7 +45,7 @@ def plain_table(
             texts = head[name].astype(object).where(head[name].notna(), "")
             columns.append(render.text_column(str(name), texts, header=name in cohort_columns))
         else:
-            columns.append(_plain_numbers(str(name), head[name]))
+            columns.append(_plain_numbers(headings.get(name, str(name)), head[name]))
     apart = np.flatnonzero(head["is_overall"].to_numpy(dtype=bool)).tolist() if "is_overall" in head else []
     more = left_out(len(frame) - len(head), "row")
     return render.Table(columns, title=title, detail=detail, notes=notes, apart=frozenset(apart), more=more)

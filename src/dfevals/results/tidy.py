@@ -1,4 +1,4 @@
-"""The one maker of tidy frames: cohort columns, the overall row in front, counts as whole numbers."""
+"""The one maker of tidy frames: cohort columns and their names, the overall row in front, titles, rows left out."""
 
 from __future__ import annotations
 
@@ -11,12 +11,63 @@ import numpy.typing as npt
 import pandas as pd
 
 from dfevals.cohorts import Cohorts
+from dfevals.columns.codes import OVERALL
 
-__all__ = ["COUNTS", "OVERALL", "Piece", "cohort_names", "tidy"]
+__all__ = [
+    "OVERALL",
+    "Piece",
+    "as_texts",
+    "by_title",
+    "cohort_names",
+    "framed",
+    "left_out",
+    "tidy",
+    "tidy_all",
+    "whole",
+]
 
 Ints = npt.NDArray[np.int64]
-OVERALL = "(overall)"
 COUNTS = {"n", "n_pos", "n_neg", "tp", "fp", "fn", "tn", "rank", "count", "reverse", "contacts", "responses"}
+EVERY = frozenset(("model", "class", "metric", "is_overall"))  # columns that any frame may have
+EXACT = 2**53  # whole numbers up to here are exact as floats
+
+
+def framed(
+    cohorts: Cohorts, place: npt.NDArray[Any], columns: Mapping[str, Any], names: Sequence[str] | None = None
+) -> pd.DataFrame:
+    """A tidy frame: cohort columns in front, then these, then `is_overall` where it is not among them.
+
+    Parameters
+    ----------
+    cohorts : Cohorts
+    place : array of int
+        The cohort of every row; 0 is overall.
+    columns : mapping
+        The frame's own columns, in order.
+    names : sequence of str, optional
+        Names of the cohort columns; those of `cohort_names` when absent.
+    """
+    names = cohort_names(cohorts, columns) if names is None else names
+    found = {name: as_texts([OVERALL, *labels], place) for name, labels in zip(names, cohorts.labels, strict=True)}
+    overall = {} if "is_overall" in columns else {"is_overall": place == 0}
+    return pd.DataFrame({**found, **columns, **overall})
+
+
+def cohort_names(cohorts: Cohorts, taken: Iterable[str]) -> tuple[str, ...]:
+    """Cohort columns of a frame with these columns of its own, which keep their names: the others get the prefix `by_`."""
+    return renamed(cohorts.names, taken)
+
+
+def renamed(names: Iterable[str], taken: Iterable[str]) -> tuple[str, ...]:
+    """Names that are none of those taken, by the prefix `by_`."""
+    used, found = {*taken, *EVERY}, []
+    names = list(names)
+    for i, name in enumerate(names):
+        while name in used or (name != names[i] and name in names[i + 1 :]):
+            name = f"by_{name}"
+        used.add(name)
+        found.append(name)
+    return tuple(found)
 
 
 @dataclass(frozen=True)
@@ -29,7 +80,15 @@ class Piece:
     columns: Mapping[str, Any]
 
 
-def tidy(cohorts: Cohorts, pieces: Sequence[Piece]) -> pd.DataFrame:
+def tidy_all(
+    cohorts: Cohorts, parts: Mapping[str, Sequence[Piece]]
+) -> tuple[dict[str, pd.DataFrame | None], tuple[str, ...]]:
+    """The frames of a result, None for one without pieces, and their cohort columns: the same names in all of them."""
+    names = cohort_names(cohorts, (name for pieces in parts.values() for piece in pieces for name in piece.columns))
+    return {key: tidy(cohorts, pieces, names) if pieces else None for key, pieces in parts.items()}, names
+
+
+def tidy(cohorts: Cohorts, pieces: Sequence[Piece], names: Sequence[str] | None = None) -> pd.DataFrame:
     """One frame of all pieces: by model, class and cohort (overall first), rows within them as they come."""
     models = {name: i for i, name in enumerate(dict.fromkeys(piece.model for piece in pieces))}
     classes = {name: i for i, name in enumerate(dict.fromkeys(str(piece.label) for piece in pieces))}
@@ -40,34 +99,38 @@ def tidy(cohorts: Cohorts, pieces: Sequence[Piece]) -> pd.DataFrame:
     joint = (model * len(classes) + label) * (cohorts.n_cohorts + 1) + place
     sorted_ = len(joint) < 2 or bool((joint[1:] >= joint[:-1]).all())
     order = slice(None) if sorted_ else np.argsort(joint, kind="stable")
-    own = pieces[0].columns
-    columns: dict[str, Any] = {}
-    for name, labels in zip(cohort_names(cohorts, own), cohorts.labels, strict=True):
-        columns[name] = _texts([OVERALL, *labels], place[order])
-    columns["model"] = _texts(list(models), model[order])
+    columns: dict[str, Any] = {"model": as_texts(list(models), model[order])}
     if any(piece.label is not None for piece in pieces):
-        columns["class"] = _texts(list(classes), label[order])
-    for name in own:
+        columns["class"] = as_texts(list(classes), label[order])
+    for name in pieces[0].columns:
         values = np.concatenate([np.asarray(piece.columns[name]) for piece in pieces])[order]
-        columns[name] = _whole(values) if name in COUNTS else values
+        columns[name] = whole(values) if name in COUNTS else values
         if columns[name].dtype.kind == "O":  # few texts, many rows
             codes, texts = pd.factorize(columns[name])
-            columns[name] = _texts(list(texts), codes)
-    columns["is_overall"] = place[order] == 0
-    return pd.DataFrame(columns)
+            columns[name] = as_texts(list(texts), codes)
+    return framed(cohorts, place[order], columns, names)
 
 
-def cohort_names(cohorts: Cohorts, taken: Iterable[str]) -> tuple[str, ...]:
-    """Cohort columns of a frame with these columns of its own, which keep their names."""
-    used = set(taken)
-    return tuple(f"by_{name}" if name in used else name for name in cohorts.names)
+def by_title(title: str, cohorts: Cohorts) -> str:
+    """The title of a result, with its cohorts."""
+    return f"{title} by {', '.join(cohorts.names)}" if cohorts.n_cohorts else title
 
 
-def _texts(texts: Sequence[Any], codes: Ints) -> Any:
+def left_out(name: str, dropped: Mapping[str, int]) -> list[str]:
+    """The sentence about rows of a model that could not be judged; none where there are none."""
+    total = sum(dropped.values())
+    if not total:
+        return []
+    reasons = "; ".join(f"{count:,} {reason}" for reason, count in dropped.items() if count)
+    return [f"{name}: {total:,} row{'s' * (total != 1)} left out: {reasons}."]
+
+
+def as_texts(texts: Sequence[Any], codes: npt.NDArray[Any]) -> Any:
+    """Text column from codes, in the frame's own text dtype (checked once per text, not per row)."""
     return pd.Series([str(text) for text in texts]).array.take(codes)
 
 
-def _whole(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def whole(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Counts as integers where they are whole."""
-    known = bool(np.isfinite(values).all()) and bool((values % 1 == 0).all())
+    known = bool(np.isfinite(values).all()) and bool((values % 1 == 0).all() and (np.abs(values) <= EXACT).all())
     return values.astype(np.int64) if known else values

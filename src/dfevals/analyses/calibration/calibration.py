@@ -36,7 +36,7 @@ from dfevals.metrics.calibration import event_rows, event_score, scores_of
 from dfevals.needs import Need, RowBlock, RowFunction, ScoreBins, Scores, Values
 from dfevals.render.plain_tables import plain_table
 from dfevals.results.result import Result
-from dfevals.results.tidy import OVERALL
+from dfevals.results.tidy import as_texts, by_title, cohort_names, framed, left_out
 from dfevals.roles.bound import Bound
 from dfevals.roles.declared import Model
 from dfevals.tally import BinTally, RowTally, ScoreTally
@@ -228,13 +228,12 @@ def calibration(
         sources = list(_sources(run, model))
         for source in sources:
             run.curves += [_curve(run, source, view, rng) for view in views_of(cohorts)]
-        if sources and any(sources[0].dropped.values()):
-            reasons = "; ".join(f"{count:,} {reason}" for reason, count in sources[0].dropped.items())
-            dropped.append(f"{model.name}: rows left out: {reasons}.")
+        if sources:
+            dropped += left_out(model.name, sources[0].dropped)
     frame = run.labelled([curve.points for curve in run.curves])
-    title = f"Calibration ({_named(run)})" + (f" by {', '.join(cohorts.names)}" if cohorts.n_cohorts else "")
+    title = by_title(f"Calibration ({_named(run)})", cohorts)
     notes = [*cohorts.notes, *dropped, *_notes(run, bound, frame)]
-    return CalibrationResult(frame, run, provenance=provenance, title=title, notes=notes, cohort_columns=cohorts.names)
+    return CalibrationResult(frame, run, provenance=provenance, title=title, notes=notes, cohort_columns=run.names)
 
 
 # Collecting
@@ -368,16 +367,19 @@ class _Run:
         group = np.concatenate([np.full(len(p.cohort), order.get((p.model, p.label), 0)) for p in parts] or [place])
         sort = np.lexsort((place, group))
         columns: dict[str, Any] = {}
-        for name, texts in zip(self.cohorts.names, self.cohorts.labels, strict=True):
-            columns[name] = _texts([OVERALL, *texts], place[sort])
         owner = np.repeat(np.arange(len(parts)), [len(p.cohort) for p in parts])[sort]
-        columns["model"] = _texts([p.model for p in parts], owner)
+        columns["model"] = as_texts([p.model for p in parts], owner)
         if self.kind in ("top-label", "class-wise"):
-            columns["class"] = _texts([str(p.label) for p in parts], owner)
+            columns["class"] = as_texts([str(p.label) for p in parts], owner)
         for key in parts[0].columns if parts else ():
             columns[key] = np.concatenate([np.asarray(p.columns[key]) for p in parts])[sort]
-        columns["is_overall"] = place[sort] == 0
-        return pd.DataFrame(columns)
+        return framed(self.cohorts, place[sort], columns, self.names)
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Cohort columns, the same in the frame and in the summary."""
+        own = [{*curve.points.columns, *self._numbers(curve).columns} for curve in self.curves[:1]]
+        return cohort_names(self.cohorts, {"p_corrected", "verdict"}.union(*own))
 
     @property
     def settings(self) -> Settings:
@@ -401,10 +403,6 @@ class _Run:
         frame.insert(list(frame).index("p_value") + 1, "p_corrected", corrected)
         frame["verdict"] = _verdicts(frame, 1 - self.level)
         return frame[[*(c for c in frame if c != "is_overall"), "is_overall"]]
-
-
-def _texts(texts: list[str], place: Ints) -> Any:
-    return pd.Series(texts).array.take(place)
 
 
 def _curve(run: _Run, source: _Source, view: Viewed, rng: np.random.Generator) -> _Curve:
@@ -483,7 +481,7 @@ def _notes(run: _Run, bound: Bound, frame: pd.DataFrame) -> list[str]:
         f"Verdicts by {which} at {level}, Holm over the cohorts; ece is debiased, on {ERROR_BINS} bins of equal width."
     )
     if run.strategy in BINS and len(frame):
-        keys = [*run.cohorts.names, "model", *(["class"] if "class" in frame else [])]
+        keys = [*run.names, "model", *(["class"] if "class" in frame else [])]
         filled = frame.groupby(keys, sort=False).size()
         if (filled < run.bins).any():
             notes.append(f"Some curves have fewer than {run.bins} bins: the others hold no rows or repeat a score.")

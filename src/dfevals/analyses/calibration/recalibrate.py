@@ -22,7 +22,7 @@ from dfevals.inference.levels import t_quantile
 from dfevals.metrics.reliability import decompose, ece_of, logistic_recalibration, smooth_ece_of, spiegelhalter_of
 from dfevals.render.plain_tables import plain_table
 from dfevals.results.result import Result
-from dfevals.results.tidy import OVERALL
+from dfevals.results.tidy import OVERALL, framed, left_out
 from dfevals.roles.bound import Bound
 from dfevals.roles.declared import Model
 from dfevals.tally import ScoreTally
@@ -160,10 +160,7 @@ def recalibrate(
         after = _cross_fitted(rows, method, cv, random_state, notes)
         columns[model.name] = _write(data, bound, model, method, rows.keep, after)
         judged[model.name] = _judge(rows, after)
-        if rows.dropped:
-            notes.append(
-                f"{model.name}: rows left out: " + "; ".join(f"{v:,} {k}" for k, v in rows.dropped.items()) + "."
-            )
+        notes += left_out(model.name, rows.dropped)
     frame = pd.concat(
         [_compared(name, item, cohorts, bound, level) for name, item in judged.items()], ignore_index=True
     )
@@ -179,7 +176,7 @@ def recalibrate(
         provenance=provenance,
         title=title,
         notes=notes,
-        cohort_columns=cohorts.names,
+        cohort_columns=tuple(frame.columns[: len(cohorts.names)]),
     )
 
 
@@ -403,13 +400,10 @@ def _compared(name: str, judged: _Judged, cohorts: Cohorts, bound: Bound, level:
     frame = pd.concat(parts, ignore_index=True)
     order = {metric: i for i, metric in enumerate(dict.fromkeys(frame["metric"]))}
     frame = frame.iloc[np.lexsort((frame["place"], frame["metric"].map(order)))].reset_index(drop=True)
-    for at, (column, texts) in enumerate(zip(cohorts.names, cohorts.labels, strict=True)):
-        frame.insert(at, column, pd.Series([OVERALL, *texts]).take(frame["place"].to_numpy()).reset_index(drop=True))
-    frame.insert(len(cohorts.names), "model", name)
+    frame.insert(0, "model", name)
     shown = ["metric", "before", "after", "difference", "ci_low", "ci_high", "p_value"]
     more = ["before_low", "before_high", "after_low", "after_high", "n"]
-    frame["is_overall"] = frame["place"] == 0
-    return frame[[*cohorts.names, "model", *shown, *more, "is_overall"]]
+    return framed(cohorts, frame["place"].to_numpy(), dict(frame[["model", *shown, *more]]))
 
 
 Bounded = tuple[Floats, Floats, Floats]

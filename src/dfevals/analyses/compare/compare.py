@@ -32,7 +32,7 @@ from dfevals.inference.multiple import CORRECTIONS
 from dfevals.metrics.planning import needs_of
 from dfevals.metrics.registry import Request
 from dfevals.needs import Moments
-from dfevals.results.tidy import OVERALL
+from dfevals.results.tidy import by_title, framed, left_out
 from dfevals.roles.bound import Bound
 
 __all__ = ["compare"]
@@ -227,9 +227,7 @@ def _unpaired(
         ]
     notes = []
     for side, tally in zip(sides, tallies, strict=True):
-        if sum(tally.dropped.values()):
-            parts = "; ".join(f"{count:,} {reason}" for reason, count in tally.dropped.items())
-            notes.append(f"{side.name}: rows left out: {parts}.")
+        notes += left_out(side.name, tally.dropped)
     if question.bound.roles.cluster is not None:
         notes.append("Each side is cluster-robust; that a cluster may occur on both sides is not used.")
     notes += _unjudged_notes(question, found, is_paired=False)
@@ -335,8 +333,7 @@ def _learners(question: _Question, sides: tuple[Contender, ...], pairs: list[tup
             f"{', '.join(repr(name) for name in FOLD_TESTS[1:])}, or unit='rows' for the rows of these fitted models."
         )
     for side, value in zip(sides, values, strict=True):
-        if sum(value.dropped.values()):
-            notes.append(f"{side.name}: {sum(value.dropped.values()):,} rows left out ({'; '.join(value.dropped)}).")
+        notes += left_out(side.name, value.dropped)
     board = None
     if len(sides) > 2:
         board = leaderboard_of_folds(
@@ -382,9 +379,9 @@ def _result(
     return ComparisonResult(
         frame,
         provenance=question.provenance,
-        title="Comparison" + (f" by {', '.join(question.cohorts.names)}" if question.cohorts.n_cohorts else ""),
+        title=by_title("Comparison", question.cohorts),
         notes=notes,
-        cohort_columns=question.cohorts.names,
+        cohort_columns=tuple(frame.columns[: len(question.cohorts.names)]),
         paired=is_paired,
         why=why,
         level=question.options.level,
@@ -435,18 +432,15 @@ def _correction_note(question: _Question, pairs: int) -> Iterator[str]:
 def _frame(compared: Compared, cohorts: Cohorts) -> pd.DataFrame:
     tested = compared.tested
     size = len(tested.value_a)
-    columns: dict[str, Any] = {
-        name: pd.Series([OVERALL, *map(str, labels)])
-        for name, labels in zip(cohorts.names, cohorts.labels, strict=True)
-    }
     notes = np.full(size, "", dtype=object)
     for mask, text in [*tested.masks, (tested.few, "too few rows for a verdict")]:
         new = mask & np.array([text not in note for note in notes])
         if text and new.any():
             notes[new] = [f"{note}; {text}" if note else text for note in notes[new]]
-    return pd.DataFrame(
+    return framed(
+        cohorts,
+        np.arange(size),
         {
-            **columns,
             "metric": compared.request.label,
             "a": compared.a,
             "b": compared.b,
@@ -462,6 +456,5 @@ def _frame(compared: Compared, cohorts: Cohorts) -> pd.DataFrame:
             "verdict": pd.Series(compared.verdict).astype(str),
             "n": compared.n.astype(np.int64),
             "note": pd.Series(notes).astype(str),
-            "is_overall": np.arange(size) == 0,
-        }
+        },
     )

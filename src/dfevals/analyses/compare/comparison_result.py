@@ -18,7 +18,7 @@ from dfevals.cohorts import Cohorts
 from dfevals.exceptions import CohortError, DfevalsError, RoleError, check_choice, did_you_mean
 from dfevals.render.plain_tables import left_out, whisker_axis
 from dfevals.results.result import Result
-from dfevals.results.tidy import OVERALL
+from dfevals.results.tidy import framed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -74,14 +74,9 @@ class Discordance:
         rows = np.stack([table.sum(axis=0), *(table[members].sum(axis=0) for members in self.cohorts.atoms)])
         if not self.cohorts.n_cohorts:
             rows = rows[:1]
-        columns: dict[str, Any] = {
-            name: np.array([OVERALL, *texts], dtype=object)
-            for name, texts in zip(self.cohorts.names, self.cohorts.labels, strict=True)
-        }
-        columns |= {"a": self.pair.names[0], "b": self.pair.names[1]}
+        columns: dict[str, Any] = {"a": self.pair.names[0], "b": self.pair.names[1]}
         columns |= {"both_right": rows[:, 3], "fixed": rows[:, 2], "broken": rows[:, 1], "both_wrong": rows[:, 0]}
-        columns |= {"n": rows.sum(axis=1), "is_overall": np.arange(len(rows)) == 0}
-        return pd.DataFrame(columns)
+        return framed(self.cohorts, np.arange(len(rows)), columns | {"n": rows.sum(axis=1)})
 
     def _by_atom(self) -> npt.NDArray[np.intp]:
         """Rows that none, the second, the first and both get right, per atom."""

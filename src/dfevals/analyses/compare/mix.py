@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from dfevals.analyses.compare.verdicts import Compared
 from dfevals.cohorts import Cohorts
-from dfevals.results.tidy import OVERALL
+from dfevals.results.tidy import framed
 
 __all__ = ["kitagawa", "mix_frame"]
 
@@ -58,17 +56,15 @@ def mix_frame(compared: list[Compared], cohorts: Cohorts) -> pd.DataFrame:
         split = _split(item)
         if split is None:
             continue
-        columns: dict[str, Any] = {
-            name: np.array([OVERALL, *labels], dtype=object)
-            for name, labels in zip(cohorts.names, cohorts.labels, strict=True)
-        }
         share_a, share_b, within, mix = (np.concatenate([[x.sum()], x]) for x in split)
         gap = np.concatenate([[within[0] + mix[0]], within[1:] + mix[1:]])
-        columns |= {"metric": item.request.label, "a": item.a, "b": item.b, "share_a": share_a, "share_b": share_b}
-        columns |= {"difference": gap, "within": within, "mix": mix, "is_overall": np.arange(len(gap)) == 0}
-        parts.append(pd.DataFrame(columns))
-    names = [*cohorts.names, "metric", "a", "b", "share_a", "share_b", "difference", "within", "mix", "is_overall"]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=names)
+        columns = {"metric": item.request.label, "a": item.a, "b": item.b, "share_a": share_a, "share_b": share_b}
+        columns |= {"difference": gap, "within": within, "mix": mix}
+        parts.append(framed(cohorts, np.arange(len(gap)), columns))
+    if parts:
+        return pd.concat(parts, ignore_index=True)
+    own = ["metric", "a", "b", "share_a", "share_b", "difference", "within", "mix"]
+    return framed(cohorts, np.zeros(0, np.int64), dict.fromkeys(own, np.zeros(0)))
 
 
 def _split(item: Compared) -> tuple[Floats, Floats, Floats, Floats] | None:

@@ -23,7 +23,7 @@ from dfevals.inference.planning import power as plan_power
 from dfevals.metrics.registry import Request
 from dfevals.render.plain_tables import plain_table
 from dfevals.results.result import Result
-from dfevals.results.tidy import OVERALL
+from dfevals.results.tidy import by_title, framed
 from dfevals.roles.bound import Bound
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class PowerResult(Result):
     def table(self, max_rows: int = 60, width: int | None = None) -> render.Table:
         """One row per cohort and metric."""
         del width
-        shown = self._frame.drop(columns=["sd"]).rename(columns={"difference": "observed"})
+        shown = self._frame.drop(columns=["sd"])
         for name in ("a", "b", "metric", "method", "note"):
             if shown[name].nunique() <= 1 and name != "metric":
                 shown = shown.drop(columns=name)
@@ -56,7 +56,12 @@ class PowerResult(Result):
             shown = shown.drop(columns="design_effect")
         shown["rows_needed"] = shown["rows_needed"].round().astype("Int64")
         return plain_table(
-            shown, title=self.title, notes=self.notes, cohort_columns=self.cohort_columns, max_rows=max_rows
+            shown,
+            title=self.title,
+            notes=self.notes,
+            cohort_columns=self.cohort_columns,
+            max_rows=max_rows,
+            headings={"difference": "observed"},
         )
 
     def plot(self, *, metric: str | None = None, ax: Axes | None = None, **options: Any) -> Axes:
@@ -131,9 +136,9 @@ def power(
     result = PowerResult(
         frame,
         provenance=provenance,
-        title="Power" + (f" by {', '.join(cohorts.names)}" if cohorts.n_cohorts else ""),
+        title=by_title("Power", cohorts),
         notes=[*notes, *cohorts.notes],
-        cohort_columns=cohorts.names,
+        cohort_columns=tuple(frame.columns[: len(cohorts.names)]),
     )
     result.target_power = float(target_power)
     return result
@@ -235,10 +240,6 @@ def _frame(
         chance[known] = plan_power(n=used[known], difference=gap[known], alpha=alpha, **some).power
     with np.errstate(divide="ignore", invalid="ignore"):
         effect = np.where(found["clustered"], (sd / found["plain_sd"]) ** 2, 1.0)
-    columns = {
-        name: np.array([OVERALL, *texts], dtype=object)
-        for name, texts in zip(cohorts.names, cohorts.labels, strict=True)
-    }
     zero = ~few & (gap == 0)
     beyond = ~few & np.isnan(detectable)
     note = np.select(
@@ -251,9 +252,10 @@ def _frame(
         ],
         "",
     )
-    return pd.DataFrame(
+    return framed(
+        cohorts,
+        np.arange(len(n)),
         {
-            **columns,
             "metric": request.label,
             "a": sides[0].name,
             "b": sides[1].name if len(sides) > 1 else "",
@@ -267,6 +269,5 @@ def _frame(
             "design_effect": effect,
             "method": method,
             "note": note.astype(object),
-            "is_overall": np.arange(len(n)) == 0,
-        }
+        },
     )

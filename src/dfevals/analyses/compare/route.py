@@ -26,6 +26,7 @@ from dfevals.metrics.planning import plan
 from dfevals.metrics.registry import Request
 from dfevals.render.plain_tables import plain_table
 from dfevals.results.result import Result
+from dfevals.results.tidy import by_title, framed
 from dfevals.roles.bound import Bound
 from dfevals.tally import MomentTally
 from dfevals.words import estimate
@@ -448,11 +449,10 @@ def _result(
     verdict = np.where(rule.model != rule.default, label[rule.model], np.where(rule.few, "too few", "no evidence"))
     worse = (rule.corrected < 1 - level) & (rule.gap < 0)
     verdict = np.where(worse, names[rule.default], verdict)
-    frame = pd.DataFrame(
+    frame = framed(
+        cohorts,
+        np.arange(1, losses.size + 1),
         {
-            **{
-                name: np.asarray(texts, dtype=object) for name, texts in zip(cohorts.names, cohorts.labels, strict=True)
-            },
             "metric": request.label,
             "model": label[rule.model],
             "a": label[rule.other],
@@ -469,13 +469,13 @@ def _result(
             "share": n / max(n.sum(), 1),
             "when": [cohorts.expressions[i] for i in range(cohorts.n_cohorts)],
             "note": np.where(n == 0, "no rows", np.where(rule.few, "too few rows, so the default", "")),
-            "is_overall": False,
-        }
+        },
     )
+    by = tuple(frame.columns[: len(cohorts.names)])
     routes = [
         {
             "when": row["when"],
-            "cohort": {c: row[c] for c in cohorts.names},
+            "cohort": {name: row[c] for name, c in zip(cohorts.names, by, strict=True)},
             "model": row["model"],
             "evidence": {key: _rounded(row[key]) for key in EVIDENCE},
         }
@@ -506,7 +506,7 @@ def _result(
         summary,
         plan_,
         provenance=provenance,
-        title=f"Routing by {', '.join(cohorts.names)}: {request.label}",
+        title=f"{by_title('Routing', cohorts)}: {request.label}",
         notes=notes,
-        cohort_columns=cohorts.names,
+        cohort_columns=by,
     )

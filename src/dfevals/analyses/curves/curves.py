@@ -21,7 +21,7 @@ from dfevals.inference.proportions import wilson
 from dfevals.inference.seeds import generator
 from dfevals.metrics.estimands import Rank, divide
 from dfevals.results.result import Result
-from dfevals.results.tidy import Piece, cohort_names, tidy
+from dfevals.results.tidy import Piece, by_title, tidy_all
 from dfevals.roles.bound import Bound
 from dfevals.roles.declared import Model
 
@@ -130,18 +130,20 @@ def curves(
         thinned = thinned or bool(found.steps.thinned.any())
         points.append(found.points())
         sums.append(found.summary())
-    frame, summary = tidy(cohorts, points), tidy(cohorts, sums)
+    frames, names = tidy_all(cohorts, {"frame": points, "summary": sums})
+    frame, summary = frames["frame"], frames["summary"]
+    assert frame is not None
+    assert summary is not None
     notes += _notes(ask, thinned, bound)
-    by = f" by {', '.join(cohorts.names)}" if cohorts.n_cohorts else ""
     return CurveResult(
         frame,
         summary,
         kind,
         level,
         provenance=provenance,
-        title=NAMES[kind] + by,
+        title=by_title(NAMES[kind], cohorts),
         notes=list(dict.fromkeys(notes)),
-        cohort_columns=cohort_names(cohorts, points[0].columns),
+        cohort_columns=names,
     )
 
 

@@ -20,7 +20,7 @@ from dfevals.inference.levels import check_level
 from dfevals.metrics.registry import Request
 from dfevals.render.plain_tables import plain_table
 from dfevals.results.result import Result
-from dfevals.results.tidy import OVERALL
+from dfevals.results.tidy import by_title, cohort_names, framed, left_out
 from dfevals.roles.bound import Bound
 from dfevals.roles.declared import Model
 
@@ -137,17 +137,18 @@ def folds(
             train = fold_values(bound, twin, cohorts, trained, requests).value
         frames.append(_frame(model.name, values.value, values.n, train, cohorts, found, requests))
         summaries.append(_summary(model.name, values.value, train, cohorts, found, requests, level))
-        if sum(values.dropped.values()):
-            parts = "; ".join(f"{count:,} {reason}" for reason, count in values.dropped.items())
-            notes.append(f"{model.name}: rows left out: {parts}.")
+        notes += left_out(model.name, values.dropped)
+    frame, summary = pd.concat(frames, ignore_index=True), pd.concat(summaries, ignore_index=True)
+    names = cohort_names(cohorts, {*frame, *summary})
+    frame, summary = (framed(cohorts, part.pop("place").to_numpy(), dict(part), names) for part in (frame, summary))
     return FoldsResult(
-        pd.concat(frames, ignore_index=True),
-        pd.concat(summaries, ignore_index=True),
+        frame,
+        summary,
         level=level,
         provenance=provenance,
-        title=f"Over {found.n} folds" + (f" by {', '.join(cohorts.names)}" if cohorts.n_cohorts else ""),
-        notes=[*notes, *_notes(found, bound, pd.concat(summaries))],
-        cohort_columns=cohorts.names,
+        title=by_title(f"Over {found.n} folds", cohorts),
+        notes=[*notes, *_notes(found, bound, summary)],
+        cohort_columns=names,
     )
 
 
@@ -208,14 +209,6 @@ def _twin(bound: Bound, model: Model) -> Model | None:
     return replace(model, y_pred=other(model.y_pred), y_score=tuple(f"train_{name}" for name in model.y_score))
 
 
-def _cohort_columns(cohorts: Cohorts, repeats: int) -> dict[str, Any]:
-    place = np.repeat(np.arange(cohorts.n_cohorts + 1), repeats)
-    return {
-        name: np.array([OVERALL, *texts], dtype=object)[place]
-        for name, texts in zip(cohorts.names, cohorts.labels, strict=True)
-    }
-
-
 def _frame(
     model: str,
     value: Floats,
@@ -229,14 +222,14 @@ def _frame(
     parts = []
     several = len(set(found.repeats)) > 1
     for m, request in enumerate(requests):
-        columns = {**_cohort_columns(cohorts, k), "model": model, "metric": request.label}
+        columns = {"place": np.repeat(np.arange(size), k), "model": model, "metric": request.label}
         columns |= {"repeat": np.tile(np.array(found.repeats, dtype=object), size)} if several else {}
         columns |= {"fold": np.tile(np.array(found.labels, dtype=object), size), "value": value[m].ravel()}
         columns |= {"train_value": train[m].ravel()} if train is not None else {}
         missing = np.isnan(value[m].ravel())
         rows = n.ravel()
         note = np.where(missing, np.where(rows == 0, "no rows in this fold", "not defined in this fold"), "")
-        columns |= {"n": rows.astype(np.int64), "note": note, "is_overall": np.arange(size * k) < k}
+        columns |= {"n": rows.astype(np.int64), "note": note}
         parts.append(pd.DataFrame(columns))
     return pd.concat(parts, ignore_index=True)
 
@@ -264,7 +257,7 @@ def _summary(
         p, at = grubbs(value[m])
         low, high = request.metric.range if not request.negated else (-np.inf, np.inf)
         columns = {
-            **_cohort_columns(cohorts, 1),
+            "place": np.arange(len(mean)),
             "model": model,
             "metric": request.label,
             "mean": mean,
@@ -284,7 +277,6 @@ def _summary(
             total = inside.sum(axis=1)
             train_mean = np.where(total > 0, np.where(inside, train[m], 0).sum(axis=1) / np.maximum(total, 1), np.nan)
             columns |= {"train_mean": train_mean, "gap": train_mean - mean}
-        columns["is_overall"] = np.arange(len(mean)) == 0
         parts.append(pd.DataFrame(columns))
     return pd.concat(parts, ignore_index=True)
 

@@ -20,7 +20,7 @@ from dfevals.inference.levels import check_level
 from dfevals.inference.seeds import generator
 from dfevals.metrics.estimands import Rank, divide
 from dfevals.results.result import Result
-from dfevals.results.tidy import Piece, cohort_names, tidy
+from dfevals.results.tidy import Piece, by_title, tidy_all
 from dfevals.roles.bound import Bound
 from dfevals.roles.declared import Model
 
@@ -198,8 +198,7 @@ def gains(
         notes.append("Where a cut falls into rows of equal score, they are split between the bins in proportion.")
     if bound.weight is not None:
         notes.append("Rows are weighted: n and cuts are in weight, intervals use effective numbers of rows.")
-    frames = {name: tidy(cohorts, pieces) if pieces else None for name, pieces in parts.items()}
-    by = f" by {', '.join(cohorts.names)}" if cohorts.n_cohorts else ""
+    frames, names = tidy_all(cohorts, parts)
     assert frames["frame"] is not None
     assert frames["curve"] is not None
     assert frames["summary"] is not None
@@ -211,9 +210,9 @@ def gains(
         frames["best"],
         level,
         provenance=provenance,
-        title="Gains" + by,
+        title=by_title("Gains", cohorts),
         notes=list(dict.fromkeys(notes)),
-        cohort_columns=cohort_names(cohorts, parts["frame"][0].columns),
+        cohort_columns=names,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from dfevals.exceptions import MetricError, RoleError, check_choice, did_you_mea
 from dfevals.inference.levels import check_level, normal_quantile
 from dfevals.metrics.planning import plan
 from dfevals.metrics.registry import Request
+from dfevals.results.tidy import renamed
 
 if TYPE_CHECKING:
     from dfevals.analyses.gate.gate_report import GateResult
@@ -174,9 +175,9 @@ def judge(
     check_level(level)
     baseline = None if baseline is None else _known(evaluation, baseline)
     asked = _Asked(evaluation, _candidate(evaluation, model, baseline), baseline, by, level, options)
-    frames = [_judged(rule, i, asked) for i, rule in enumerate(rules)]
-    names = list(dict.fromkeys(name for frame in frames for name in frame.attrs["cohorts"]))
-    frame = pd.concat([_with_columns(part, names) for part in frames], ignore_index=True)
+    judged = [_judged(rule, i, asked) for i, rule in enumerate(rules)]
+    names = list(dict.fromkeys(name for part in judged for name in part.cohorts))
+    frame = pd.concat([_with_columns(part.table, names) for part in judged], ignore_index=True)
     return GateResult(frame, tuple(rules), asked.model, baseline, level, cohort_columns=names, provenance=provenance)
 
 
@@ -198,25 +199,49 @@ def _candidate(evaluation: Evaluation, model: str | None, baseline: str | None) 
     return others[0]
 
 
-def _judged(rule: Gate, index: int, asked: _Asked) -> pd.DataFrame:
-    """Frame of one rule: overall and every cohort with value, interval and answer."""
+@dataclass(frozen=True)
+class _Measured:
+    """Numbers of one rule, overall and per cohort, at the level at which all of them hold together.
+
+    `table` has the columns `cohorts`, and `value, ci_low, ci_high, n, method, note, is_overall, doubtful`.
+    """
+
+    table: pd.DataFrame
+    cohorts: tuple[str, ...]
+    low_is_good: bool
+    limit: float
+    level: float
+
+    @classmethod
+    def of(
+        cls, table: pd.DataFrame, cohorts: Sequence[str], low_is_good: bool, limit: float, level: float
+    ) -> _Measured:
+        """Of a result's frame, whose cohort columns get the prefix where a gate has a column of their name."""
+        own = ("value", "ci_low", "ci_high", "n", "method", "note", "is_overall", "doubtful")
+        names = renamed(cohorts, (*own, "rule", "metric", "answer", "n_to_decide", "limit", "level", "rule_index"))
+        found = table[[*cohorts, *own]].rename(columns=dict(zip(cohorts, names, strict=True)))
+        return cls(found, names, low_is_good, limit, level)
+
+
+def _judged(rule: Gate, index: int, asked: _Asked) -> _Measured:
+    """One rule: overall and every cohort with value, interval and answer."""
     level = asked.level if rule.level is None else rule.level
     by = asked.by if rule.by is None else rule.by
-    measured = _limit_rows if rule.op is not None else _comparison_rows
-    table, cohorts, low_is_good, limit = measured(rule, by, level, asked)
+    measured = (_limit_rows if rule.op is not None else _comparison_rows)(rule, by, level, asked)
+    table, limit = measured.table, measured.limit
     rows = table.to_dict("records")
     answers = [
         _answer(
             row["ci_low"],
             row["ci_high"],
             limit,
-            low_is_good,
+            measured.low_is_good,
             row["doubtful"],
         )
         for row in rows
     ]
     table["answer"] = answers
-    quantile = float(normal_quantile(table.attrs["level"]))
+    quantile = float(normal_quantile(measured.level))
     table["n_to_decide"] = [
         _rows_needed(row["n"], row["value"], row["ci_low"], row["ci_high"], limit, quantile)
         if answer == "inconclusive"
@@ -227,9 +252,8 @@ def _judged(rule: Gate, index: int, asked: _Asked) -> pd.DataFrame:
     table.insert(0, "rule", str(rule))
     table.insert(1, "metric", rule.name)
     table = table.drop(columns="doubtful")
-    table["limit"], table["level"], table["rule_index"] = limit, table.attrs["level"], index
-    table.attrs["cohorts"] = cohorts
-    return table
+    table["limit"], table["level"], table["rule_index"] = limit, measured.level, index
+    return replace(measured, table=table)
 
 
 def _corrected(level: float, by: Any, evaluation: Evaluation) -> float:
@@ -238,22 +262,19 @@ def _corrected(level: float, by: Any, evaluation: Evaluation) -> float:
     return 1 - (1 - level) / (1 + cohorts)
 
 
-def _limit_rows(rule: Gate, by: Any, level: float, asked: _Asked) -> tuple[pd.DataFrame, list[str], bool, float]:
+def _limit_rows(rule: Gate, by: Any, level: float, asked: _Asked) -> _Measured:
     level = _corrected(level, by, asked.evaluation)
     result = asked.evaluation.metrics(rule.metric, by=by, models=asked.model, ci=level, **asked.options)
     frame = result.frame
     metrics = frame["metric"].unique()
     if len(metrics) > 1:
         raise MetricError(f"The rule {str(rule)!r} means several metrics: {', '.join(map(repr, metrics))}. Name one.")
-    cohorts = list(result.cohort_columns)
-    table = frame[[*cohorts, "value", "ci_low", "ci_high", "n", "method", "note", "is_overall"]].copy()
-    table["doubtful"] = result._doubtful
-    table.attrs["level"] = level
     assert rule.limit is not None
-    return table, cohorts, rule.op == "<=", float(rule.limit)
+    table = frame.assign(doubtful=result._doubtful)
+    return _Measured.of(table, result.cohort_columns, rule.op == "<=", float(rule.limit), level)
 
 
-def _comparison_rows(rule: Gate, by: Any, level: float, asked: _Asked) -> tuple[pd.DataFrame, list[str], bool, float]:
+def _comparison_rows(rule: Gate, by: Any, level: float, asked: _Asked) -> _Measured:
     """Differences candidate − reference with intervals; the limit is the margin on the bad side."""
     lower = _lower_is_better(rule, asked.evaluation)
     level = _corrected(level, by, asked.evaluation)
@@ -271,7 +292,7 @@ def _comparison_rows(rule: Gate, by: Any, level: float, asked: _Asked) -> tuple[
             table["difference_low"],
             table["difference_high"],
         )
-        cohorts = list(result.cohort_columns)
+        cohorts = result.cohort_columns
     else:
         reference = asked.baseline if rule.vs == BASELINE else _known(asked.evaluation, str(rule.vs))
         if reference is None:
@@ -283,10 +304,8 @@ def _comparison_rows(rule: Gate, by: Any, level: float, asked: _Asked) -> tuple[
         )
         table = compared.frame.rename(columns={"test": "method"}).assign(doubtful=compared._few)
         table["value"] = table["difference"]
-        cohorts = list(compared.cohort_columns)
-    table = table[[*cohorts, "value", "ci_low", "ci_high", "n", "method", "note", "is_overall", "doubtful"]].copy()
-    table.attrs["level"] = level
-    return table, cohorts, lower, rule.margin if lower else -rule.margin
+        cohorts = compared.cohort_columns
+    return _Measured.of(table, cohorts, lower, rule.margin if lower else -rule.margin, level)
 
 
 def _lower_is_better(rule: Gate, evaluation: Evaluation) -> bool:

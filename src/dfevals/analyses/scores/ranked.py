@@ -15,6 +15,7 @@ from dfevals.estimates.asked import undecided, views_of
 from dfevals.estimates.estimate import Part
 from dfevals.exceptions import MetricError
 from dfevals.needs import Cells, Scores
+from dfevals.results.tidy import left_out
 from dfevals.roles.bound import Bound
 from dfevals.roles.declared import Model
 from dfevals.tally import CellTally, ScoreTally
@@ -81,10 +82,7 @@ def ranked(
         decided = decisions and bound.decides(model)
         notes.extend(undecided(bound, [model]) if decisions else [])
         tally = collect(bound, model, cohorts, [*needs, *([Cells()] if decided else [])])
-        total = sum(tally.dropped.values())
-        if total:
-            reasons = "; ".join(f"{count:,} {reason}" for reason, count in tally.dropped.items())
-            notes.append(f"{model.name}: {total:,} row{'s' * (total != 1)} left out: {reasons}.")
+        notes += left_out(model.name, tally.dropped)
         own = bound.task == "binary" and model.y_pred is None and bound.decides(model)
         cut = bound.threshold(model) if own else np.nan
         for view in views_of(cohorts):

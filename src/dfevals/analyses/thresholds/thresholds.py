@@ -26,7 +26,7 @@ from dfevals.inference.seeds import generator
 from dfevals.metrics.estimands import divide
 from dfevals.metrics.registry import Request
 from dfevals.results.result import Result
-from dfevals.results.tidy import Piece, cohort_names, tidy
+from dfevals.results.tidy import Piece, by_title, tidy_all
 from dfevals.roles.bound import Bound
 from dfevals.roles.declared import Model
 
@@ -140,7 +140,6 @@ class ThresholdsResult(Result):
         shown = frame[[*lead, *(name for name in (*order, *rest) if name in frame)]]
         if not shown["note"].astype(bool).any():
             shown = shown.drop(columns="note")
-        shown = shown.rename(columns={"ci_low": "low", "ci_high": "high"})
         return plain_table(
             shown,
             title=f"{self.title}: best for {self._objective.text}",
@@ -148,6 +147,7 @@ class ThresholdsResult(Result):
             cohort_columns=self.cohort_columns,
             max_rows=max_rows,
             detail=f"{len(self._frame):,} rows of the threshold table in .frame; {self._level:.0%} intervals",
+            headings={"ci_low": "low", "ci_high": "high"},
         )
 
     def plot(
@@ -238,22 +238,22 @@ def thresholds(
                     parts["net_benefit"].append(decision_curve(source, level))
             compared = policies.compared(views[0].model.name, label) if len(views) == 2 else None
             parts["policies"] += [] if compared is None else [compared]
-    frames = {name: tidy(cohorts, pieces) if pieces else None for name, pieces in parts.items()}
+    frames, names = tidy_all(cohorts, parts)
     assert frames["frame"] is not None
     assert frames["best"] is not None
     assert frames["budget"] is not None
     return ThresholdsResult(
         frames["frame"],
         best=frames["best"],
-        policies=None if frames["policies"] is None else _without_cohorts(frames["policies"], cohorts),
+        policies=None if frames["policies"] is None else frames["policies"].drop(columns=["is_overall", *names]),
         budget=frames["budget"],
         net_benefit=frames["net_benefit"],
         objective=aim,
         level=level,
         provenance=provenance,
-        title="Thresholds" + (f" by {', '.join(cohorts.names)}" if cohorts.n_cohorts else ""),
+        title=by_title("Thresholds", cohorts),
         notes=list(dict.fromkeys([*_notes(aim, costs, n_resamples, random_state, optimism, bound), *notes])),
-        cohort_columns=cohort_names(cohorts, parts["frame"][0].columns),
+        cohort_columns=names,
     )
 
 
@@ -271,10 +271,6 @@ def _notes(aim: Objective, costs: Costs, n_resamples: int, random_state: Any, op
     if bound.weight is not None:
         notes.append("Rows are weighted: counts are sums of weights.")
     return notes
-
-
-def _without_cohorts(frame: pd.DataFrame, cohorts: Cohorts) -> pd.DataFrame:
-    return frame.drop(columns=["is_overall", *cohort_names(cohorts, ["policy", "value", "corrected", "gain"])])
 
 
 def _depths(budget: Sequence[float]) -> Floats:
