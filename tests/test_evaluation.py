@@ -245,6 +245,46 @@ def test_provenance_hashes_the_data_read(frame: pd.DataFrame) -> None:
     assert one["rows_read"] == 300
 
 
+SINGLE_ROLES = ["sample_weight", "cluster", "unit", "id", "fold", "repeat", "time", "release", "cohorts"]
+
+
+@pytest.mark.parametrize("role", SINGLE_ROLES)
+def test_the_hash_of_the_data_reads_every_role(frame: pd.DataFrame, role: str) -> None:
+    before = frame.assign(x=np.arange(300) % 3 + 1, unused=0)
+    after = before.assign(x=before["x"].where(before.index != 1007, 9))
+
+    def sha(rows: pd.DataFrame, **roles: Any) -> str:
+        return str(
+            rows.evals(y_true=ROLES["y_true"], y_score="p", pos_label=1, **roles)
+            .metrics("recall")
+            .provenance["data_sha256"]
+        )
+
+    assert sha(before, **{role: "x"}) != sha(after, **{role: "x"})
+    assert sha(before) == sha(after) == sha(before.assign(unused=1))
+
+
+def test_every_role_of_a_column_is_in_the_hash_or_named_as_a_value() -> None:
+    from dataclasses import fields
+
+    from dfevals.results.provenance import NO_COLUMNS
+    from dfevals.roles.declared import SINGLE, Roles
+
+    many = ("y_pred", "y_score", "y_lower", "y_upper", "outcomes", "cohorts")
+    assert {field.name for field in fields(Roles)} == {*SINGLE, *many, *NO_COLUMNS}
+
+
+def test_the_hash_knows_outcomes_their_errors_and_long_integers(frame: pd.DataFrame) -> None:
+    base = frame.assign(s=1.5, s_error=None, key=2**53)
+
+    def sha(rows: pd.DataFrame) -> str:
+        outcome = dfevals.Outcome("s", error_column="s_error")
+        return str(rows.evals(outcomes=[outcome], cluster="key").metrics().provenance["data_sha256"])
+
+    changed = [base.assign(s=2.5), base.assign(s_error="time out"), base.assign(key=2**53 + 1)]
+    assert len({sha(base), *map(sha, changed)}) == 4
+
+
 def test_models_are_chosen_by_name(frame: pd.DataFrame) -> None:
     evaluation = frame.evals(**ROLES)
     assert evaluation.metrics("recall", models="n").frame["model"].tolist() == ["n"]

@@ -466,6 +466,21 @@ def test_a_context_too_long_to_be_read_is_said(monkeypatch: pytest.MonkeyPatch) 
     assert "the context is empty" in told["notes"][0]
 
 
+def test_texts_are_sent_and_shown_up_to_their_limits() -> None:
+    frame = pd.DataFrame({"ok": [True], "response": ["x" * 150_000], "ok_reason": ["z" * 3_000]})
+    explorer = frame.evals(outcomes="ok").explore(view="text")
+    found = shown(explorer)
+    part = found["answers"][0]
+    assert len(text_of(part)) == 12_000
+    assert part["more"] == {"block": 0, "start": 12_000, "left": 138_000}
+    rest = explorer._answer("text_more", {"at": 0, "column": "response", "role": "response", **part["more"]})[0]
+    assert len(text_of(rest)) == 100_000
+    assert found["verdicts"][0]["reason"] == "z" * 2_000
+    page = str(explorer.to_html())
+    assert "x" * 4_000 in page
+    assert "x" * 4_001 not in page.split("<script")[0]
+
+
 def test_the_last_sentence_of_a_cut_response_is_not_judged(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(texts, "FIRST", 60)
     frame = pd.DataFrame({"response": ["It makes anvils. " * 3 + "Acme was founded in Paris by Ann Roe."]})

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.stats
 import sklearn.metrics as skm
@@ -483,3 +484,24 @@ def test_parametric_metric_keeps_the_name_as_asked() -> None:
     evaluation = CASES["binary"].evaluation()
     record = dfevals.metrics.fbeta(beta=2)
     assert evaluation.metrics(record).frame["metric"].unique().tolist() == ["fbeta(beta=2)"]
+
+
+def test_interval_of_average_precision_mixes_influence_with_the_binomial_variance_of_three_positives() -> None:
+    """The influences are the derivatives of scikit-learn's weighted value by the weights of the rows."""
+    from scipy.stats import t
+
+    rng = np.random.default_rng(8)
+    y = np.r_[np.ones(9, int), np.zeros(31, int)]
+    p = rng.permutation(400)[:40] / 500 + 0.12 * y
+    step = 1e-5
+
+    def value(w: np.ndarray) -> float:
+        return float(skm.average_precision_score(y, p, sample_weight=w))
+
+    slope = np.array([(value(1 + step * row) - value(1 - step * row)) / (2 * step) for row in np.eye(40)])
+    n, ap = 9, value(np.ones(40))
+    own = (slope**2).sum() * n / (n - 1)
+    spread = np.sqrt((n * own + 3 * ap * (1 - ap) / n) / (n + 3)) / (ap * (1 - ap))
+    ends = 1 / (1 + np.exp(-(np.log(ap / (1 - ap)) + t.ppf([0.025, 0.975], n - 1) * spread)))
+    row = pd.DataFrame({"y": y, "p": p}).evals(y_true="y", y_score="p").metrics("average_precision").frame.iloc[0]
+    np.testing.assert_allclose(row[["value", "ci_low", "ci_high"]].astype(float), [ap, *ends], rtol=1e-6)

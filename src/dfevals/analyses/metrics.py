@@ -84,7 +84,8 @@ def measure(
 
     notes = [_sums_note(bound, model) for model in chosen] if _probable(requests) else []
     notes += undecided(bound, chosen) if metrics is None else []
-    run = _Run(cohorts, requests, bound.task, bound.labels, opts, relative_to, notes=tuple(filter(None, notes)))
+    shown = (*filter(None, notes), *bound.notes)
+    run = _Run(cohorts, requests, bound.task, bound.labels, opts, relative_to, notes=shown)
     return _result(tallies(), run, provenance)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from dfevals.columns.codes import MISSING, Array, code_dtype, factorise, number_literal, number_text, spans
+from dfevals.columns.numbers import as_printed, float_dtype
 from dfevals.exceptions import CohortError, check_choice
 
 __all__ = ["GRAINS", "Dimension", "Numbers", "check_grain", "cut", "period_label", "period_start", "quoted", "step"]
@@ -85,10 +86,8 @@ class Numbers:
             array = plain.to_numpy()
             return cls(series.name, array, None, array.dtype, getattr(dtype, "tz", None))
         if not times and not isinstance(dtype, pd.CategoricalDtype) and dtype.kind in "iuf":
-            edge_dtype = dtype if isinstance(dtype, np.dtype) and dtype.kind == "f" else np.dtype(np.float64)
-            return cls(
-                series.name, series.to_numpy() if isinstance(dtype, np.dtype) else series.array, None, edge_dtype
-            )
+            array = series.to_numpy() if isinstance(dtype, np.dtype) else series.array
+            return cls(series.name, array, None, np.dtype(np.float64))
         levels = factorise(series)
         is_times = times or _holds_times(dtype, levels.values)
         try:
@@ -100,7 +99,8 @@ class Numbers:
                 f"Column {series.name!r} ({dtype}) does not hold {wanted} but, for example, {found!r:.60}. "
                 f"Convert it by {hint} first."
             ) from error
-        return cls(series.name, levels.codes, lut, lut.dtype, None, False if times else not is_times)
+        zone = next((getattr(value, "tzinfo", None) for value in levels.values), None) if is_times else None
+        return cls(series.name, levels.codes, lut, lut.dtype, zone, False if times else not is_times)
 
     def block(self, a: int, b: int) -> Array:
         """Plain values of the rows from `a` to `b`."""
@@ -108,8 +108,8 @@ class Numbers:
         if self.lut is not None:
             return np.asarray(self.lut.take(part))
         if isinstance(part, np.ndarray):
-            return part
-        return np.asarray(part.to_numpy(dtype=np.float64, na_value=np.nan))
+            return as_printed(part) if part.dtype.kind == "f" else part
+        return as_printed(part.to_numpy(dtype=float_dtype(part.dtype), na_value=np.nan))
 
     def all(self) -> Array:
         """A copy of all values that are not missing."""
@@ -158,10 +158,11 @@ def _holds_times(dtype: Any, values: tuple[Any, ...]) -> bool:
 
 
 def _as_times(values: tuple[Any, ...]) -> Array:
-    """Times of the values and, last, of a missing one."""
+    """Times of the values, as the clocks of their zone show them, and, last, of a missing one."""
     if any(isinstance(v, (bool, int, float)) for v in values):
         raise TypeError("numbers are not times")
-    return pd.to_datetime(pd.Series([*values, None], dtype=object), format="ISO8601").to_numpy("datetime64[ns]")
+    times = pd.to_datetime(pd.Series([*values, None], dtype=object), format="ISO8601")
+    return times.dt.tz_localize(None).to_numpy("datetime64[ns]")
 
 
 def _as_numbers(values: tuple[Any, ...]) -> Array:

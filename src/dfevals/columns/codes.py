@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from dfevals.columns.numbers import plain_number
 from dfevals.exceptions import CohortError
 
 __all__ = [
@@ -300,7 +301,7 @@ def _as_list(uniques: Any) -> list[Any]:
         return list(uniques.tolist())
     if isinstance(uniques, np.ndarray) and uniques.dtype.kind in "mM":
         uniques = pd.Index(uniques)
-    return [v.item() if isinstance(v, (np.number, np.bool_)) else v for v in uniques.astype(object)]
+    return [plain_number(v) if isinstance(v, np.generic) else v for v in uniques.astype(object)]
 
 
 def _is_missing(value: Any) -> bool:

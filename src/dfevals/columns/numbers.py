@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -12,59 +14,170 @@ from pandas.api import types
 
 from dfevals.exceptions import DataError
 
-__all__ = ["BLOCK", "VERDICTS", "Numbers", "distinct", "outcome_values", "verdict_word"]
+__all__ = [
+    "BLOCK",
+    "VERDICTS",
+    "Numbers",
+    "as_printed",
+    "contents",
+    "distinct",
+    "float_dtype",
+    "outcome_values",
+    "plain_number",
+    "verdict_word",
+]
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
 BLOCK = 1 << 18  # rows read at a time
+POWERS = np.array([float(10**i) for i in range(23)])  # those that are exact in float64
+SCALARS = (int, float, Decimal, np.number, np.bool_, type(None), type(pd.NA))
 VERDICTS = {"pass": 1.0, "passed": 1.0, "true": 1.0, "yes": 1.0, "fail": 0.0, "failed": 0.0, "false": 0.0, "no": 0.0}
 
 
+def as_printed(values: Array) -> Floats:
+    """Numbers as float64: a float of fewer bits becomes the number that it is printed as (float32 0.7 is 0.7).
+
+    The one rule for scores, thresholds, bins and conditions, whatever the dtype of a column: the shortest decimal
+    that the narrow float stands for.
+
+    Examples
+    --------
+    >>> as_printed(np.array([0.7, 1.0, np.inf], np.float32)).tolist()
+    [0.7, 1.0, inf]
+    """
+    wide = values.astype(np.float64, copy=False)
+    if values.dtype.kind != "f" or values.dtype.itemsize >= 8:
+        return wide
+    if values.dtype.itemsize < 4:
+        found, places = np.unique(values, return_inverse=True)
+        return _by_text(found).take(places)
+    size = np.abs(wide)
+    todo = np.flatnonzero((size > 1e-13) & (size < 1e22))  # where powers of ten are exact
+    places = 5 - np.floor(np.log10(size[todo])).astype(np.int64)
+    rest = np.flatnonzero((size > 0) & (size <= 1e-13) | (size >= 1e22) & (size < np.inf))
+    for _ in range(6, 10):  # significant digits: six are always right, nine always enough
+        found = _rounded(wide[todo], places)
+        same = found.astype(np.float32) == values[todo]
+        wide[todo[same]] = found[same]
+        todo, places = todo[~same], places[~same] + 1
+    rest = np.concatenate([rest, todo])
+    wide[rest] = _by_text(values[rest])
+    return wide
+
+
+def _by_text(values: Array) -> Floats:
+    return np.array([float(str(value)) for value in values], np.float64)
+
+
+def _rounded(x: Floats, places: Array) -> Floats:
+    """Numbers with so many decimals, each the double that is nearest to its decimal."""
+    power = POWERS.take(np.abs(places))
+    return np.where(places >= 0, np.rint(x * power) / power, np.rint(x / power) * power)
+
+
+def plain_number(value: Any) -> Any:
+    """A scalar of numpy as Python's, narrow floats and decimals as the floats that they are printed as."""
+    if isinstance(value, np.floating) and value.dtype.itemsize < 8:
+        return float(str(value))
+    if isinstance(value, Decimal):
+        return float(value)
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def float_dtype(dtype: Any) -> np.dtype[Any]:
+    """The numpy type of a column's floats, also of nullable and Arrow ones; float64 for other columns."""
+    found = getattr(dtype, "numpy_dtype", dtype)
+    return found if isinstance(found, np.dtype) and found.kind == "f" else np.dtype(np.float64)
+
+
 class Numbers:
-    """A column as float64, converted a block at a time (floats are not copied)."""
+    """A column as float64, converted a block at a time (floats of 64 bits are not copied)."""
 
     def __init__(self, series: pd.Series, role: str) -> None:
-        self._role, self._name = role, series.name
-        self._plain = series.to_numpy() if isinstance(series.dtype, np.dtype) and series.dtype.kind in "fiub" else None
         self._series = series
+        self._plain: Array | None = None
+        self.eps = float(np.finfo(float_dtype(series.dtype)).eps)
         if types.is_complex_dtype(series.dtype):
             raise DataError(
                 f"{role} column {series.name!r} holds complex numbers; real numbers are needed. "
                 f"Take a part of them first: np.real(df[{series.name!r}])."
             )
-        if self._plain is None and not types.is_numeric_dtype(series.dtype) and not types.is_bool_dtype(series.dtype):
-            self._plain = self._parsed(series)
-
-    def _parsed(self, series: pd.Series) -> Floats:
-        """Numbers in an object or text column, if all of them are numbers."""
-        if not types.is_object_dtype(series.dtype):
+        if isinstance(series.dtype, np.dtype) and series.dtype.kind in "fiub":
+            self._plain = series.to_numpy()
+        elif isinstance(series.dtype, pd.CategoricalDtype):
+            self._plain = of_levels(series, lambda levels: Numbers(levels, role).all())
+        elif types.is_object_dtype(series.dtype):
+            self._plain = _of_objects(series, role)
+        elif not types.is_numeric_dtype(series.dtype) and not types.is_bool_dtype(series.dtype):
+            way = ".dt.total_seconds()" if contents(series) == "durations" else ".astype(float)"
             raise DataError(
-                f"{self._role} column {self._name!r} has dtype {series.dtype}; numbers are needed. "
-                f"Convert it first: df[{self._name!r}].astype(float)."
+                f"{role} column {series.name!r} has dtype {series.dtype}; numbers are needed. "
+                f"Convert it first: df[{series.name!r}]{way}."
             )
-        values = series.to_numpy(dtype=object)
-        kinds = {type(value) for value in values}
-        bad = [
-            kind
-            for kind in kinds
-            if not issubclass(kind, int | float | np.number | np.bool_ | type(None) | type(pd.NA))
-        ]
-        if bad and not all(issubclass(kind, Decimal) for kind in bad):
-            raise DataError(
-                f"{self._role} column {self._name!r} holds {bad[0].__name__} values; numbers are needed. "
-                f"Convert it first: pd.to_numeric(df[{self._name!r}])."
-            )
-        return np.array([np.nan if value is None or value is pd.NA else float(value) for value in values])
 
     def block(self, start: int, stop: int) -> Floats:
         """Rows start..stop as float64; NaN where missing."""
         if self._plain is not None:
-            return self._plain[start:stop].astype(np.float64, copy=False)
-        return self._series.iloc[start:stop].to_numpy(dtype=np.float64, na_value=np.nan)
+            return as_printed(self._plain[start:stop])
+        part, narrow = self._series.iloc[start:stop], float_dtype(self._series.dtype)
+        return as_printed(part.to_numpy(dtype=narrow, na_value=np.nan))
 
     def all(self) -> Floats:
         """The whole column."""
         return self.block(0, len(self._series))
+
+
+def of_levels(series: pd.Series, convert: Callable[[pd.Series], Floats]) -> Floats:
+    """Numbers of a categorical column by those of its categories in use."""
+    codes = series.cat.codes.to_numpy()
+    used = np.unique(codes[codes >= 0])
+    numbers = np.full(len(series.cat.categories) + 1, np.nan)
+    numbers[used] = convert(series.cat.categories[used].to_series(name=series.name))
+    return np.asarray(numbers.take(codes))
+
+
+def _of_objects(series: pd.Series, role: str) -> Floats:
+    """Numbers of an object column, if all of its values are numbers."""
+    values = series.to_numpy(dtype=object)
+    bad = [kind for kind in set(map(type, values)) if not issubclass(kind, SCALARS)]
+    if bad:
+        raise DataError(
+            f"{role} column {series.name!r} holds {bad[0].__name__} values; numbers are needed. "
+            f"Convert it first: pd.to_numeric(df[{series.name!r}])."
+        )
+    return np.array([np.nan if value is None or value is pd.NA else float(plain_number(value)) for value in values])
+
+
+def contents(series: pd.Series) -> Literal["numbers", "truths", "durations", "texts"]:
+    """What the values of a column are, whatever its dtype; anything else counts as texts."""
+    dtype = series.dtype
+    if isinstance(dtype, pd.CategoricalDtype):
+        return contents(series.cat.remove_unused_categories().cat.categories.to_series())
+    if types.is_timedelta64_dtype(dtype) or str(dtype).startswith("duration"):
+        return "durations"
+    if types.is_object_dtype(dtype):
+        return _contents_of_objects({type(value) for value in series.dropna().to_numpy()})
+    if types.is_bool_dtype(dtype):
+        return "truths"
+    return "numbers" if types.is_numeric_dtype(dtype) else "texts"
+
+
+def _contents_of_objects(kinds: set[type]) -> Literal["numbers", "truths", "durations", "texts"]:
+    if not kinds:
+        return "texts"
+    if all(issubclass(kind, bool | np.bool_) for kind in kinds):
+        return "truths"
+    if all(issubclass(kind, timedelta | np.timedelta64) for kind in kinds):
+        return "durations"
+    return "numbers" if all(issubclass(k, SCALARS) and not issubclass(k, bool | np.bool_) for k in kinds) else "texts"
+
+
+def as_durations(series: pd.Series) -> pd.Series:
+    """Durations of any dtype as pandas' own."""
+    if isinstance(series.dtype, pd.CategoricalDtype | pd.ArrowDtype):
+        series = series.astype(object)
+    return pd.to_timedelta(series)
 
 
 def verdict_word(value: Any) -> Any:
@@ -82,13 +195,16 @@ def outcome_values(series: pd.Series, name: str) -> Floats:
     """
     if types.is_complex_dtype(series.dtype):
         raise DataError(f"Outcome {name!r} holds complex numbers; real numbers are needed.")
-    if types.is_bool_dtype(series.dtype) or types.is_numeric_dtype(series.dtype):
-        return series.to_numpy(dtype=np.float64, na_value=np.nan)
+    held = contents(series)
+    if held == "durations":
+        return np.asarray(as_durations(series).dt.total_seconds(), np.float64)
+    if held != "texts":
+        return Numbers(series, "outcomes").all()
     values = np.full(len(series), np.nan)
     known = series.notna().to_numpy()
     for i, value in zip(np.flatnonzero(known), series[known].to_numpy(dtype=object), strict=True):
-        if isinstance(value, bool | int | float | np.number | np.bool_):
-            values[i] = float(value)
+        if isinstance(value, SCALARS):
+            values[i] = float(plain_number(value))
         elif isinstance(value, str) and verdict_word(value) in VERDICTS:
             values[i] = VERDICTS[verdict_word(value)]
         else:
@@ -111,4 +227,6 @@ def distinct(series: pd.Series) -> Any:
             for start in range(0, len(values), BLOCK):
                 present[values[start : start + BLOCK].astype(np.int64) - low] = True
             return np.flatnonzero(present) + low
-    return pd.unique(series.dropna())
+    found = pd.unique(series.dropna())
+    narrow = float_dtype(series.dtype)
+    return found if narrow.itemsize >= 8 else as_printed(np.asarray(found, narrow))

@@ -94,6 +94,11 @@ class Block:
         """Number of classes that have a score."""
         return len(self.bound.labels)
 
+    @property
+    def eps(self) -> float:
+        """How near to 0 and 1 the scores can come: the eps of their floats."""
+        return min(self.bound.numbers(name, "y_score").eps for name in self.model.y_score)
+
     @cached_property
     def lower(self) -> Floats:
         """Lower bound of the predicted interval."""

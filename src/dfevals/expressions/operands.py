@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from dfevals.columns.codes import Array
+from dfevals.columns.numbers import Numbers, as_printed, contents
 
 __all__ = ["Coded", "Objects", "Operand", "Plain", "Times", "load"]
 
@@ -113,8 +116,8 @@ def load(block: Any) -> Operand:
         return Coded(np.asarray(block.codes), load(np.asarray(levels, dtype=object) if is_text else levels))
     if isinstance(block, np.ndarray):
         if dtype.kind in "biuf":
-            return Plain(block)
-        return Times(pd.array(block)) if dtype.kind in "mM" else Objects(block.astype(object, copy=False))
+            return Plain(as_printed(block) if dtype.kind == "f" else block)
+        return Times(pd.array(block)) if dtype.kind in "mM" else _objects(block.astype(object, copy=False))
     if isinstance(dtype, pd.StringDtype):
         codes, levels = pd.factorize(block)
         return Coded(codes, Objects(np.asarray(levels, dtype=object)))
@@ -122,7 +125,20 @@ def load(block: Any) -> Operand:
         numpy_dtype = getattr(dtype, "numpy_dtype", dtype)
         gone = np.asarray(block.isna())
         filler = False if dtype.kind == "b" else 0
-        return Plain(block.to_numpy(dtype=numpy_dtype, na_value=filler), gone if gone.any() else None)
+        values = block.to_numpy(dtype=numpy_dtype, na_value=filler)
+        return Plain(as_printed(values) if dtype.kind == "f" else values, gone if gone.any() else None)
     if dtype.kind in "mM" or isinstance(dtype, pd.PeriodDtype):
         return Times(block)
-    return Objects(np.asarray(block, dtype=object))
+    return _objects(np.asarray(block, dtype=object))
+
+
+def _objects(cells: Array) -> Plain | Objects | Times:
+    """Cells as they are; decimals as the floats that they are printed as, and times as times, as everywhere."""
+    kinds = set(map(type, cells[:100]))
+    if any(issubclass(kind, Decimal) for kind in kinds):
+        series = pd.Series(cells, dtype=object)
+        return Plain(Numbers(series, "").all()) if contents(series) == "numbers" else Objects(cells)
+    if any(issubclass(kind, datetime | timedelta) for kind in kinds):
+        found = pd.Series(cells, dtype=object).infer_objects()
+        return Times(found.array) if found.dtype.kind in "mM" else Objects(cells)
+    return Objects(cells)

@@ -211,7 +211,7 @@ class Evaluator:
                 value.values.dtype.kind in "iu" and value.values.dtype.itemsize < 8
             )
             values = value.values.astype(np.int64) if small else value.values
-            return Plain(values.astype(np.float32) if values.dtype == np.float16 else values, value.gone)
+            return Plain(values, value.gone)
         if isinstance(value, (int, float)):
             return value + 0
         what = f"holds {value.what}" if isinstance(value, Operand) else f"is {value!r}"

@@ -16,7 +16,6 @@ from dfevals.needs import Moments, RowBlock, RowFunction
 from dfevals.tally import MomentView
 
 Array = npt.NDArray[Any]
-EPS = float(np.finfo(np.float64).eps)
 HALL = "Hall 1992, skew-corrected t"
 
 probability = partial(metric, family="probabilistic", requires=("probability",), tasks=("binary", "multiclass"))
@@ -33,7 +32,7 @@ def _log_loss(rows: RowBlock) -> Array:
     else:
         score = rows.score
         p = np.where(rows.y_true == 1, score, 1 - score)
-    np.clip(p, EPS, 1 - EPS, out=p)
+    np.clip(p, rows.eps, 1 - rows.eps, out=p)
     np.log(p, out=p)
     return np.negative(p, out=p)
 
@@ -56,7 +55,7 @@ class_rows = RowFunction("y_true", lambda rows: rows.y_true, ("y_true",))
     better="lower",
     aliases=("cross_entropy", "logloss"),
     interval=HALL,
-    formula="−mean log p(y_true), p clipped to [ε, 1 − ε]",
+    formula="−mean log p(y_true), p clipped to [ε, 1 − ε], ε that of the scores' floats",
     oracle="sklearn.metrics.log_loss",
     reference="Good 1952",
 )

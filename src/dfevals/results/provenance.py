@@ -5,19 +5,27 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from pandas.api import types
 
 from dfevals import render
 from dfevals.cohorts import encode
+from dfevals.cohorts.plain import columns_of
+from dfevals.columns.numbers import Numbers, contents
+from dfevals.columns.plain_values import EXACT
 from dfevals.roles.bound import Bound
 from dfevals.roles.declared import Roles
+from dfevals.roles.kinds import columns_named
 from dfevals.version import __version__
 
 __all__ = ["Provenance", "data_hash", "provenance"]
+
+NO_COLUMNS = ("weight_kind", "pos_label", "labels", "threshold", "score_kind", "task")  # roles that are values
 
 
 class Provenance(Mapping[str, Any]):
@@ -88,28 +96,42 @@ def provenance(bound: Bound, roles: Roles, by: Any) -> dict[str, Any]:
 
 
 def data_hash(bound: Bound) -> str:
-    """SHA-256 of the role columns: equal data give equal hashes, whatever the dtype of their texts."""
+    """SHA-256 of the columns that play a role: equal data give equal hashes, whatever their dtypes."""
     digest = hashlib.sha256()
-    roles = bound.roles
-    singles = (
-        roles.y_true,
-        roles.sample_weight,
-        roles.cluster,
-        roles.unit,
-        roles.id,
-        roles.model,
-        roles.fold,
-        roles.time,
-    )
-    names = [name for name in singles if name is not None]
-    names += [name for model in bound.models for name in model.columns] + [outcome.column for outcome in roles.outcomes]
-    for name in dict.fromkeys(names):
+    for name in dict.fromkeys(_columns_read(bound)):
         series = bound.frame[name]
         digest.update(str(name).encode() + b"\0")
-        if isinstance(series.dtype, np.dtype) and series.dtype.kind in "iufb":
-            digest.update(np.ascontiguousarray(series.to_numpy().astype(np.float64, copy=False)).data)
+        numbers = _numbers(series)
+        if numbers is not None:
+            digest.update(numbers.data)
             continue
         codes, labels = encode(series)
-        digest.update(np.ascontiguousarray(codes.astype(np.int32)).data)
-        digest.update("\0".join(map(str, labels)).encode())
+        order = np.argsort(labels)
+        digest.update(np.argsort(order).astype(np.int32).take(codes).data)
+        digest.update("\0".join(map(str, labels[order])).encode())
     return digest.hexdigest()
+
+
+def _columns_read(bound: Bound) -> Iterator[Any]:
+    """Columns of every role: of a new one too, as long as it is a field of Roles."""
+    for model in bound.models:
+        yield from model.columns
+    for field in fields(bound.roles):
+        value = getattr(bound.roles, field.name)
+        if field.name == "cohorts":
+            yield from columns_of(value, bound.frame)
+        elif field.name == "outcomes":
+            yield from (name for item in value for name in (item.column, item.error_column) if name is not None)
+        elif field.name not in NO_COLUMNS:
+            yield from (name for name in columns_named(value) if name in bound.frame.columns)
+
+
+def _numbers(series: pd.Series) -> np.ndarray[Any, Any] | None:
+    """Values as float64, if that loses nothing; missing values and zeros of one kind."""
+    if contents(series) not in ("numbers", "truths"):
+        return None
+    values = Numbers(series, "").all() + 0.0
+    if np.nanmax(np.abs(values), initial=0.0) >= EXACT and types.is_integer_dtype(series.dtype):
+        return None
+    values[np.isnan(values)] = np.nan
+    return np.ascontiguousarray(values)

@@ -12,7 +12,7 @@ import pandas as pd
 from pandas.api import types
 
 from dfevals.cohorts.plain import columns_of
-from dfevals.columns.numbers import BLOCK, VERDICTS, Numbers, outcome_values, verdict_word
+from dfevals.columns.numbers import BLOCK, VERDICTS, Numbers, contents, outcome_values, verdict_word
 from dfevals.exceptions import DataError, MetricError, RoleError, did_you_mean
 from dfevals.roles.declared import Model, Outcome, Roles, column, specs
 from dfevals.roles.labels import encode_labels, find_labels, found_labels
@@ -247,6 +247,12 @@ class Bound:
             f"There is no outcome {name!r}. {did_you_mean(name, [o.column for o in self.roles.outcomes], noun='Outcomes')}"
         )
 
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """What to know of numbers made from these columns: durations become seconds."""
+        times = [o.column for o in self.roles.outcomes if contents(self.frame[o.column]) == "durations"]
+        return (f"Durations are in seconds: {', '.join(map(str, times))}.",) if times else ()
+
     def outcome_numbers(self, name: str) -> Floats:
         """Values of an outcome as float64, NaN where there is none (cached)."""
         key = ("outcome", name)
@@ -363,9 +369,9 @@ def _completed(outcome: Outcome, frame: pd.DataFrame) -> Outcome:
     series = column(frame, outcome.column, "outcomes")
     kind = outcome.kind
     if kind is None:
-        numeric = types.is_numeric_dtype(series.dtype) and not types.is_bool_dtype(series.dtype)
+        numeric = contents(series) in ("numbers", "durations")
         values = set() if numeric else {verdict_word(value) for value in found_labels(series, "outcomes")[:20]}
-        kind = "score" if numeric and outcome.kind is None else "pass" if values <= {0, 1, *VERDICTS} else "category"
+        kind = "score" if numeric else "pass" if values <= {0, 1, *VERDICTS} else "category"
     if outcome.error_column is not None:
         column(frame, outcome.error_column, "error_column")
     return replace(outcome, kind=kind)

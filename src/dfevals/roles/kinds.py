@@ -9,7 +9,7 @@ from dfevals.cohorts.definitions import Bins, Column, Each, Quantiles
 from dfevals.columns.sources import Kind
 from dfevals.roles.declared import Roles, specs
 
-__all__ = ["written_kinds"]
+__all__ = ["columns_named", "written_kinds"]
 
 
 def written_kinds(roles: Roles) -> Callable[[Any], Kind]:
@@ -24,7 +24,7 @@ def written_kinds(roles: Roles) -> Callable[[Any], Kind]:
     numbers = set(_numbers(roles))
     patterns = [name.split("{label}", 1) for name in numbers if isinstance(name, str) and "{label}" in name]
     cohorts = set(_plain_cohorts(roles.cohorts))
-    labels = {roles.y_true, *_columns(roles.y_pred)} if _text_labels(roles) else set()
+    labels = {roles.y_true, *columns_named(roles.y_pred)} if _text_labels(roles) else set()
 
     def kind(name: Any) -> Kind:
         if name in numbers or any(str(name).startswith(a) and str(name).endswith(b) for a, b in patterns):
@@ -42,14 +42,14 @@ def _numbers(roles: Roles) -> Iterator[Any]:
     """Columns (and patterns of columns) that only numbers can be."""
     yield from ("y_score", "sample_weight")  # inferred by these names
     for value in (roles.y_score, roles.y_lower, roles.y_upper, roles.sample_weight):
-        yield from _columns(value)
+        yield from columns_named(value)
     if roles.task == "regression" or roles.y_lower is not None or roles.y_upper is not None:
-        yield from (roles.y_true, *_columns(roles.y_pred))
+        yield from (roles.y_true, *columns_named(roles.y_pred))
     yield from (o.column for o in roles.outcomes if o.kind == "score" or o.pass_at is not None)
     yield from (item.column for item in roles.cohorts if isinstance(item, Bins | Quantiles))
 
 
-def _columns(value: Any) -> Iterator[Any]:
+def columns_named(value: Any) -> Iterator[Any]:
     """Columns of a role that may have several models, and several columns for each."""
     for spec in specs(value):
         yield from spec if isinstance(spec, tuple) else (spec,)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from dfevals.columns.numbers import BLOCK, distinct
+from dfevals.columns.numbers import BLOCK, distinct, plain_number
 from dfevals.exceptions import DataError, RoleError, did_you_mean
 from dfevals.roles.declared import Roles, column, label_key, specs, stand_in
 from dfevals.roles.models import has_score_per_class, pattern_labels
@@ -122,7 +122,7 @@ def found_labels(series: pd.Series, role: str) -> list[Any]:
 
 
 def _tidy(value: Any) -> Any:
-    value = value.item() if isinstance(value, np.generic) else value
+    value = plain_number(value)
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 

@@ -394,8 +394,9 @@ def _result(
 
 
 def _unjudged_notes(question: _Question, found: list[Compared], is_paired: bool) -> Iterator[str]:
-    """How many rows an outcome leaves out, since it has no value there; they are counted in n."""
+    """What to know of outcomes: their unit, and how many rows they leave out for want of a value (n counts them)."""
     bound = question.bound
+    yield from bound.notes
     if bound.roles.sample_weight is not None:
         return  # the support is then a sum of weights
     for request in question.requests:

@@ -63,7 +63,7 @@ def to_frame(source: Any, kind_of: KindOf = lambda name: "any") -> pd.DataFrame:
         Nothing that holds rows, an unknown file type, no file of that name, or a file that cannot be read.
     """
     if isinstance(source, pd.DataFrame):
-        return source
+        return _with_plain_texts(source)
     if isinstance(source, str | Path):
         return _read(str(source), kind_of).typed(kind_of)
     if isinstance(source, list | tuple) and source and all(isinstance(item, str | Path) for item in source):
@@ -76,6 +76,21 @@ def to_frame(source: Any, kind_of: KindOf = lambda name: "any") -> pd.DataFrame:
             f"Cannot read rows from {type(source).__name__}. Pass a DataFrame, or a path to CSV, JSON or Parquet."
         )
     return found
+
+
+def _with_plain_texts(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with Arrow's string views, of which pandas does not know the kind, as strings."""
+    types = [getattr(dtype, "pyarrow_dtype", None) for dtype in frame.dtypes]
+    views = [i for i, found in enumerate(types) if str(found) == "string_view"]
+    if not views:
+        return frame
+    import pyarrow as pa
+
+    frame = frame.copy(deep=False)
+    for i in views:
+        texts = pa.chunked_array(pa.array(frame.iloc[:, i].array)).cast(pa.large_string())
+        frame.isetitem(i, pd.arrays.ArrowExtensionArray(texts))
+    return frame
 
 
 def _of_object(source: Any) -> pd.DataFrame | None:
