@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 import dfevals.evaluators as ev
-from dfevals.evaluators.checking import regex_cost
 from dfevals.evaluators.exact import numbers_in
 from dfevals.evaluators.normal_form import nfkc
+from dfevals.evaluators.pattern_costs import regex_cost
 from dfevals.exceptions import DataError
 
 
@@ -167,7 +167,7 @@ def test_a_column_on_a_catastrophic_pattern_takes_bounded_time_too() -> None:
 
 def test_polynomial_patterns_are_costed() -> None:
     assert regex_cost(r"^\d{3}-\d{4}$", 10**6) <= 1e7
-    assert regex_cost(r"a*b*c*", 1000) == 1e12
+    assert 1e12 < regex_cost(r"a*b*c*", 1000) < 4e12
     found = ev.RegexMatch(r"\s*\s*\s*\s*x$", timeout=0.3).evaluate(response=" " * 20_000)
     assert "not decided" in str(found.error)
 

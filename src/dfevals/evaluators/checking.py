@@ -9,16 +9,13 @@ from __future__ import annotations
 import datetime
 import functools
 import json
-import math
 import re
 import sys
 import warnings
-from collections.abc import Iterator
 from typing import Any
 
-__all__ = ["find_pattern", "format_checker", "regex_cost", "schema_degree", "steps", "validate"]
+__all__ = ["find_pattern", "format_checker", "validate"]
 
-_EXPONENTIAL = math.inf
 _LOCAL_PART = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 
 
@@ -26,80 +23,6 @@ def find_pattern(pattern: str, value: str, mode: str, flags: int) -> list[int] |
     """Place of the match of a pattern: [start, end], or None."""
     match = getattr(re.compile(pattern, flags), mode)(value)
     return None if match is None else list(match.span())
-
-
-@functools.lru_cache(maxsize=512)
-def _degree(pattern: str, flags: int = 0) -> float:
-    """Degree of the polynomial that bounds the time of a search; infinite when repeats are nested."""
-    parser = getattr(re, "_parser", None)
-    if parser is None:  # the parser is private: without it every pattern is run apart
-        return _EXPONENTIAL
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return 1 + _repeats(parser.parse(pattern, flags), inside=False)
-
-
-def _repeats(tree: Any, inside: bool) -> float:
-    """Number of repeats without a small bound, in sequence; infinite for a repeat inside a repeat."""
-    total: float = 0
-    for kind, detail in tree:
-        name = str(kind)
-        if name in ("MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"):
-            _, most, body = detail
-            large = most > 16
-            if inside and most > 1:
-                return _EXPONENTIAL
-            total += _repeats(body, inside or most > 1) + (1 if large else 0)
-        elif name == "SUBPATTERN":
-            total += _repeats(detail[-1], inside)
-        elif name == "BRANCH":
-            if inside and len(detail[1]) > 1:
-                return _EXPONENTIAL
-            total += max(_repeats(part, inside) for part in detail[1])
-        elif name in ("ASSERT", "ASSERT_NOT"):
-            total += _repeats(detail[1], inside)
-        elif name == "ATOMIC_GROUP":
-            total += _repeats(detail, inside)
-        elif name in ("GROUPREF", "GROUPREF_EXISTS"):
-            return _EXPONENTIAL
-    return total
-
-
-def regex_cost(pattern: str, length: int, flags: int = 0) -> float:
-    """Upper bound, in steps, of searching a text of so many characters; infinite when it may be exponential.
-
-    Examples
-    --------
-    >>> regex_cost("(a+)+$", 30)
-    inf
-    >>> regex_cost("a+b", 10)
-    100.0
-    """
-    return steps(_degree(pattern, flags), length)
-
-
-def steps(degree: float, length: int) -> float:
-    """Steps of a search whose time grows as a polynomial of so high a degree."""
-    return math.inf if math.isinf(degree) else float(max(length, 1) ** degree)
-
-
-def schema_degree(schema: Any) -> float:
-    """Degree of the polynomial that bounds the time of any pattern of the schema; 0 without patterns."""
-    return max(map(_degree, _patterns(schema)), default=0.0)
-
-
-def _patterns(schema: Any) -> Iterator[str]:
-    todo = [schema]
-    while todo:
-        node = todo.pop()
-        if isinstance(node, dict):
-            if isinstance(node.get("pattern"), str):
-                yield node["pattern"]
-            if isinstance(node.get("patternProperties"), dict):
-                yield from node["patternProperties"]
-            todo.extend(node.values())
-        elif isinstance(node, list):
-            todo.extend(node)
 
 
 DRAFTS = {

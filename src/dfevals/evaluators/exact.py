@@ -10,9 +10,10 @@ import unicodedata
 from collections import Counter
 from typing import Any, ClassVar, TypeGuard
 
-from dfevals.evaluators.checking import find_pattern, regex_cost
+from dfevals.evaluators.checking import find_pattern
 from dfevals.evaluators.normal_form import nfkc
 from dfevals.evaluators.numerals import Numeral, numbers_in, numerals
+from dfevals.evaluators.pattern_costs import CHEAP, regex_cost
 from dfevals.evaluators.protocol import Evaluated, Evaluator, EvaluatorRecord
 from dfevals.evaluators.sandbox import run_apart
 from dfevals.evaluators.values import is_missing, plain, show, text, texts
@@ -29,7 +30,6 @@ _MEANT = re.compile(
     r"|(?<=[^\W_])[+#<>=^]|[+#<>=^]{1,9}(?=\.?[^\W_])|(?<=[^\W_][+#])[+#]|(?<=\w\s)[-+<>=](?=\s\d)"
 )
 _MARK = re.compile(r"[^\w\s]|_")
-_CHEAP = 1e7
 _SQUAD = (
     "SQuAD's rule; differs from its script in Unicode (all punctuation of Unicode counts, ² as 2), and keeps signs, "
     "symbols (C++), marks between digits and texts that are nothing but articles or punctuation."
@@ -283,7 +283,7 @@ class RegexMatch(Evaluator):
         value = text("response", response)
         pattern = self.pattern if self.pattern is not None else text("reference (the pattern)", reference)
         _compiles(pattern, self.flags)
-        if regex_cost(pattern, len(value), self.flags) <= _CHEAP:
+        if regex_cost(pattern, len(value), self.flags, self.mode) <= CHEAP:
             span = find_pattern(pattern, value, self.mode, self.flags)
         else:
             answer = run_apart({"do": "regex", "with": [pattern, value, self.mode, self.flags]}, self.timeout, pattern)

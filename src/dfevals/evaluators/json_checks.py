@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from dfevals.evaluators import checking, plain_schemas
+from dfevals.evaluators.pattern_costs import CHEAP, SchemaCost
 from dfevals.evaluators.protocol import Evaluated, Evaluator, EvaluatorRecord
 from dfevals.evaluators.sandbox import run_apart
 from dfevals.evaluators.values import is_missing, plain, show, text
@@ -17,7 +18,6 @@ from dfevals.exceptions import DataError, check_choice
 __all__ = ["JSONValidation", "SchemaCompliance"]
 
 _FENCE = re.compile(r"\s*```[A-Za-z]*\n(.*?)\n?```\s*\Z", re.DOTALL)
-_CHEAP = 1e7
 _MOST_CHARACTERS = 4_000_000
 _TOO_DEEP = "the JSON is nested too deeply to be read."
 
@@ -123,8 +123,9 @@ class SchemaCompliance(Evaluator):
     """Whether the response, read as JSON, keeps to a JSON Schema (drafts 3, 4, 6, 7, 2019-09 and 2020-12).
 
     Score 1 or 0; the reason names the path of the first violation. An invalid schema, or one with a remote reference
-    (nothing is ever fetched), is an error of the evaluation, not a fail. Patterns that could backtrack without end are
-    checked in another process within `timeout` seconds.
+    (nothing is ever fetched), is an error of the evaluation, not a fail. What may take long (patterns
+    that backtrack, unique items, references that look at a value again at every depth) is checked in another process
+    within `timeout` seconds.
 
     Parameters
     ----------
@@ -137,7 +138,7 @@ class SchemaCompliance(Evaluator):
     fenced : bool
         Accept a Markdown code fence around the value.
     timeout : float
-        Seconds for one row with a costly pattern.
+        Seconds for one row that may take long.
     **common
         `name`, `pass_at`, and the columns of the roles.
 
@@ -186,7 +187,7 @@ class SchemaCompliance(Evaluator):
 
     def _evaluate(self, response: object, schema: object) -> Evaluated:
         read = self._read(schema)
-        length = 1000
+        length = None
         if isinstance(response, Mapping | list):
             instance: Any = plain(response)
         else:
@@ -205,8 +206,8 @@ class SchemaCompliance(Evaluator):
             return Evaluated(1.0, True, "keeps to the schema")
         return Evaluated(0.0, False, f"{found['path']}: {found['message']}", details={"path": found["path"]})
 
-    def _verdict(self, schema: _Schema, instance: Any, length: int) -> dict[str, Any]:
-        if schema.degree > 0 and checking.steps(schema.degree, length) > _CHEAP:
+    def _verdict(self, schema: _Schema, instance: Any, length: int | None) -> dict[str, Any]:
+        if schema.cost.steps(_characters(instance) if length is None else length) > CHEAP:
             request = {"do": "schema", "with": [schema.text, instance, self.draft, self.formats]}
             return dict(run_apart(request, self.timeout, schema.text))
         if schema.plain_draft is not None:
@@ -238,11 +239,11 @@ class SchemaCompliance(Evaluator):
 
 @dataclass(frozen=True, slots=True)
 class _Schema:
-    """A schema, the degree of its costliest pattern (0 without patterns), and its draft where it is plain."""
+    """A schema, what the time of checking it depends on, and its draft where it is plain."""
 
     text: str
     parsed: Any
-    degree: float
+    cost: SchemaCost
     plain_draft: str | None
 
     @classmethod
@@ -251,10 +252,22 @@ class _Schema:
         try:
             told = plain_schemas.draft_of(parsed, draft)
             plain_draft = told if told is not None and plain_schemas.is_plain(parsed) else None
-            degree = checking.schema_degree(parsed) if "pattern" in text or "\\u" in text else 0.0
+            return cls(text, parsed, SchemaCost.of(parsed), plain_draft)
         except (re.error, RecursionError):  # the schema itself is wrong, which the validator says
-            return cls(text, parsed, 0.0, None)
-        return cls(text, parsed, degree, plain_draft)
+            return cls(text, parsed, SchemaCost((), False, 0.0), None)
+
+
+def _characters(instance: Any) -> int:
+    """About the length of a value as text."""
+    total, todo = 0, [instance]
+    while todo:
+        one = todo.pop()
+        total += 1 + (len(one) if isinstance(one, str) else 0)
+        if isinstance(one, Mapping):
+            todo += [*one.keys(), *one.values()]
+        elif isinstance(one, list | tuple):
+            todo += one
+    return total
 
 
 def _schema_from(value: str) -> object:
