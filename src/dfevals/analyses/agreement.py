@@ -74,7 +74,11 @@ def agreement(
         frame,
         provenance=provenance,
         title=by_title(f"Agreement of {', '.join(names)}", cohorts),
-        notes=["Rows that one of the two has not rated are left out for that pair.", *cohorts.notes],
+        notes=[
+            "Rows that one of the two has not rated are left out for that pair.",
+            *bound.incomplete_note(),
+            *cohorts.notes,
+        ],
         cohort_columns=tuple(frame.columns[: len(cohorts.names)]),
     )
 
@@ -98,7 +102,8 @@ def _gathered(bound: Bound, cohorts: Cohorts, names: list[str], kind: str) -> tu
         return found, cohorts.codes if rows.rows is None else cohorts.codes[rows.rows]
     names = names or [o.column for o in bound.roles.outcomes] or [m.name for m in bound.models]
     _check_number(names)
-    return {name: _ratings(bound, name, kind) for name in names}, cohorts.codes
+    grouped = np.flatnonzero(bound.complete)
+    return {name: _ratings(bound, name, kind).iloc[grouped] for name in names}, cohorts.codes[grouped]
 
 
 def _check_number(names: list[str]) -> None:

@@ -152,7 +152,8 @@ def _probabilities(block: Block, values: Floats) -> Floats:
 def validity(block: Block, dropped: dict[str, int]) -> npt.NDArray[np.bool_] | None:
     """Rows of a block that can be judged for its model (None: all); adds what is left out to `dropped`, by reason.
 
-    A row needs a label, a weight, and a value in every column bound to the model; infinite numbers count as missing.
+    A row needs a label, a weight, a value in every column bound to the model, and one in every other role that rows
+    need (such as `fold` and `cluster`); infinite numbers count as missing.
     """
     bound, model, start, stop = block.bound, block.model, block.start, block.stop
     keep: npt.NDArray[np.bool_] | None = None
@@ -166,8 +167,9 @@ def validity(block: Block, dropped: dict[str, int]) -> npt.NDArray[np.bool_] | N
         keep = good if keep is None else keep & good
 
     if model.key is not None:
-        own = bound.codes_of_models()[start:stop] == [m.name for m in bound.models].index(model.name)
-        keep = own  # rows of other models are not this model's rows: not counted as dropped
+        codes = bound.codes_of_models()[start:stop]
+        # rows of other models are not this model's rows: not counted as dropped; rows of no model are
+        keep = (codes == [m.name for m in bound.models].index(model.name)) | ~bound.has_model[start:stop]
     names = [(bound.roles.y_true, "y_true")] if bound.roles.y_true is not None else []
     names += [(model.y_pred, "y_pred")] if model.y_pred is not None else []
     for name, role in names:
@@ -185,9 +187,8 @@ def validity(block: Block, dropped: dict[str, int]) -> npt.NDArray[np.bool_] | N
         there = bound.numbers(bound.roles.sample_weight, "sample_weight").block(start, stop) != 0
         if not there.all():  # a row that stands for no row is none, and not one left out
             keep = there if keep is None else keep & there
-    if bound.cluster is not None:
-        codes = bound.cluster[0][start:stop]
-        check(None if codes.min(initial=0) >= 0 else codes >= 0, f"missing cluster ({bound.roles.cluster})")
+    for reason, missing in bound.incomplete.items():
+        check(~missing[start:stop], reason)
     return keep
 
 

@@ -90,6 +90,8 @@ def provenance(bound: Bound, roles: Roles, by: Any) -> dict[str, Any]:
         "by": repr(by) if by is not None and not isinstance(by, dict) else ", ".join(map(str, by or ())),
         "engine": "pandas",
         "rows_read": bound.n,
+        "rows_without": "; ".join(f"{int(rows.sum()):,} {reason}" for reason, rows in bound.incomplete.items())
+        or "none",
         "data_sha256": data_hash(bound),
         "versions": f"dfevals {__version__}, pandas {pd.__version__}, numpy {np.__version__}, Python {platform.python_version()}",
     }

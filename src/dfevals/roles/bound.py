@@ -126,6 +126,39 @@ class Bound:
         return numbers
 
     @cached_property
+    def incomplete(self) -> dict[str, npt.NDArray[np.bool_]]:
+        """Rows without a value that every row needs (weight, cluster, fold, …), by reason; a row has one reason."""
+        found: dict[str, npt.NDArray[np.bool_]] = {}
+        for role, name in self.roles.needed().items():
+            missing = column(self.frame, name, role).isna().to_numpy(bool)
+            for other in found.values():
+                missing = missing & ~other
+            if missing.any():
+                found[f"missing {role} ({name})"] = missing
+        return found
+
+    @cached_property
+    def complete(self) -> npt.NDArray[np.bool_]:
+        """Rows that have all such values; only they can be judged."""
+        found = np.ones(self.n, bool)
+        for missing in self.incomplete.values():
+            found &= ~missing
+        return found
+
+    @cached_property
+    def has_model(self) -> npt.NDArray[np.bool_]:
+        """In a long frame, rows that belong to a model."""
+        assert self.roles.model is not None
+        return column(self.frame, self.roles.model, "model").notna().to_numpy(bool)
+
+    def incomplete_note(self) -> list[str]:
+        """What to say of rows that no model is judged on, because such a value is missing."""
+        counts = {reason: int(missing.sum()) for reason, missing in self.incomplete.items()}
+        total = sum(counts.values())
+        parts = "; ".join(f"{count:,} {reason}" for reason, count in counts.items())
+        return [f"{total:,} row{'s' * (total != 1)} left out: {parts}."] if total else []
+
+    @cached_property
     def cluster(self) -> tuple[npt.NDArray[np.int64], Array] | None:
         """Code of every row's cluster (−1 if missing) and the cluster labels."""
         if self.roles.cluster is None:
@@ -315,9 +348,8 @@ def bind(frame: pd.DataFrame, roles: Roles) -> Bound:
     DataError
         The values cannot play their role.
     """
-    for role in ("y_true", "sample_weight", "cluster", "unit", "id", "model", "fold", "repeat", "time", "release"):
-        if getattr(roles, role) is not None:
-            column(frame, getattr(roles, role), role)
+    for role, name in roles.single().items():
+        column(frame, name, role)
     for item in roles.cohorts:
         for name in columns_of(item, frame):
             column(frame, name, "cohorts")

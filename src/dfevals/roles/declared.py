@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
 
@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from dfevals.exceptions import RoleError, check_choice, did_you_mean
+from dfevals.roles.records import BY_MODEL, COLUMN, RECORDS, Role, roles_of
 
 __all__ = [
     "Model",
@@ -24,12 +25,7 @@ __all__ = [
     "stand_in",
 ]
 
-TASKS = ("binary", "multiclass", "multilabel", "regression", "clustering", "outcomes")
-WEIGHT_KINDS = ("importance", "frequency")
-SCORE_KINDS = ("probability", "margin")
 OUTCOME_KINDS = ("pass", "score", "category")
-INFERRED = ("y_true", "y_pred", "y_score", "sample_weight")
-SINGLE = ("y_true", "sample_weight", "cluster", "unit", "id", "model", "fold", "repeat", "time", "release")
 
 
 @dataclass(frozen=True)
@@ -154,47 +150,20 @@ class Roles:
         RoleError
             Unknown role name, or a value that no role can have.
         """
-        known = [field.name for field in fields(cls)]
         if not (base is None or isinstance(base, Roles | Mapping)):
             raise not_named(base)
-        values: dict[str, Any] = (
-            {} if base is None else ({f: getattr(base, f) for f in known} if isinstance(base, Roles) else dict(base))
-        )
+        values = base.declared() if isinstance(base, Roles) else dict(base or {})
         values.update(given)
         for name in values:
-            if name not in known:
-                raise RoleError(f"There is no role {name!r}. {did_you_mean(name, known, noun='Roles')}")
-        for name in SINGLE:
-            if isinstance(values.get(name), pd.Series | pd.DataFrame | np.ndarray | list | Mapping):
-                raise _not_data(name)
-        for name in ("y_pred", "y_score", "y_lower", "y_upper"):
-            values[name] = _normal(values.get(name), name)
-        outcomes = values.get("outcomes") or ()
-        outcomes = (outcomes,) if isinstance(outcomes, str | Outcome | Mapping) else outcomes
-        values["outcomes"] = tuple(_outcome(item) for item in outcomes)
-        cohorts = values.get("cohorts") or ()
-        cohorts = tuple(cohorts) if isinstance(cohorts, list | tuple) else (cohorts,)
-        values["cohorts"] = tuple(tuple(item) if isinstance(item, list) else item for item in cohorts)
-        if values.get("labels") is not None:
-            if isinstance(values["labels"], str) or not isinstance(values["labels"], Iterable):
-                raise RoleError(f"labels={values['labels']!r} must be a list of all labels, in order.")
-            values["labels"] = tuple(_plain(label) for label in values["labels"])
-        values["pos_label"] = _plain(values.get("pos_label"))
-        values["weight_kind"] = values.get("weight_kind") or "importance"
-        check_choice("weight_kind", values["weight_kind"], WEIGHT_KINDS, RoleError)
-        for name, options in (("task", TASKS), ("score_kind", SCORE_KINDS)):
-            if values.get(name) is not None:
-                check_choice(name, values[name], options, RoleError)
-        if values.get("threshold") is not None:
-            values["threshold"] = _number("threshold", values["threshold"])
-        return cls(**values)
+            if name not in RECORDS:
+                raise RoleError(f"There is no role {name!r}. {did_you_mean(name, RECORDS, noun='Roles')}")
+        return cls(**{name: _checked(RECORDS[name], value) for name, value in values.items() if value is not None})
 
     def inferred(self, columns: pd.Index) -> Roles:
         """Fill y_true, y_pred, y_score and sample_weight from columns of exactly these names."""
+        names = [role.name for role in RECORDS.values() if role.inferred and getattr(self, role.name) is None]
         found: dict[str, Any] = {
-            name: name
-            for name in INFERRED
-            if getattr(self, name) is None and name in columns and not (name == "y_true" and self.outcomes)
+            name: name for name in names if name in columns and not (name == "y_true" and self.outcomes)
         }
         if self.y_score is not None or self.y_pred is not None:  # declared predictions are the whole declaration
             found.pop("y_pred", None)
@@ -206,6 +175,15 @@ class Roles:
         default = Roles()
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: value for name, value in values.items() if value != getattr(default, name)}
+
+    def single(self) -> dict[str, str]:
+        """The column of every role that is one column, by role."""
+        found = {name: getattr(self, name) for name in roles_of(COLUMN)}
+        return {name: column for name, column in found.items() if column is not None}
+
+    def needed(self) -> dict[str, str]:
+        """The columns without whose values a row cannot be judged, by role."""
+        return {name: column for name, column in self.single().items() if RECORDS[name].needed}
 
     def to_json(self) -> str:
         """One small JSON string; the form that lives in `df.attrs["dfevals"]`.
@@ -279,6 +257,22 @@ def column(frame: pd.DataFrame, name: Any, role: str) -> pd.Series:
     return found
 
 
+def _checked(role: Role, value: Any) -> Any:
+    """A value as its role keeps it: hashable, of Python's own types.
+
+    Raises
+    ------
+    RoleError
+        A value that the role cannot have.
+    """
+    if role.kind == COLUMN and isinstance(value, pd.Series | pd.DataFrame | np.ndarray | list | Mapping):
+        raise _not_data(role.name)
+    if role.kind == "choice":
+        check_choice(role.name, value, role.options, RoleError)
+    make = _MAKE.get(role.kind)
+    return value if make is None else make(value, role.name)
+
+
 def _not_data(role: str) -> RoleError:
     return RoleError(
         f"{role} must be the name of a column, not data. Put values into the frame: df.assign({role}=values).evals({role}={role!r})."
@@ -316,6 +310,11 @@ def _normal(value: Any, role: str) -> Any:
     return value
 
 
+def _outcomes(value: Any, role: str) -> tuple[Outcome, ...]:
+    items = (value,) if isinstance(value, str | Outcome | Mapping) else value
+    return tuple(_outcome(item) for item in items)
+
+
 def _outcome(item: Any) -> Outcome:
     if isinstance(item, Outcome):
         return item
@@ -330,6 +329,17 @@ def _outcome(item: Any) -> Outcome:
     return Outcome(item)
 
 
+def _cohorts(value: Any, role: str) -> tuple[Any, ...]:
+    items = tuple(value) if isinstance(value, list | tuple) else (value,)
+    return tuple(tuple(item) if isinstance(item, list) else item for item in items)
+
+
+def _labels(value: Any, role: str) -> tuple[Any, ...]:
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise RoleError(f"labels={value!r} must be a list of all labels, in order.")
+    return tuple(_plain(label) for label in value)
+
+
 def stand_in(positive: Any) -> Any:
     """A stand-in for the negative label where all rows are positive."""
     if isinstance(positive, bool):
@@ -339,7 +349,7 @@ def stand_in(positive: Any) -> Any:
     return f"not {positive}"
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, role: str = "") -> Any:
     """numpy scalars as Python's, so that they are JSON-able and print short."""
     return value.item() if isinstance(value, np.generic) else value
 
@@ -355,7 +365,7 @@ def label_key(label: Any) -> Any:
     return float(label) if isinstance(label, int | float | np.number | np.bool_) else label
 
 
-def _number(name: str, value: Any) -> float:
+def _number(value: Any, name: str) -> float:
     try:
         number = float(value)
     except (TypeError, ValueError):
@@ -363,3 +373,14 @@ def _number(name: str, value: Any) -> float:
     if not np.isfinite(number):
         raise RoleError(f"{name}={value!r} is not a finite number.")
     return number
+
+
+#: How a value of a kind becomes hashable; columns and choices stay as they are.
+_MAKE: dict[str, Callable[[Any, str], Any]] = {
+    BY_MODEL: _normal,
+    "number": _number,
+    "label": _plain,
+    "labels": _labels,
+    "outcomes": _outcomes,
+    "cohorts": _cohorts,
+}

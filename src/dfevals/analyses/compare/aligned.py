@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -43,15 +43,16 @@ def contenders(bound: Bound) -> tuple[Contender, ...]:
     """Everything that can be compared: the models, or the releases of a single model.
 
     A long frame (role `model`) has one contender per model, on its own rows; a frame with the role `release` has one
-    per release of every model.
+    per release of every model. Their rows are those that can be judged: `bound.incomplete_note()` says what is left out.
     """
     models = bound.models
     if bound.roles.model is not None:
-        codes = bound.codes_of_models()
+        codes = np.where(bound.complete, bound.codes_of_models(), -1)
         return tuple(Contender(m.name, m, np.flatnonzero(codes == i)) for i, m in enumerate(models))
     if bound.roles.release is None:
         return tuple(Contender(m.name, m) for m in models)
     codes, releases = pd.factorize(column(bound.frame, bound.roles.release, "release"), sort=False)
+    codes = np.where(bound.complete, codes, -1)
     single = len(models) == 1
     return tuple(
         Contender(str(release) if single else f"{m.name} {release}", m, np.flatnonzero(codes == i))
@@ -392,16 +393,15 @@ def align(bound: Bound, sides: Sequence[Contender]) -> Aligned | str:
     _check_labels(bounds, names)
     found = _aligned(names, bounds, models, matched[0], f"rows are matched by {bound.roles.id!r}")
     lost = [f"{len(p) - len(common):,} of {s.name}" for p, s in zip(places, sides, strict=True) if len(p) > len(common)]
-    if not lost:
-        return found
-    note = f"Rows without a partner of the same {bound.roles.id!r} are left out: {', '.join(lost)}."
-    return Aligned(**{**found.__dict__, "notes": (note, *found.notes)})
+    notes = bound.incomplete_note()
+    if lost:
+        notes.append(f"Rows without a partner of the same {bound.roles.id!r} are left out: {', '.join(lost)}.")
+    return replace(found, notes=(*notes, *found.notes))
 
 
 def _by_id(ids: pd.Series, rows: Ints, name: str, role: str) -> pd.Series:
-    """Position of every id of a contender; missing ids have no partner."""
-    known = ids.notna().to_numpy()
-    places = pd.Series(rows[known], index=pd.Index(ids[known].to_numpy()))
+    """Position of every id of a contender."""
+    places = pd.Series(rows, index=pd.Index(ids.to_numpy()))
     if not places.index.is_unique:
         counts = places.index.value_counts()
         twice = counts[counts > 1]

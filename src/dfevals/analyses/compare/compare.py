@@ -225,7 +225,7 @@ def _unpaired(
         found += [
             Compared(r, sides[i].name, sides[j].name, t, n) for r, t in zip(question.requests, tested, strict=True)
         ]
-    notes = []
+    notes = question.bound.incomplete_note() if sides[0].rows is not None else []
     for side, tally in zip(sides, tallies, strict=True):
         notes += left_out(side.name, tally.dropped)
     if question.bound.roles.cluster is not None:
@@ -276,9 +276,11 @@ def _against_complement(question: _Question, sides: tuple[Contender, ...]) -> Co
         raise MetricError("against='complement' compares cohorts with the rest. Say which: by='column'.")
     wanted = needs(question.requests, bound, Options())
     found = []
+    notes: list[str] = []
     names = np.array(["", *(cohorts.describe(i) for i in range(cohorts.n_cohorts))], dtype=object)
     for side in sides:
         tally = _tally_of(question, side, wanted)
+        notes += left_out(side.name, tally.dropped)
         whole = Part(tally, np.zeros(cohorts.n_atoms, np.int64), 1)
         pieces: list[list[tuple[Any, Tested]]] = [[] for _ in question.requests]
         n = np.zeros(question.size)
@@ -298,7 +300,7 @@ def _against_complement(question: _Question, sides: tuple[Contender, ...]) -> Co
             for r, piece in zip(question.requests, pieces, strict=True)
         ]
     why = "Unpaired: every cohort is compared with all rows outside it, which are different rows."
-    return _result(question, found, False, why, [], [], None, skip_overall=True)
+    return _result(question, found, False, why, notes, [], None, skip_overall=True)
 
 
 # Learners

@@ -126,8 +126,10 @@ def power(
         ],
         ignore_index=True,
     )
+    left = bound.incomplete_note() if isinstance(rows, str) else rows.notes
     notes = [
         why,
+        *left,
         f"Power {target_power:g} at α = {1 - level:g}"
         + (f" (Bonferroni over {cohorts.n_cohorts} cohorts)." if correct_for_cohorts else "."),
     ]
