@@ -7,7 +7,9 @@ import pandas as pd
 import pytest
 from sklearn.datasets import load_iris, make_classification, make_regression
 from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClassifier
+from sklearn.metrics import accuracy_score, cohen_kappa_score, recall_score
 from sklearn.model_selection import (
+    FixedThresholdClassifier,
     GroupKFold,
     RepeatedStratifiedKFold,
     StratifiedKFold,
@@ -15,11 +17,13 @@ from sklearn.model_selection import (
     cross_val_predict,
 )
 from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
 import dfevals
 from dfevals.crossval import cv_times
-from dfevals.exceptions import DataError
+from dfevals.exceptions import DataError, MetricError
 
 X, y = make_classification(150, 6, random_state=0)
 MODELS = {"bayes": GaussianNB(), "tree": DecisionTreeClassifier(max_depth=3, random_state=0)}
@@ -170,3 +174,73 @@ def test_mistakes_name_the_fix() -> None:
         run([GaussianNB(), GaussianNB()], X, y)
     with pytest.raises(DataError, match="one label per row"):
         run(MODELS, X, np.column_stack([y, y]))
+
+
+@pytest.mark.parametrize("labels", [y, np.where(y, "b", "a"), y.astype(bool)], ids=["int", "text", "Boolean"])
+def test_predictions_that_are_not_the_cut_of_the_scores_stand_beside_them(labels: np.ndarray) -> None:
+    positive = np.unique(labels)[1]
+    models = {
+        "plain": LogisticRegression(),
+        "early": FixedThresholdClassifier(LogisticRegression(), threshold=0.2, pos_label=positive),
+        "ties": KNeighborsClassifier(4),  # half of the neighbours is no majority, but a score of 0.5
+    }
+    frame = run(models, X, labels, 4)
+    assert [c for c in frame.columns if c.startswith("pred_")] == ["pred_early", "pred_ties"]
+    ev = frame.evals()
+    found = ev.metrics(["recall", "accuracy"]).frame.set_index(["model", "metric"])["value"]
+    for name, model in models.items():
+        predicted = cross_val_predict(model, X, labels, cv=4)
+        assert found[name, "recall"] == pytest.approx(recall_score(labels, predicted, pos_label=positive))
+        assert found[name, "accuracy"] == pytest.approx(accuracy_score(labels, predicted))
+    again = frame.evals(threshold=0.2).metrics("recall").frame.set_index("model")["value"]
+    assert again["plain"] == again["early"] == pytest.approx(found["early", "recall"])
+
+
+def test_classes_predicted_against_the_greatest_score_keep_their_predictions() -> None:
+    iris = load_iris()
+    labels = iris.target_names[iris.target]
+    model = SVC(decision_function_shape="ovr", break_ties=False)
+    rare = _Second()
+    frame = run({"second": rare, "svc": model}, iris.data, labels, 3)
+    assert (frame["pred_second"] == cross_val_predict(rare, iris.data, labels, cv=3)).all()
+    accuracy = frame.evals().metrics("accuracy").frame.set_index("model")["value"]
+    for name, one in {"second": rare, "svc": model}.items():
+        assert accuracy[name] == pytest.approx(accuracy_score(labels, cross_val_predict(one, iris.data, labels, cv=3)))
+    trained = run({"second": rare}, iris.data, labels, 3, keep_train=True)
+    assert trained.evals().folds(metrics="accuracy").frame["train_value"].notna().all()
+
+
+class _Second(GaussianNB):
+    """Predicts the class of the second greatest probability."""
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        return self.classes_[np.argsort(self.predict_proba(X), axis=1)[:, -2]]
+
+
+def test_data_in_another_order_is_aligned_or_refused() -> None:
+    index = pd.Index([f"r{i}" for i in range(150)])
+    inputs, truth = pd.DataFrame(X, index=index), pd.Series(y, index=index)
+    data = pd.DataFrame({"mine": range(150)}, index=index)
+    shuffled = data.sample(frac=1, random_state=0)
+    expected = run(MODELS, inputs, truth, 3, data=data)
+    pd.testing.assert_frame_equal(run(MODELS, inputs, truth, 3, data=shuffled), expected)
+    pd.testing.assert_frame_equal(
+        run(MODELS, X, truth, 3, data=shuffled).reset_index(drop=True), expected.reset_index(drop=True)
+    )
+    with pytest.raises(DataError, match=r"data=data.set_axis\(X.index\)"):
+        run(MODELS, inputs, truth, 3, data=data.reset_index(drop=True))
+    with pytest.raises(DataError, match=r"y has the rows of X in another order. Pass y.loc\[X.index\]"):
+        run(MODELS, inputs, truth.loc[shuffled.index], 3)
+    assert run(MODELS, X, y, 3, data=shuffled)["mine"].tolist() == shuffled["mine"].tolist()
+
+
+def test_order_of_classes_is_known_where_labels_say_it() -> None:
+    ranks = pd.CategoricalDtype(["low", "mid", "high"], ordered=True)
+    truth = pd.Series(np.array(["low", "mid", "high"])[load_iris().target], dtype=ranks)
+    frame = run({"nb": GaussianNB()}, load_iris().data, truth, 3)
+    predicted = cross_val_predict(GaussianNB(), load_iris().data, load_iris().target, cv=3)
+    right = cohen_kappa_score(load_iris().target, predicted, weights="quadratic")
+    assert frame.evals().labels == ("low", "mid", "high")
+    assert frame.evals().metrics("cohen_kappa_quadratic").frame["value"].item() == pytest.approx(right)
+    with pytest.raises(MetricError, match="order of the classes"):
+        run({"nb": GaussianNB()}, load_iris().data, truth.astype(object), 3).evals().metrics("cohen_kappa_linear")

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import accuracy_score, recall_score, roc_auc_score
+from sklearn.metrics import accuracy_score, cohen_kappa_score, recall_score, roc_auc_score
 
+import dfevals
 from dfevals.exceptions import DataError, MetricError
 
 rng = np.random.default_rng(8)
@@ -93,3 +94,27 @@ def test_class_scores_with_a_mistake_decide_nothing() -> None:
     frame.loc[40, "p_1"] = 999.0
     with pytest.raises(MetricError, match=r"1 of 900 lie outside .* the first 999 at row 40 of column 'p_1'"):
         frame.evals(**roles).metrics("accuracy")
+
+
+def test_weighted_kappa_knows_the_order_of_ranks_or_is_refused() -> None:
+    ranks = ["low", "medium", "high"]
+    truth = rng.integers(0, 3, 400)
+    guess = np.clip(truth + rng.integers(-1, 2, 400), 0, 2)
+    frame = pd.DataFrame({"y": np.array(ranks)[truth], "g": np.array(ranks)[guess]})
+    roles = {"y_true": "y", "y_pred": "g"}
+    numbers = pd.DataFrame({"y": truth, "g": guess}).evals(**roles, task="multiclass")
+    ordered = frame.astype(pd.CategoricalDtype(ranks, ordered=True)).evals(**roles)
+    for name, weights in (("cohen_kappa_linear", "linear"), ("cohen_kappa_quadratic", "quadratic")):
+        right = cohen_kappa_score(truth, guess, weights=weights)
+        for ev in (numbers, ordered, frame.evals(**roles, labels=ranks)):
+            assert ev.metrics(name).frame["value"].item() == pytest.approx(right)
+        ev = frame.evals(**roles)
+        for ask in (
+            lambda name=name, ev=ev: ev.metrics(name),
+            lambda name=name, ev=ev: ev.collect("accuracy").metrics(name),
+            lambda name=name, ev=ev: ev.gate([dfevals.Gate(name, ">=", 0.1)]),
+        ):
+            with pytest.raises(MetricError, match=r"order of the classes.*labels=\[…\].*ordered categorical"):
+                ask()
+    two = frame[frame["y"] != "medium"].assign(g=lambda d: d["g"].replace("medium", "low"))
+    assert two.evals(**roles, pos_label="high").metrics("cohen_kappa_linear").frame["value"].notna().all()

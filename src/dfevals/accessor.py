@@ -126,7 +126,8 @@ def evaluate(
         raise not_named(roles, *unnamed)
     frame = to_frame(source, written_kinds(Roles.build(roles, **declared)))
     kept = _kept(frame)
-    evaluation = Evaluation(frame, Roles.build(kept if roles is None else roles, **declared))
+    base = kept.cut_anew() if declared.get("threshold") is not None else kept
+    evaluation = Evaluation(frame, Roles.build(base if roles is None else roles, **declared))
     check_classes(kept, evaluation.roles, evaluation.pos_label)
     return evaluation
 

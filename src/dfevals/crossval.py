@@ -48,7 +48,8 @@ def cross_validate(
         As in scikit-learn: a number makes stratified folds for classifiers. Repeated, group and time-series splitters
         work; rows tested several times are there once per repeat, rows never tested have no fold and no prediction.
     data : DataFrame, optional
-        Its columns are carried along (cohorts, ids, times), row by row as X.
+        Its columns are carried along (cohorts, ids, times): rows of the same index where X (or y) has one, else row by
+        row as X.
     groups : array, optional
         For group splitters; becomes the column `group` with the role `cluster`.
     cohorts : optional
@@ -66,13 +67,15 @@ def cross_validate(
     Returns
     -------
     DataFrame
-        Indexed like X: `y_true`; `p_{model}` (multiclass `p_{model}_{label}`), `score_{model}` or `pred_{model}`;
-        `fold`, `repeat`; the columns of `data`. The roles are set. `dfevals.crossval.cv_times(frame)` has the times.
+        Indexed like X: `y_true`; `p_{model}` (multiclass `p_{model}_{label}`), `score_{model}` or `pred_{model}`, the last
+        also beside scores where a model's predictions are not the cut of its scores; `fold`, `repeat`; the columns of
+        `data`. The roles are set. `dfevals.crossval.cv_times(frame)` has the times.
 
     Raises
     ------
     DataError
-        Lengths differ, names clash, or an estimator lacks the method.
+        Lengths differ, rows of `data`, `y` or `groups` are in another order than those of X, names clash, or an estimator
+        lacks the method.
 
     Examples
     --------
@@ -93,8 +96,9 @@ def cross_validate(
 
     check_choice("method", method, METHODS, DataError)
     models = _named(estimators)
-    X, labels, groups = indexable(X, y, groups)
-    labels = np.asarray(labels)
+    X, y, groups = indexable(X, y, groups)
+    data = _beside(data, _index(X, y, groups))
+    labels = np.asarray(y)
     if labels.ndim != 1:
         raise DataError(f"y has shape {labels.shape}; one label per row is needed.")
     classifies = {name: is_classifier(model) for name, model in models.items()}
@@ -118,10 +122,50 @@ def cross_validate(
         n_train, n_test = len(splits.pairs[at][0]), len(splits.pairs[at][1])
         fold, repeat = splits.fold[at], splits.repeat[at]
         times.append({"model": name, "repeat": repeat, "fold": fold, "n_train": n_train, "n_test": n_test, **seconds})
-    frame = _frame(X, labels, splits, columns, out, kept, data, groups, cohorts)
-    frame.attrs["dfevals"] = _roles(columns, classes, classifier, groups is not None, cohorts).to_json()
+    ordered = _is_ordered(y) or classes.dtype.kind in "biuf"  # the order of texts is the alphabet's, and means nothing
+    frame = _frame(X, y, splits, columns, out, kept, data, groups, cohorts)
+    roles = _roles(columns, _order(y, classes), classifier, groups is not None, cohorts, ordered)
+    frame, roles = _with_decisions(frame, roles, columns)
+    frame.attrs["dfevals"] = roles.to_json()
     frame.attrs[TIMES] = json.dumps(times)
     return frame
+
+
+def _index(X: Any, y: Any, groups: Any) -> pd.Index | None:
+    """The index that rows have, of X or of y.
+
+    Raises
+    ------
+    DataError
+        Labels or groups have the rows of X in another order.
+    """
+    index = next((part.index for part in (X, y) if isinstance(part, pd.DataFrame | pd.Series)), None)
+    for name, part in (("y", y), ("groups", groups)):
+        if index is not None and isinstance(part, pd.Series) and _another_order(part.index, index):
+            raise DataError(f"{name} has the rows of X in another order. Pass {name}.loc[X.index].")
+    return index
+
+
+def _another_order(index: pd.Index, other: pd.Index) -> bool:
+    return not index.equals(other) and len(index) == len(other) and bool(index.isin(other).all())
+
+
+def _beside(data: pd.DataFrame | None, index: pd.Index | None) -> pd.DataFrame | None:
+    """The rows of `data` in the order of X.
+
+    Raises
+    ------
+    DataError
+        Its index is not that of X.
+    """
+    if data is None or index is None or len(data) != len(index) or data.index.equals(index):
+        return data
+    if index.is_unique and _another_order(data.index, index):
+        return data.loc[index]
+    raise DataError(
+        "data has another index than X, so which rows belong together is not known. If they do row by row, pass "
+        "data=data.set_axis(X.index); else give both the same index."
+    )
 
 
 def cv_times(frame: pd.DataFrame) -> pd.DataFrame:
@@ -228,12 +272,15 @@ def _trained_once(pairs: Any, repeat: list[int], fold: list[int], n: int) -> tup
 
 @dataclass(frozen=True)
 class _Columns:
-    """The columns of one model: which method fills them, and for which classes."""
+    """The columns of one model: which method fills them, and for which classes; `decides` adds the places of the classes
+    that it predicts, in a last column.
+    """
 
     name: str
     method: str
     columns: tuple[str, ...]
     classes: Array
+    decides: bool = False
 
     @classmethod
     def of(cls, name: str, model: Any, method: str, classes: Array) -> _Columns:
@@ -244,7 +291,21 @@ class _Columns:
             raise DataError(f"{name!r} ({type(model).__name__}) has no {method}(). Use method='auto' or 'predict'.")
         stem = PREFIX[method] + name
         many = len(classes) > 2 and method != "predict"
-        return cls(name, method, tuple(f"{stem}_{c}" for c in classes) if many else (stem,), classes)
+        scores = tuple(f"{stem}_{c}" for c in classes) if many else (stem,)
+        if method == "predict" or not hasattr(model, "predict"):
+            return cls(name, method, scores, classes)
+        return cls(name, method, (*scores, PREFIX["predict"] + name), classes, decides=True)
+
+    @property
+    def scores(self) -> tuple[str, ...]:
+        """The columns without the last one of what it predicts."""
+        return self.columns[:-1] if self.decides else self.columns
+
+    def decided(self, values: Array, model: Any, X: Any) -> Array:
+        """Scores and the places of the predicted classes."""
+        if not self.decides or not len(values):
+            return values if len(values) else np.zeros((0, len(self.columns)))
+        return np.column_stack([values, pd.Index(self.classes).get_indexer(model.predict(X))])
 
     def predict(self, model: Any, X: Any) -> Array:
         """Predictions in the order of the columns, one row per row of X."""
@@ -260,7 +321,7 @@ class _Columns:
             full[:, list(self.classes).index(own[0])] = values[:, -1]
         else:
             full[:, [list(self.classes).index(c) for c in own]] = values
-        return full if len(self.columns) > 1 else full[:, 1:2]
+        return full if len(self.scores) > 1 else full[:, 1:2]
 
 
 def _empty(splits: _Splits, columns: _Columns) -> Array:
@@ -306,19 +367,20 @@ def _fit(
     start = time.perf_counter()
     fitted = clone(model).fit(_safe_indexing(X, train), y[train])
     middle = time.perf_counter()
-    tested = columns.predict(fitted, _safe_indexing(X, test))
+    rows = _safe_indexing(X, test)
+    tested = columns.predict(fitted, rows)
     seconds = {"fit_seconds": middle - start, "predict_seconds": time.perf_counter() - middle}
+    tested = columns.decided(tested, fitted, rows)
     trained = None
     if again is not None:
-        trained = (
-            columns.predict(fitted, _safe_indexing(X, again)) if len(again) else np.zeros((0, len(columns.columns)))
-        )
+        rows = _safe_indexing(X, again)
+        trained = columns.decided(columns.predict(fitted, rows) if len(again) else np.zeros((0, 0)), fitted, rows)
     return name, at, tested, trained, seconds
 
 
 def _frame(
     X: Any,
-    y: Array,
+    y: Any,
     splits: _Splits,
     columns: dict[str, _Columns],
     out: dict[str, Array],
@@ -331,7 +393,8 @@ def _frame(
     fold = np.full(n * repeats, -1)
     for at in range(len(splits.pairs)):
         fold[splits.place(at)] = splits.fold[at]
-    made: dict[Hashable, Any] = {"y_true": np.tile(y, repeats)}
+    truth = np.tile(np.asarray(y), repeats)
+    made: dict[Hashable, Any] = {"y_true": pd.Categorical(truth, dtype=y.dtype) if _is_ordered(y) else truth}
     for name, c in columns.items():
         made |= dict(zip(c.columns, out[name].T, strict=True))
     made["fold"] = fold if (fold >= 0).all() else pd.array(np.where(fold < 0, 0, fold), dtype="Int64")
@@ -382,13 +445,56 @@ def _column_names(cohorts: Any) -> list[Any]:
     return [getattr(item, "column", item) for item in items if not isinstance(item, Mapping)]
 
 
-def _roles(columns: dict[str, _Columns], classes: Array, classifier: bool, grouped: bool, cohorts: Any) -> Roles:
+def _is_ordered(y: Any) -> bool:
+    dtype = getattr(y, "dtype", None)
+    return isinstance(dtype, pd.CategoricalDtype) and bool(dtype.ordered)
+
+
+def _order(y: Any, classes: Array) -> Array:
+    """Classes from lowest to highest where the labels are an ordered categorical."""
+    return np.array([c for c in y.dtype.categories if c in classes], classes.dtype) if _is_ordered(y) else classes
+
+
+def _with_decisions(frame: pd.DataFrame, roles: Roles, columns: dict[str, _Columns]) -> tuple[pd.DataFrame, Roles]:
+    """Predictions as labels where they are not the cut of the scores; elsewhere without them."""
+    from dfevals.engines.block import Block
+    from dfevals.roles.bound import bind
+
+    own: dict[str, str] = {}
+    bound = bind(frame, roles)
+    labels = np.asarray(bound.labels, dtype=object)
+    for name, c in columns.items():
+        if not c.decides:
+            continue
+        column, model = c.columns[-1], bound.model(name)
+        codes = frame[column].to_numpy(dtype=float)
+        known = ~np.isnan(codes)
+        predicted = np.where(known, c.classes.astype(object)[np.where(known, codes, 0).astype(int)], None)
+        cut = labels[Block(bound, model, 0, bound.n).y_pred.astype(int)] if bound.decides(model) else None
+        both = [column, *([f"train_{column}"] if f"train_{column}" in frame else [])]
+        if cut is not None and (cut == predicted)[known].all():
+            frame = frame.drop(columns=both)
+            continue
+        for one in both:
+            frame[one] = _labels_of(frame[one].to_numpy(dtype=float), c.classes)
+        own[name] = column
+    return frame, Roles.build(roles, y_pred={**dict(roles.y_pred or {}), **own} or None)
+
+
+def _labels_of(codes: Array, classes: Array) -> Array:
+    known = ~np.isnan(codes)
+    return pd.Series(classes[np.where(known, codes, 0).astype(int)]).where(known).to_numpy()
+
+
+def _roles(
+    columns: dict[str, _Columns], classes: Array, classifier: bool, grouped: bool, cohorts: Any, ordered: bool
+) -> Roles:
     scores, preds = {}, {}
     for name, c in columns.items():
         if c.method == "predict":
             preds[name] = c.columns[0]
         else:
-            scores[name] = c.columns[0] if len(c.columns) == 1 else f"{PREFIX[c.method]}{name}_{{label}}"
+            scores[name] = c.scores[0] if len(c.scores) == 1 else f"{PREFIX[c.method]}{name}_{{label}}"
     given: dict[str, Any] = {"y_true": "y_true", "fold": "fold", "repeat": "repeat"}
     given |= {"y_score": scores} if scores else {}
     given |= {"y_pred": preds} if preds else {}
@@ -399,7 +505,7 @@ def _roles(columns: dict[str, _Columns], classes: Array, classifier: bool, group
     elif len(classes) == 2:
         given |= {"task": "binary", "pos_label": classes[1]}
     else:
-        given |= {"task": "multiclass", "labels": _plain(classes)}
+        given |= {"task": "multiclass"} | ({"labels": _plain(classes)} if ordered else {})
     return Roles.build(**given)
 
 

@@ -20,7 +20,7 @@ from dfevals.estimates.tested import Tested, TestOptions
 from dfevals.estimates.unpaired import OF_AREAS, OF_MEANS, OF_RATES, unpaired
 from dfevals.exceptions import MetricError, check_choice
 from dfevals.inference.levels import check_level, normal_quantile
-from dfevals.metrics.planning import needs_of
+from dfevals.metrics.planning import check_order, needs_of
 from dfevals.metrics.registry import Request, find
 from dfevals.needs import Cells, Extremes, Moments, Need, Scores
 from dfevals.results.provenance import Provenance
@@ -45,6 +45,7 @@ def _context(bound: Bound, level: float | None) -> dict[str, Any]:
         "weight_kind": bound.roles.weight_kind if bound.roles.sample_weight else None,
         "pos_label": bound.pos_label,
         "level": level,
+        "ordered": bound.ordered,
     }
 
 
@@ -108,6 +109,8 @@ def summarise(tally: Tally, metrics: Any = None, *, relative_to: str | None = No
     if metrics is not None:
         items = [metrics] if isinstance(metrics, str) or not isinstance(metrics, Iterable) else metrics
         requests = tuple(request for item in items for request in _collected(item, tally.requests))
+    if not tally.context.get("ordered", True):
+        check_order(requests)
     run = _Run(tally.cohorts, requests, tally.task, tally.labels, opts, relative_to)
     return _result(iter(tally.models.items()), run, None)
 

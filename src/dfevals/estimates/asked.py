@@ -37,7 +37,7 @@ def views_of(cohorts: Cohorts) -> list[Viewed]:
 
 
 def provided(bound: Bound, models: Iterable[Model]) -> set[str]:
-    """What every model gives: "pred", "score", "probability", "interval"."""
+    """What every model gives: "pred", "score", "probability", "interval"; "order" where classes have one."""
     found: list[set[str]] = []
     for model in models:
         mine = set()
@@ -50,7 +50,7 @@ def provided(bound: Bound, models: Iterable[Model]) -> set[str]:
         if model.y_lower is not None and model.y_upper is not None:
             mine.add("interval")
         found.append(mine)
-    return set.intersection(*found) if found else set()
+    return set.intersection(*found) | ({"order"} if bound.ordered else set()) if found else set()
 
 
 def requested(bound: Bound, models: Iterable[Model], metrics: Any) -> tuple[Request, ...]:

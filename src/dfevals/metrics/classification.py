@@ -228,13 +228,13 @@ def cohen_kappa(cells: CellView) -> Smooth:
     return _kappa(cells, 0)
 
 
-@kappa(formula="1 − Σ w o / Σ w e, w = |i − j|", reference="Cohen 1968")
+@kappa(formula="1 − Σ w o / Σ w e, w = |i − j|", reference="Cohen 1968", requires=("pred", "order"))
 def cohen_kappa_linear(cells: CellView) -> Smooth:
     """Agreement beyond chance for ordered classes, disagreement weighted by distance."""
     return _kappa(cells, 1)
 
 
-@kappa(aliases=("qwk",), formula="1 − Σ w o / Σ w e, w = (i − j)²", reference="Cohen 1968")
+@kappa(aliases=("qwk",), formula="1 − Σ w o / Σ w e, w = (i − j)²", reference="Cohen 1968", requires=("pred", "order"))
 def cohen_kappa_quadratic(cells: CellView) -> Smooth:
     """Agreement beyond chance for ordered classes, disagreement weighted by squared distance."""
     return _kappa(cells, 2)

@@ -180,6 +180,8 @@ def _check_provided(request: Request, given: set[str], undecided: str) -> None:
         "pred": "predictions: pass y_pred=, or y_score= to cut at the threshold",
         "score": "scores: pass y_score=",
         "probability": "probabilities, but the scores lie outside [0, 1] or there are none: pass y_score= with probabilities",
+        "order": "the order of the classes, which text does not tell: pass labels=[…] from lowest to highest, or make the "
+        "labels an ordered categorical",
         "interval": "a predicted interval: pass y_lower= and y_upper=",
     }
     for need in request.metric.requires:
@@ -187,6 +189,12 @@ def _check_provided(request: Request, given: set[str], undecided: str) -> None:
             raise MetricError(f"{request.label!r} needs decisions. {undecided}")
         if need not in given:
             raise MetricError(f"{request.label!r} needs {wanted[need]}.")
+
+
+def check_order(requests: Iterable[Request]) -> None:
+    """Refuse metrics of ordered classes where the order is not known."""
+    for request in requests:
+        _check_provided(request, {*request.metric.requires} - {"order"}, "")
 
 
 def pairs_of(n_classes: int) -> list[tuple[int, int]]:

@@ -58,6 +58,14 @@ class Bound:
         """Whether labels are classes."""
         return self.task in ("binary", "multiclass")
 
+    @property
+    def ordered(self) -> bool:
+        """Whether the order of the labels means something: as declared, of numbers, of an ordered categorical."""
+        dtype = None if self.roles.y_true is None else self.frame[self.roles.y_true].dtype
+        known = isinstance(dtype, pd.CategoricalDtype) and dtype.ordered
+        numbers = not any(isinstance(label, str) for label in self.labels)
+        return len(self.labels) <= 2 or self.roles.labels is not None or numbers or bool(known)
+
     def model(self, name: Any) -> Model:
         """A model by name.
 

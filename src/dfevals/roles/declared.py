@@ -170,6 +170,13 @@ class Roles:
             found.pop("y_score", None)
         return replace(self, **found)
 
+    def cut_anew(self) -> Roles:
+        """Without the predictions of models that have scores, which a threshold cuts."""
+        if not isinstance(self.y_pred, PerModel) or not isinstance(self.y_score, PerModel):
+            return self
+        left = tuple((name, spec) for name, spec in self.y_pred.pairs if name not in self.y_score)
+        return replace(self, y_pred=PerModel(left) if left else None)
+
     def declared(self) -> dict[str, Any]:
         """The roles that were set, as keyword arguments."""
         default = Roles()

@@ -239,7 +239,7 @@ def _request(bound: Bound, metric: Any) -> Request:
             metric = "pass_rate" if verdict else "mean"
         else:
             metric = DEFAULT_METRIC[bound.task]
-    found = plan(metric, bound.task, {"pred", "score", "probability", "interval"}, bound.roles.outcomes)
+    found = plan(metric, bound.task, {"pred", "score", "probability", "interval", "order"}, bound.roles.outcomes)
     if len(found) != 1:
         raise MetricError(f"Routing goes by one metric; {len(found)} are given: {', '.join(map(str, found))}.")
     if found[0].better not in ("higher", "lower"):

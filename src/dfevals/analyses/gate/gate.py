@@ -321,7 +321,7 @@ def _lower_is_better(rule: Gate, evaluation: Evaluation) -> bool:
 def _request(rule: Gate, evaluation: Evaluation) -> Request:
     """The one metric that a rule means; of an outcome, with the direction of the outcome."""
     bound = evaluation._bound
-    found = plan(rule.metric, bound.task, {"pred", "score", "probability", "interval"}, bound.roles.outcomes)
+    found = plan(rule.metric, bound.task, {"pred", "score", "probability", "interval", "order"}, bound.roles.outcomes)
     if len(found) > 1:
         names = ", ".join(repr(request.label) for request in found)
         raise MetricError(f"The rule {str(rule)!r} means several metrics: {names}. Name one.")
