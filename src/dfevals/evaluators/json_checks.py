@@ -12,12 +12,12 @@ from dfevals.evaluators import checking, plain_schemas
 from dfevals.evaluators.pattern_costs import CHEAP, SchemaCost
 from dfevals.evaluators.protocol import Evaluated, Evaluator, EvaluatorRecord
 from dfevals.evaluators.sandbox import run_apart
-from dfevals.evaluators.values import is_missing, plain, show, text
+from dfevals.evaluators.schema_forms import unwrapped, without_nulls
+from dfevals.evaluators.values import is_missing, nested, show, text, unfenced
 from dfevals.exceptions import DataError, check_choice
 
 __all__ = ["JSONValidation", "SchemaCompliance"]
 
-_FENCE = re.compile(r"\s*```[A-Za-z]*\n(.*?)\n?```\s*\Z", re.DOTALL)
 _MOST_CHARACTERS = 4_000_000
 _TOO_DEEP = "the JSON is nested too deeply to be read."
 
@@ -43,7 +43,6 @@ def _unique_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 _STRICT = json.JSONDecoder(parse_constant=_no_constant)
 _STRICT_UNIQUE = json.JSONDecoder(parse_constant=_no_constant, object_pairs_hook=_unique_pairs)
-_LENIENT = json.JSONDecoder()
 
 
 def _load(value: str, decoder: json.JSONDecoder) -> Any:
@@ -59,11 +58,6 @@ def _load(value: str, decoder: json.JSONDecoder) -> Any:
         return longer.decode(value)
 
 
-def _unfenced(value: str) -> str:
-    match = _FENCE.match(value)
-    return match.group(1) if match else value
-
-
 class JSONValidation(Evaluator):
     """Whether the response is one JSON value (RFC 8259).
 
@@ -72,7 +66,7 @@ class JSONValidation(Evaluator):
     Parameters
     ----------
     fenced : bool
-        Accept a Markdown code fence around the value.
+        Accept a Markdown code fence around the value, as CommonMark reads it.
     unique_keys : bool
         Also refuse an object with a key given twice.
     require : {"object", "array"}, optional
@@ -94,6 +88,7 @@ class JSONValidation(Evaluator):
         accuracy="Agrees with RFC 8259 as Python's json module reads it, NaN and Infinity refused.",
         family="structured",
     )
+    version: ClassVar[int] = 2
 
     def __init__(
         self, *, fenced: bool = False, unique_keys: bool = False, require: str | None = None, **common: Any
@@ -108,7 +103,7 @@ class JSONValidation(Evaluator):
     def _evaluate(self, response: object) -> Evaluated:
         value = text("response", response)
         try:
-            parsed = _load(_unfenced(value) if self.fenced else value, self._decoder)
+            parsed = _load(unfenced(value) if self.fenced else value, self._decoder)
         except _NotJSON as problem:
             return Evaluated(0.0, False, f"not JSON: {problem}")
         except RecursionError:
@@ -122,25 +117,33 @@ class JSONValidation(Evaluator):
 class SchemaCompliance(Evaluator):
     """Whether the response, read as JSON, keeps to a JSON Schema (drafts 3, 4, 6, 7, 2019-09 and 2020-12).
 
-    Score 1 or 0; the reason names the path of the first violation. An invalid schema, or one with a remote reference
-    (nothing is ever fetched), is an error of the evaluation, not a fail. What may take long (patterns
+    Score 1 or 0; the reason names the path of the first violation. An invalid schema, one of an unknown draft, or one with
+    a remote reference (nothing is ever fetched) is an error of the evaluation, not a fail. What may take long (patterns
     that backtrack, unique items, references that look at a value again at every depth) is checked in another process
     within `timeout` seconds.
 
     Parameters
     ----------
     schema : str or dict, optional
-        Column of the schemas, or one schema for all rows (a dict, a truth value, or a JSON text).
+        Column of the schemas, or one schema for all rows (a dict, a truth value, or a JSON text). The wrappers in which
+        it is sent to a model (`response_format`, `json_schema`, `text.format`, a tool's definition) are taken off.
     draft : {"draft3", "draft4", "draft6", "draft7", "2019-09", "2020-12"}, optional
         Instead of what `$schema` says (2020-12 without it).
     formats : bool
-        Check `format` (date, email, uri, …).
+        Check `format` (date, email, uri, …): the formats that the draft defines, the same way on every machine. Formats
+        that are not checked are named in the reason and in `details["unchecked_formats"]`.
     fenced : bool
-        Accept a Markdown code fence around the value.
+        Accept a Markdown code fence around the value, as CommonMark reads it.
     timeout : float
         Seconds for one row that may take long.
     **common
         `name`, `pass_at`, and the columns of the roles.
+
+    Notes
+    -----
+    Patterns are read as ECMA-262 has them, with Unicode: `$` is the end of the text, `\\d` is 0 to 9, `\\p{L}` a letter.
+    Numbers are decimals: 0.07 is a multiple of 0.01. NaN is not JSON. Responses may be nested cells of a column read from
+    Parquet; but Arrow gives every record the keys of all others, as null, so JSON text is the safer way to keep them.
 
     Examples
     --------
@@ -150,17 +153,20 @@ class SchemaCompliance(Evaluator):
 
     References
     ----------
-    JSON Schema, https://json-schema.org; validated by the jsonschema library.
+    JSON Schema, https://json-schema.org; validated by the jsonschema library. ECMA-262, https://tc39.es/ecma262.
     """
 
     record: ClassVar[EvaluatorRecord] = EvaluatorRecord(
         name="schema_compliance",
         measures="Whether the response keeps to a JSON Schema; names the path of the first violation.",
         roles=("response", "schema"),
-        weaknesses="As good as the schema; formats are checked as far as jsonschema and its companions check them.",
-        accuracy="The verdict is jsonschema's own (no disagreement on 6,000 random pairs of schema and value).",
+        weaknesses="As good as the schema; hostnames of any script (idn-hostname) and formats of one's own are not checked, "
+        "which the reason says.",
+        accuracy="The verdict is jsonschema's own (no disagreement on 6,000 random pairs of schema and value), but for "
+        "patterns, decimals and formats, which follow ECMA-262, the decimal system and the formats' own standards.",
         family="structured",
     )
+    version: ClassVar[int] = 2
 
     def __init__(
         self,
@@ -187,24 +193,32 @@ class SchemaCompliance(Evaluator):
 
     def _evaluate(self, response: object, schema: object) -> Evaluated:
         read = self._read(schema)
-        length = None
-        if isinstance(response, Mapping | list):
-            instance: Any = plain(response)
-        else:
-            value = text("response", response)
-            length = len(value)
-            try:
-                instance = _load(_unfenced(value) if self.fenced else value, _LENIENT)
-            except _NotJSON as problem:
-                return Evaluated(0.0, False, f"not JSON: {problem}")
-            except RecursionError:
-                raise DataError(_TOO_DEEP) from None
-        found = self._verdict(read, instance, length)
+        response = nested(response)
+        try:
+            instance = self._instance(response)
+        except _NotJSON as problem:
+            return Evaluated(0.0, False, f"not JSON: {problem}")
+        except RecursionError:
+            raise DataError(_TOO_DEEP) from None
+        found = self._verdict(read, instance, len(response) if isinstance(response, str) else None)
         if "error" in found:
             raise DataError(found["error"])
+        if found["valid"] and read.unchecked and self.formats:
+            reason = f"keeps to the schema; not checked: format {', '.join(map(show, read.unchecked))}"
+            return Evaluated(1.0, True, reason, details={"unchecked_formats": list(read.unchecked)})
         if found["valid"]:
             return Evaluated(1.0, True, "keeps to the schema")
         return Evaluated(0.0, False, f"{found['path']}: {found['message']}", details={"path": found["path"]})
+
+    def _instance(self, response: object) -> Any:
+        if not isinstance(response, dict | list):
+            value = text("response", response)
+            return _load(unfenced(value) if self.fenced else value, _STRICT)
+        try:
+            json.dumps(response, allow_nan=False, default=str)
+        except ValueError:
+            raise _NotJSON("NaN or Infinity is not a JSON value") from None
+        return response
 
     def _verdict(self, schema: _Schema, instance: Any, length: int | None) -> dict[str, Any]:
         if schema.cost.steps(_characters(instance) if length is None else length) > CHEAP:
@@ -219,13 +233,13 @@ class SchemaCompliance(Evaluator):
         return checking.validate(schema.text, instance, self.draft, self.formats, schema.plain_draft is not None)
 
     def _conforms(self, draft: str) -> plain_schemas.Conforms | None:
-        return checking.format_checker(checking.DRAFTS[draft]).conforms if self.formats else None
+        return checking.format_checker(draft).conforms if self.formats else None
 
     def _read(self, schema: object) -> _Schema:
         """A schema as it is read from its text, remembered while not too many characters are."""
         known = self._constant if schema is self.constants.get("schema") else schema
         if not isinstance(known, str):
-            known = _schema_text(schema)
+            known = _schema_text(without_nulls(nested(schema)))
         found = self._schemas.get(known)
         if found is None:
             found = _Schema.of(known, self.draft)
@@ -239,21 +253,25 @@ class SchemaCompliance(Evaluator):
 
 @dataclass(frozen=True, slots=True)
 class _Schema:
-    """A schema, what the time of checking it depends on, and its draft where it is plain."""
+    """A schema, what the time of checking it depends on, its draft where it is plain, and the formats not checked."""
 
     text: str
     parsed: Any
     cost: SchemaCost
     plain_draft: str | None
+    unchecked: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, text: str, draft: str | None) -> _Schema:
-        parsed = _schema_from(text)
+        given = _schema_from(text)
+        parsed = unwrapped(given)
+        text = text if parsed is given else json.dumps(parsed)
         try:
             told = plain_schemas.draft_of(parsed, draft)
             plain_draft = told if told is not None and plain_schemas.is_plain(parsed) else None
-            return cls(text, parsed, SchemaCost.of(parsed), plain_draft)
-        except (re.error, RecursionError):  # the schema itself is wrong, which the validator says
+            unchecked = checking.unchecked_formats(parsed, checking.draft_of(parsed, draft))
+            return cls(text, parsed, SchemaCost.of(parsed), plain_draft, tuple(unchecked))
+        except (re.error, RecursionError, checking.SchemaProblem):  # the schema itself is wrong: the validator says it
             return cls(text, parsed, SchemaCost((), False, 0.0), None)
 
 
@@ -279,7 +297,7 @@ def _schema_from(value: str) -> object:
 
 def _schema_text(value: object) -> str:
     """The schema as one JSON text: the key of its compiled validator."""
-    value = plain(value)
+    value = nested(value)
     if isinstance(value, Mapping | bool):
         try:
             return json.dumps(value)

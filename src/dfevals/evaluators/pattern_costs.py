@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from dfevals.evaluators.ecma_patterns import python_pattern
+
 __all__ = ["CHEAP", "SchemaCost", "regex_cost"]
 
 CHEAP = 1e7
@@ -122,7 +124,7 @@ class SchemaCost:
     def of(cls, schema: Any) -> SchemaCost:
         """The cost of a parsed schema."""
         nodes = list(_nodes(schema))
-        patterns = tuple(pattern for node in nodes for pattern in _patterns(node))
+        patterns = tuple(_python(pattern) for node in nodes for pattern in _patterns(node))
         chooses = any(not _CHOICES.isdisjoint(node) for node in nodes)
         pairs = any(node.get("uniqueItems") is True for node in nodes)
         dynamic = any(not _DYNAMIC.isdisjoint(node) for node in nodes)
@@ -157,6 +159,14 @@ def _patterns(node: Mapping[str, Any]) -> Iterator[str]:
         yield node["pattern"]
     if isinstance(node.get("patternProperties"), dict):
         yield from node["patternProperties"]
+
+
+def _python(pattern: str) -> str:
+    """The pattern as it is run; one that is not valid stays, and its cost has no bound."""
+    try:
+        return python_pattern(pattern)
+    except re.error:
+        return pattern
 
 
 def _branches(schema: Any, chooses: bool) -> float:

@@ -9,27 +9,26 @@ from __future__ import annotations
 
 import numbers
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any
+
+from dfevals.evaluators.checking import SchemaProblem, declared_draft
+from dfevals.evaluators.ecma_patterns import compiled
 
 __all__ = ["draft_of", "is_plain", "keeps"]
 
 _DRAFTS = ("draft7", "2019-09", "2020-12")  # these agree on every keyword below
-_DECLARED = {
-    "http://json-schema.org/draft-07/schema": "draft7",
-    "https://json-schema.org/draft/2019-09/schema": "2019-09",
-    "https://json-schema.org/draft/2020-12/schema": "2020-12",
-}
 _REFERENCE = re.compile(r"#/(\$defs|definitions)/([A-Za-z0-9_.-]+)\Z")
 
 
 def draft_of(schema: object, draft: str | None) -> str | None:
     """The draft by which a schema is read; None for one that has no plain schemas."""
-    declared = schema.get("$schema") if isinstance(schema, Mapping) else None
-    told = "2020-12" if declared is None else _DECLARED.get(str(declared).removesuffix("#"))
-    if told is None or draft is None:
-        return told
-    return draft if draft in _DRAFTS else None
+    try:
+        told = declared_draft(schema) or "2020-12"
+    except SchemaProblem:
+        return None
+    wanted = draft or told
+    return wanted if told in _DRAFTS and wanted in _DRAFTS else None
 
 
 def _is_text(value: object) -> bool:
@@ -50,7 +49,7 @@ def _is_scalar(value: object) -> bool:
 
 def _is_pattern(value: object) -> bool:
     try:
-        re.compile(value)  # type: ignore[call-overload]
+        compiled(value)
     except (re.error, TypeError, RecursionError, OverflowError):
         return False
     return True
@@ -235,7 +234,9 @@ _SIMPLE: dict[str, Callable[[Any, Any], bool]] = {
     "minProperties": lambda instance, limit: not (isinstance(instance, dict) and len(instance) < limit),
     "maxProperties": lambda instance, limit: not (isinstance(instance, dict) and len(instance) > limit),
     "required": lambda instance, names: not isinstance(instance, dict) or all(name in instance for name in names),
-    "pattern": lambda instance, pattern: not isinstance(instance, str) or re.search(pattern, instance) is not None,
+    "pattern": lambda instance, pattern: (
+        not isinstance(instance, str) or compiled(pattern).search(instance) is not None
+    ),
 }
 _JOINED: dict[str, Callable[[Iterable[bool]], bool]] = {
     "allOf": all,
