@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from weakref import ref
@@ -67,9 +67,15 @@ class Evaluation:
     def __init__(self, frame: pd.DataFrame, roles: Roles, *, _bound: Bound | None = None) -> None:
         roles = roles.inferred(frame.columns) if _bound is None else roles
         self._declared = roles
-        self._source = ref(frame)  # explorers tell when it has changed since
+        self._source: Callable[[], pd.DataFrame | None] = ref(frame)  # explorers tell when it has changed since
         self._bound = bind(_snapshot(frame, roles), roles) if _bound is None else _bound
         self._cohorts: dict[Hashable, Cohorts] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_source": _nowhere}
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Evaluation:
+        return self  # immutable
 
     # What it is
 
@@ -844,6 +850,10 @@ class Evaluation:
             return focus(self, {"by": by, "min_n": min_n, **shown}, state)
 
         return Provenance(lambda: provenance(self._bound, self._declared, by), explore)
+
+
+def _nowhere() -> None:
+    """Stands for the frame that an unpickled evaluation was made from."""
 
 
 def _snapshot(frame: pd.DataFrame, roles: Roles) -> pd.DataFrame:

@@ -76,6 +76,9 @@ class Cohorts:
         """Number of cohorts."""
         return len(self.labels[0]) if self.labels else 0
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "write": self.expressions.__getitem__}  # what writes them knows the column
+
     @cached_property
     def expressions(self) -> tuple[str, ...]:
         """For each cohort the expression that selects exactly its rows, or "" where the grammar has none."""

@@ -5,28 +5,50 @@ A record here is a template: planning puts the outcome's column into its need.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
+import numpy.typing as npt
 
 from dfevals.metrics.estimands import Mean, SmoothMoments, Value, divide
 from dfevals.metrics.parameters import check_number
 from dfevals.metrics.registry import Metric, metric, parametric
 from dfevals.metrics.rowwise import order_statistic
-from dfevals.needs import Extremes, Moments, RowFunction, Rows
+from dfevals.needs import Extremes, Moments, RowBlock, RowFunction, Rows
 from dfevals.tally import ExtremeTally, MomentView
 from dfevals.tally.table import RowTally
 
+Floats = npt.NDArray[np.float64]
 OUTCOME = "<outcome>"  # stands for the column until planning
 SUCCESS = "<success>"  # stands for the column of verdicts that says what a success is
 
-value = RowFunction("outcome", lambda rows, name: rows.outcome(name), (OUTCOME,), (("name", OUTCOME),))
-passed = RowFunction("passed", lambda rows, name: rows.passed(name), (OUTCOME,), (("name", OUTCOME),))
-failed = RowFunction("failed", lambda rows, name: 1 - rows.passed(name), (OUTCOME,), (("name", OUTCOME),))
-errors = RowFunction(
-    "evaluation_error", lambda rows, name: rows.evaluation_error(name), (OUTCOME,), (("name", OUTCOME),)
-)
-succeeded = RowFunction("succeeded", lambda rows, name: rows.passed(name), (SUCCESS,), (("name", SUCCESS),))
+
+def _outcome(rows: RowBlock, name: str) -> Floats:
+    return rows.outcome(name)
+
+
+def _passed(rows: RowBlock, name: str) -> Floats:
+    return rows.passed(name)
+
+
+def _failed(rows: RowBlock, name: str) -> Floats:
+    return 1 - rows.passed(name)
+
+
+def _evaluation_error(rows: RowBlock, name: str) -> Floats:
+    return rows.evaluation_error(name)
+
+
+def _of(name: str, function: Callable[..., Floats], column: str = OUTCOME) -> RowFunction:
+    return RowFunction(name, function, (column,), (("name", column),))
+
+
+value = _of("outcome", _outcome)
+passed = _of("passed", _passed)
+failed = _of("failed", _failed)
+errors = _of("evaluation_error", _evaluation_error)
+succeeded = _of("succeeded", _passed, SUCCESS)
 HALL = "Hall 1992, skew-corrected t"
 
 outcome = partial(metric, family="outcomes", tasks=("outcomes",))

@@ -44,9 +44,13 @@ def _brier(rows: RowBlock) -> Array:
     return np.multiply(error, error, out=error)
 
 
+def _class(rows: RowBlock) -> Array:
+    return rows.y_true
+
+
 log_loss_rows = RowFunction("log_loss", _log_loss, ("y_true", "y_score"))
 brier_rows = RowFunction("brier", _brier, ("y_true", "y_score"))
-class_rows = RowFunction("y_true", lambda rows: rows.y_true, ("y_true",))
+class_rows = RowFunction("y_true", _class, ("y_true",))
 
 
 @probability(

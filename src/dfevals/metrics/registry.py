@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from functools import lru_cache
 from typing import Any, Literal, TypeVar, overload
 
 import numpy as np
@@ -58,6 +60,14 @@ class Metric:
         """First paragraph of the docstring."""
         return " ".join((self.function.__doc__ or "").strip().split("\n\n")[0].split())
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        values = {part.name: getattr(self, part.name) for part in fields(self)}
+        home = getattr(sys.modules.get(self.function.__module__), getattr(self.function, "__name__", ""), None)
+        if home is self.function or self.base not in _PARAMETRIC:
+            return Metric, tuple(values.values())
+        del values["function"]  # made by a call for these parameters, and made again by the same call
+        return _rebuilt, (self.base, values)
+
     def __str__(self) -> str:
         return self.name
 
@@ -81,13 +91,30 @@ class Parametric:
                 raise MetricError(
                     f"{self.name} has no parameter {key!r}. {did_you_mean(key, allowed, noun='Parameters')}"
                 )
-        record = self.build(**{**allowed, **parameters})
         shown = ", ".join(f"{key}={value!r}" for key, value in parameters.items())
         values = tuple(sorted({**allowed, **parameters}.items()))
-        return replace(record, name=f"{self.name}({shown})" if shown else self.name, parameters=values)
+        return replace(self.built(values), name=f"{self.name}({shown})" if shown else self.name, parameters=values)
+
+    def built(self, values: tuple[tuple[str, Any], ...]) -> Metric:
+        """The record for these parameters: the same one, so that records compare equal, also after unpickling."""
+        try:
+            return _built(self, values)
+        except TypeError:  # a parameter that cannot be hashed
+            return self.build(**dict(values))
 
 
 _PARAMETRIC: dict[str, Parametric] = {}
+
+
+@lru_cache(maxsize=512)
+def _built(family: Parametric, values: tuple[tuple[str, Any], ...]) -> Metric:
+    return family.build(**dict(values))
+
+
+def _rebuilt(base: str, values: dict[str, Any]) -> Metric:
+    """A record that was made by a call for its parameters, after unpickling."""
+    _load()
+    return replace(_PARAMETRIC[base].built(values["parameters"]), **values)
 
 
 @dataclass(frozen=True)
@@ -202,7 +229,8 @@ def add(record: Metric) -> None:
 def parametric(name: str, build: Callable[..., Metric], **defaults: Any) -> None:
     """Register a family of metrics whose needs depend on parameters; the default member has the plain name."""
     _PARAMETRIC[name] = Parametric(name, build, tuple(defaults.items()))
-    add(replace(build(**defaults), parameters=tuple(sorted(defaults.items()))))
+    values = tuple(sorted(defaults.items()))
+    add(replace(_PARAMETRIC[name].built(values), parameters=values))
 
 
 def _on_rows(f: Callable[..., Any]) -> Callable[..., Any]:

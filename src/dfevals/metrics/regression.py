@@ -62,22 +62,47 @@ def _tweedie(rows: RowBlock, power: float) -> Array:
     return np.where(valid, deviance, np.nan)
 
 
-absolute_error = _row("absolute_error", lambda rows: np.abs(rows.y_true - rows.y_pred))
-squared_error = _row("squared_error", lambda rows: (rows.y_true - rows.y_pred) ** 2)
-error = _row("error", lambda rows: rows.y_pred - rows.y_true)
-truth = _row("y_true", lambda rows: rows.y_true, ("y_true",))
-prediction = _row("y_pred", lambda rows: rows.y_pred, ("y_pred",))
+def _absolute_error(rows: RowBlock) -> Array:
+    return np.abs(rows.y_true - rows.y_pred)
+
+
+def _squared_error(rows: RowBlock) -> Array:
+    return (rows.y_true - rows.y_pred) ** 2
+
+
+def _error(rows: RowBlock) -> Array:
+    return rows.y_pred - rows.y_true
+
+
+def _truth(rows: RowBlock) -> Array:
+    return rows.y_true
+
+
+def _prediction(rows: RowBlock) -> Array:
+    return rows.y_pred
+
+
+def _relative_error(rows: RowBlock) -> Array:
+    return np.abs(rows.y_true - rows.y_pred) / np.maximum(np.abs(rows.y_true), np.finfo(float).eps)
+
+
+def _covered(rows: RowBlock) -> Array:
+    return ((rows.lower <= rows.y_true) & (rows.y_true <= rows.upper)).astype(float)
+
+
+def _width(rows: RowBlock) -> Array:
+    return rows.upper - rows.lower
+
+
+absolute_error = _row("absolute_error", _absolute_error)
+squared_error = _row("squared_error", _squared_error)
+error = _row("error", _error)
+truth = _row("y_true", _truth, ("y_true",))
+prediction = _row("y_pred", _prediction, ("y_pred",))
 squared_log_error = _row("squared_log_error", _squared_log_error)
-relative_error = _row(
-    "relative_error",
-    lambda rows: np.abs(rows.y_true - rows.y_pred) / np.maximum(np.abs(rows.y_true), np.finfo(float).eps),
-)
-covered = _row(
-    "covered",
-    lambda rows: ((rows.lower <= rows.y_true) & (rows.y_true <= rows.upper)).astype(float),
-    ("y_true", "y_lower", "y_upper"),
-)
-width = _row("width", lambda rows: rows.upper - rows.lower, ("y_lower", "y_upper"))
+relative_error = _row("relative_error", _relative_error)
+covered = _row("covered", _covered, ("y_true", "y_lower", "y_upper"))
+width = _row("width", _width, ("y_lower", "y_upper"))
 LOG = "a value of −1 or less has no log1p"
 
 

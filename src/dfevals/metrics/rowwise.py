@@ -19,42 +19,47 @@ Array = npt.NDArray[Any]
 SCORE_NAMES = ("y_score", "y_prob", "y_proba", "y_scores", "probas_pred", "pred_decision")
 
 
-def on_rows(f: Callable[..., Any]) -> Callable[[RowTally], Value]:
-    """A function of the rows of every cohort from `f(y_true, y_pred, sample_weight=None)`.
+class on_rows:
+    """A function of the rows of every cohort from `f(y_true, y_pred, sample_weight=None)`; pickles if `f` does.
 
     A second parameter called `y_score` (or `y_proba`, ...) gets the score instead of the prediction. An exception
     in `f` is the reason of a NaN.
     """
-    try:
-        parameters = list(inspect.signature(f).parameters)
-    except (TypeError, ValueError):
-        parameters = ["y_true", "y_pred"]
-    second = "y_score" if len(parameters) > 1 and parameters[1] in SCORE_NAMES else "y_pred"
-    weighted = "sample_weight" in parameters
 
-    def call(columns: dict[str, Array], frequency: bool = False) -> tuple[float, str]:
+    def __init__(self, f: Callable[..., Any]) -> None:
+        try:
+            parameters = list(inspect.signature(f).parameters)
+        except (TypeError, ValueError):
+            parameters = ["y_true", "y_pred"]
+        self.f, self.__doc__ = f, f.__doc__
+        self.second = "y_score" if len(parameters) > 1 and parameters[1] in SCORE_NAMES else "y_pred"
+        self.weighted = "sample_weight" in parameters
+
+    def call(self, columns: dict[str, Array], frequency: bool = False) -> tuple[float, str]:
+        """The number of these rows, and why it is missing."""
         if frequency:
-            columns = _repeated(columns, weighted)
+            columns = _repeated(columns, self.weighted)
         if len(columns["y_true"]) == 0:
             return np.nan, "no rows"
-        if second not in columns:
-            return np.nan, f"needs {second}, which the roles do not give"
+        if self.second not in columns:
+            return np.nan, f"needs {self.second}, which the roles do not give"
         weight = columns.get("sample_weight")
-        extra = {"sample_weight": weight} if weight is not None and weighted else {}
-        if weight is not None and not weighted:
+        extra = {"sample_weight": weight} if weight is not None and self.weighted else {}
+        if weight is not None and not self.weighted:
             return np.nan, "the function takes no sample_weight but the rows are weighted"
         try:
-            return float(f(columns["y_true"], columns[second], **extra)), ""
+            return float(self.f(columns["y_true"], columns[self.second], **extra)), ""
         except Exception as error:  # a user's function may raise anything; the reason is shown in place
             return np.nan, f"{type(error).__name__}: {error}"[:200]
 
-    def estimate(rows: RowTally) -> Value:
-        every = [call(rows.rows(i), rows.frequency) for i in range(rows.n_cohorts)]
+    def __call__(self, rows: RowTally) -> Value:
+        """The estimand of every cohort."""
+        every = [self.call(rows.rows(i), rows.frequency) for i in range(rows.n_cohorts)]
 
         def resample(cohort: int, rng: np.random.Generator) -> float:
             columns = _repeated(rows.rows(cohort), False) if rows.frequency else rows.rows(cohort)
             draw = rng.integers(0, max(len(columns["y_true"]), 1), len(columns["y_true"]))
-            return call({name: values[draw] for name, values in columns.items()})[0]
+            return self.call({name: values[draw] for name, values in columns.items()})[0]
 
         return Value(
             np.array([value for value, _ in every]),
@@ -63,9 +68,6 @@ def on_rows(f: Callable[..., Any]) -> Callable[[RowTally], Value]:
             method="none",
             resample=resample,
         )
-
-    estimate.__doc__ = f.__doc__
-    return estimate
 
 
 def _repeated(columns: dict[str, Array], weighted: bool) -> dict[str, Array]:

@@ -57,6 +57,12 @@ class Provenance(Mapping[str, Any]):
         source = self._source() if callable(self._source) else self._source
         return dict(source or {})
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Provenance, (dict(self),)  # the rows to explore stay behind
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Provenance:
+        return self  # read-only
+
     def adding(self, more: Callable[[], Mapping[str, Any]]) -> Provenance:
         """This record and what a result adds to it, with the same rows to explore."""
         return Provenance(lambda: {**self, **more()}, self.explore)

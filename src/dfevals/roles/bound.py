@@ -44,6 +44,9 @@ class Bound:
     reasons: tuple[str, ...] = ()
     _cache: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_cache": {}}
+
     @property
     def n(self) -> int:
         return len(self.frame)

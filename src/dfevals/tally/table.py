@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -178,6 +178,9 @@ class Tally:
     labels: tuple[Any, ...]
     requests: tuple[Any, ...]
     context: dict[str, Any] = field(default_factory=dict)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "cohorts": replace(self.cohorts, codes=self.cohorts.codes[:0])}  # rows stay behind
 
     def __add__(self, other: Tally) -> Tally:
         """Tally of the rows of both; class labels and cohorts are united.

@@ -277,7 +277,11 @@ def _sources(run: _Run, model: Model) -> Iterator[_Source]:
             again = partial(_sorted, run, model, scores)
             yield _Source(model.name, label, again, tally.dropped, part, tally.n)
         else:
-            yield _Source(model.name, label, lambda part=part: part, tally.dropped)  # type: ignore[misc]
+            yield _Source(model.name, label, partial(_as_it_is, part), tally.dropped)  # type: ignore[arg-type]
+
+
+def _as_it_is(scores: ScoreTally) -> ScoreTally:
+    return scores
 
 
 def _edges(run: _Run) -> tuple[float, ...]:

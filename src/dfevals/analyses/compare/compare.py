@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import combinations
 from typing import Any
 
@@ -389,7 +390,7 @@ def _result(
         level=question.options.level,
         discordances=discordances,
         board=board,
-        mix=lambda: mix_frame(found, question.cohorts),
+        mix=partial(mix_frame, found, question.cohorts),
         margins=margins,
         few=few,
     )
