@@ -419,7 +419,9 @@ class Evaluation:
         n_resamples: int = 300,
         random_state: Any = 0,
         min_n: int | None = None,
-        **more: Any,
+        metrics: Any = None,
+        budget: Sequence[float] | None = None,
+        optimism: str = "bootstrap",
     ) -> ThresholdsResult:
         """What every threshold does, and the best one: overall, per cohort, and within a budget.
 
@@ -439,9 +441,12 @@ class Evaluation:
             Level of the intervals.
         n_resamples, random_state : int
             Of the intervals and the optimism; 0 leaves them out.
-        **more
-            `metrics` (names, columns of the table), `budget` (shares of the rows), and `optimism`: "bootstrap", or
-            "cross-fit" for thresholds chosen on nine tenths of the rows and judged on the tenth.
+        metrics : str or list of str, optional
+            Columns of the table.
+        budget : list of float, optional
+            Shares of the rows that can be acted on.
+        optimism : {"bootstrap", "cross-fit"}
+            "cross-fit": thresholds chosen on nine tenths of the rows and judged on the tenth.
 
         Returns
         -------
@@ -451,8 +456,10 @@ class Evaluation:
         """
         from dfevals.analyses.thresholds.thresholds import thresholds as analyse
 
-        options: Any = {"cost": cost, "objective": objective, "thresholds": thresholds, "level": ci, **more}
-        options |= {"n_resamples": n_resamples, "random_state": random_state, "provenance": self._provenance(by, min_n)}
+        options: Any = {"cost": cost, "objective": objective, "thresholds": thresholds, "level": ci}
+        options |= {name: value for name, value in (("metrics", metrics), ("budget", budget)) if value is not None}
+        options |= {"n_resamples": n_resamples, "random_state": random_state, "optimism": optimism}
+        options["provenance"] = self._provenance(by, min_n)
         return analyse(self._bound, self._cohorts_of(by, min_n), self._some(models), **options)
 
     def calibration(

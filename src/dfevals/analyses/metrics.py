@@ -20,6 +20,7 @@ from dfevals.estimates.tested import Tested, TestOptions
 from dfevals.estimates.unpaired import OF_AREAS, OF_MEANS, OF_RATES, unpaired
 from dfevals.exceptions import MetricError, check_choice
 from dfevals.inference.levels import check_level, normal_quantile
+from dfevals.inference.seeds import check_resamples
 from dfevals.metrics.planning import check_order, needs_of
 from dfevals.metrics.registry import Request, find
 from dfevals.needs import Cells, Extremes, Moments, Need, Scores
@@ -140,8 +141,7 @@ def _options(
     check_choice("interval", interval, METHODS, MetricError)
     if ci is not None:
         check_level(ci, "ci")
-    if isinstance(n_resamples, bool) or not isinstance(n_resamples, int | np.integer) or n_resamples < 1:
-        raise MetricError(f"n_resamples={n_resamples!r} must be a whole number of at least 1.")
+    check_resamples(n_resamples)
     if random_state is None and interval == "bootstrap":
         random_state = np.random.SeedSequence().entropy % 2**32  # type: ignore[operator]
     return Options(ci, interval, int(n_resamples), random_state, by_class)

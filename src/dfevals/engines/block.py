@@ -153,7 +153,7 @@ def validity(block: Block, dropped: dict[str, int]) -> npt.NDArray[np.bool_] | N
     """Rows of a block that can be judged for its model (None: all); adds what is left out to `dropped`, by reason.
 
     A row needs a label, a weight, a value in every column bound to the model, and one in every other role that rows
-    need (such as `fold` and `cluster`); infinite numbers count as missing.
+    need (such as `fold` and `cluster`); infinite numbers count as missing, but for bounds of intervals and margins.
     """
     bound, model, start, stop = block.bound, block.model, block.start, block.stop
     keep: npt.NDArray[np.bool_] | None = None
@@ -182,7 +182,7 @@ def validity(block: Block, dropped: dict[str, int]) -> npt.NDArray[np.bool_] | N
     columns += [(getattr(model, role), role) for role in ("y_lower", "y_upper") if getattr(model, role) is not None]
     columns += [(bound.roles.sample_weight, "sample_weight")] if bound.roles.sample_weight is not None else []
     for name, role in columns:
-        _check_numbers(bound, name, role, start, stop, check)
+        _check_numbers(bound, name, role, start, stop, check, _may_be_infinite(bound, model, role))
     if bound.roles.sample_weight is not None and bound.roles.weight_kind == "frequency":
         there = bound.numbers(bound.roles.sample_weight, "sample_weight").block(start, stop) != 0
         if not there.all():  # a row that stands for no row is none, and not one left out
@@ -192,11 +192,18 @@ def validity(block: Block, dropped: dict[str, int]) -> npt.NDArray[np.bool_] | N
     return keep
 
 
-def _check_numbers(bound: Bound, name: Any, role: str, start: int, stop: int, check: Any) -> None:
+def _may_be_infinite(bound: Bound, model: Model, role: str) -> bool:
+    """Bounds of an interval may be open, and margins (log-odds of 0 and 1) may be infinite; other numbers not."""
+    return role in ("y_lower", "y_upper") or (role == "y_score" and bound.score_kind(model) != "probability")
+
+
+def _check_numbers(
+    bound: Bound, name: Any, role: str, start: int, stop: int, check: Any, infinite_too: bool = False
+) -> None:
     values = bound.numbers(name, role).block(start, stop)
     with np.errstate(over="ignore", invalid="ignore"):
         if np.isfinite(values.sum()):
             return
-    missing, infinite = np.isnan(values), np.isinf(values)
-    check(~missing, f"missing {role} ({name})")
-    check(~infinite, f"infinite {role} ({name})")
+    check(~np.isnan(values), f"missing {role} ({name})")
+    if not infinite_too:
+        check(~np.isinf(values), f"infinite {role} ({name})")

@@ -127,7 +127,9 @@ def edges_of(
         score, positive = score[valid], positive[valid]
     if not len(score):
         return np.unique(np.array([0.0, *thresholds]))
-    low, high = float(score.min()), float(score.max())
+    finite = score[np.isfinite(score)]
+    low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 0.0)
+    score = np.clip(score, low, high)
     probability = low >= 0 and high <= 1
     bottom, top = (0.0, 1.0) if probability else (low, high)
     room = max(keys - len(thresholds) - 2, 4)

@@ -61,6 +61,8 @@ def plan(
         return tuple({request.label: request for request in requests}.values())
     default = [find(name) for name in DEFAULTS[task]] if task != "outcomes" else []
     chosen = [request for request in default if set(request.metric.requires) <= given]
+    if not chosen and "interval" in given:
+        chosen = [find(name) for name in ("interval_coverage", "interval_width")]
     for outcome in outcomes:
         names = ["pass_rate"] if outcome.kind == "pass" or outcome.pass_at is not None else []
         names = [*names, "mean"] if outcome.kind == "score" else names

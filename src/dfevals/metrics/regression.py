@@ -91,7 +91,8 @@ def _covered(rows: RowBlock) -> Array:
 
 
 def _width(rows: RowBlock) -> Array:
-    return rows.upper - rows.lower
+    width = rows.upper - rows.lower
+    return np.where(np.isinf(width), np.nan, width)
 
 
 absolute_error = _row("absolute_error", _absolute_error)
@@ -429,7 +430,7 @@ def interval_coverage(moments: MomentView) -> Mean:
 
 
 @metric(
-    needs=Moments((width,)),
+    needs=Moments((width,), undefined="an interval without an end, so that the mean width is infinite"),
     family="regression",
     tasks=("regression",),
     requires=("interval",),

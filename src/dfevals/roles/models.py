@@ -182,8 +182,11 @@ def pattern_labels(roles: Roles, frame: pd.DataFrame) -> list[str]:
 def _only_name(declared: dict[str, Any], value: Any) -> str:
     """Name of the only model: its score column, else its prediction column, else what its columns have in common."""
     score, pred = declared["y_score"], declared["y_pred"]
+    if score is None and pred is None:
+        ends = tuple(declared[role] for role in ("y_lower", "y_upper") if declared[role] is not None)
+        return _model_name(ends if len(ends) == 2 else value)
     if score is None:
-        return _model_name(value if pred is None else pred)
+        return _model_name(pred)
     single = not isinstance(score, tuple) and "{label}" not in str(score)
     return _model_name(score if single or pred is None else pred)
 

@@ -31,7 +31,7 @@ from dfevals.estimates.asked import Viewed, views_of
 from dfevals.exceptions import MetricError, check_choice
 from dfevals.inference.levels import check_level
 from dfevals.inference.multiple import holm
-from dfevals.inference.seeds import generator
+from dfevals.inference.seeds import check_resamples, generator
 from dfevals.metrics.calibration import event_rows, event_score, scores_of
 from dfevals.needs import Need, RowBlock, RowFunction, ScoreBins, Scores, Values
 from dfevals.render.plain_tables import plain_table
@@ -210,8 +210,8 @@ def calibration(
         check_choice("band", band, BANDS, MetricError)
     check_level(level, "level")
     for name, number in (("bins", bins), ("n_resamples", n_resamples)):
-        if number is not None and (isinstance(number, bool) or not isinstance(number, int | np.integer) or number < 1):
-            raise MetricError(f"{name}={number!r} must be a whole number of at least 1.")
+        if number is not None:
+            check_resamples(number, name)
     if bins is not None and strategy in ("corp", "smooth"):
         raise MetricError(f"strategy={strategy!r} has no bins to choose: drop bins=, or use 'quantile' or 'uniform'.")
     check_probabilities(bound, models)

@@ -222,7 +222,7 @@ class _Rows:
         names = _atom_names(cohorts)
         return cls(
             keep,
-            np.array(scores, float),
+            _with_ends(np.array(scores, float)),
             np.asarray(block.y_true, np.int64),
             None if block.weight is None else np.array(block.weight, float),
             bound.roles.sample_weight is not None and bound.roles.weight_kind == "frequency",
@@ -232,6 +232,15 @@ class _Rows:
             margin,
             dropped,
         )
+
+
+def _with_ends(scores: Floats) -> Floats:
+    """Scores of which infinite ones stand beyond the finite ones by their range, where a map can be fitted."""
+    finite = scores[np.isfinite(scores)]
+    if len(finite) == scores.size or not len(finite):
+        return scores
+    low, high = float(finite.min()), float(finite.max())
+    return np.clip(scores, 2 * low - high, 2 * high - low)
 
 
 def _atom_names(cohorts: Cohorts) -> tuple[str, ...]:
@@ -286,7 +295,7 @@ def _small_atoms(rows: _Rows) -> Bools:
 
 def _folds(rows: _Rows, cv: Any, random_state: Any) -> Iterator[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]]:
     strata = rows.atoms * (int(rows.y.max(initial=0)) + 1) + rows.y
-    if hasattr(cv, "split"):
+    if hasattr(cv, "split") and not isinstance(cv, str):
         splitter = cv
     else:
         if isinstance(cv, bool) or not isinstance(cv, int | np.integer) or cv < 2:
@@ -297,7 +306,13 @@ def _folds(rows: _Rows, cv: Any, random_state: Any) -> Iterator[tuple[npt.NDArra
         if len(rows.y) < 2 * cv or (counts[counts > 0] < cv).any() or (counts > 0).sum() < 2:
             raise MetricError(
                 f"Recalibration in {cv} folds needs at least {cv} rows of each of two classes; found "
-                f"{', '.join(f'{c:,}' for c in counts)}. Use a smaller cv= or more rows."
+                f"{', '.join(f'{c:,}' for c in counts) or 'none'}. Use a smaller cv= or more rows."
+            )
+        n_clusters = cv if rows.groups is None else len(np.unique(rows.groups))
+        if n_clusters < cv:
+            raise MetricError(
+                f"Recalibration in {cv} folds needs at least {cv} clusters, which stay whole; found {n_clusters:,}. "
+                + (f"Use cv={n_clusters} or less." if n_clusters > 1 else "One cluster cannot be judged by another.")
             )
         from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
@@ -306,7 +321,10 @@ def _folds(rows: _Rows, cv: Any, random_state: Any) -> Iterator[tuple[npt.NDArra
         sizes = np.bincount(strata)
         if (sizes[strata] < cv).any():
             strata = rows.y
-    yield from splitter.split(np.zeros((len(strata), 1)), strata, rows.groups)
+    try:
+        yield from splitter.split(np.zeros((len(strata), 1)), strata, rows.groups)
+    except ValueError as error:  # a splitter of the user that does not fit the rows
+        raise MetricError(f"cv={cv!r} does not split these rows: {error}") from error
 
 
 def _fitted(rows: _Rows, train: npt.NDArray[np.intp], method: str) -> Any:

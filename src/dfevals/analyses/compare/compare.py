@@ -30,6 +30,7 @@ from dfevals.estimates.unpaired import UNPAIRED_TESTS, unpaired
 from dfevals.exceptions import DataError, MetricError, RoleError, check_choice
 from dfevals.inference.levels import check_level
 from dfevals.inference.multiple import CORRECTIONS
+from dfevals.inference.seeds import check_resamples
 from dfevals.metrics.planning import needs_of
 from dfevals.metrics.registry import Request
 from dfevals.needs import Moments
@@ -85,6 +86,7 @@ def compare(
     """
     check_level(level, "ci")
     check_choice("test", test, ALL_TESTS, MetricError)
+    check_resamples(n_resamples, least=1 if test == "bootstrap" else 0)
     check_choice("correction", "none" if correction is None else correction, CORRECTIONS, DataError)
     if unit is not None:
         check_choice("unit", unit, ("rows", "folds"), MetricError)

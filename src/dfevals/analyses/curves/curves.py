@@ -18,7 +18,7 @@ from dfevals.exceptions import MetricError, check_choice
 from dfevals.inference.bands import RatePoints, rate_bounds, rates_band, simultaneous_factor
 from dfevals.inference.levels import check_level
 from dfevals.inference.proportions import wilson
-from dfevals.inference.seeds import generator
+from dfevals.inference.seeds import check_resamples, generator
 from dfevals.metrics.estimands import Rank, divide
 from dfevals.results.result import Result
 from dfevals.results.tidy import Piece, by_title, tidy_all
@@ -118,6 +118,7 @@ def curves(
 ) -> CurveResult:
     """Curves of every model (and class), overall and per cohort."""
     check_level(level)
+    check_resamples(n_resamples, least=0)
     check_choice("band", band, ("pointwise", "simultaneous"), MetricError)
     if max_fpr is not None and not 0 < max_fpr <= 1:
         raise MetricError(f"max_fpr={max_fpr!r} must lie in (0, 1]: the area up to that false positive rate is taken.")

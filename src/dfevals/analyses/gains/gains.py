@@ -17,7 +17,7 @@ from dfevals.cohorts import Cohorts
 from dfevals.estimates.intervals import interval
 from dfevals.exceptions import MetricError
 from dfevals.inference.levels import check_level
-from dfevals.inference.seeds import generator
+from dfevals.inference.seeds import check_resamples, generator
 from dfevals.metrics.estimands import Rank, divide
 from dfevals.results.result import Result
 from dfevals.results.tidy import Piece, by_title, tidy_all
@@ -175,6 +175,7 @@ def gains(
 ) -> GainsResult:
     """Gains of every model (and class), overall and per cohort."""
     check_level(level)
+    check_resamples(n_resamples, least=1 if value is not None else 0)
     cuts = _cuts(quantiles)
     money = None if value is None else Money.of(value, cost, fixed_cost)
     rng = generator(random_state)

@@ -22,7 +22,7 @@ from dfevals.analyses.thresholds.threshold_table import threshold_table
 from dfevals.cohorts import Cohorts
 from dfevals.exceptions import MetricError, check_choice
 from dfevals.inference.levels import check_level
-from dfevals.inference.seeds import generator
+from dfevals.inference.seeds import check_resamples, generator
 from dfevals.metrics.estimands import divide
 from dfevals.metrics.registry import Request
 from dfevals.results.result import Result
@@ -206,6 +206,7 @@ def thresholds(
 ) -> ThresholdsResult:
     """Threshold tables of every model (and class), overall and per cohort."""
     check_level(level)
+    check_resamples(n_resamples, least=0)
     check_choice("optimism", optimism, ("bootstrap", "cross-fit"), MetricError)
     costs = Costs.of(cost)
     if costs.columns and optimism == "cross-fit":
