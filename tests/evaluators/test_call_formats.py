@@ -225,6 +225,11 @@ def test_parallel_calls_keep_their_order_and_ids_do_not_matter() -> None:
     assert [call.name for call in parse_calls(lines)] == ["a", "b", "c"]
 
 
+def test_the_reason_stays_short_however_many_calls_there_are() -> None:
+    found = ToolSelectionAccuracy().evaluate(tool_calls=["look"] * 1000, expected_tool_calls=[])
+    assert found.reason == f"not expected: {', '.join(['look'] * 10)} and 990 more"
+
+
 def test_tools_that_the_server_runs_are_calls_too() -> None:
     search = {"type": "web_search_call", "id": "w", "action": {"type": "search", "query": "Rome"}}
     assert parse_calls([search]) == [Call("web_search", {"type": "search", "query": "Rome"})]

@@ -49,7 +49,14 @@ def test_clients_of_every_kind() -> None:
         assert [message["role"] for message in messages] == ["system", "user"]
         return OK
 
-    for client in (lambda prompt: OK, lambda messages: OK, full, later, Client(), lambda text: f"```json\n{OK}\n```"):
+    for client in (
+        lambda prompt: OK,
+        lambda messages: OK,
+        full,
+        later,
+        Client(),
+        lambda text: f"```json \r\n{OK}\r\n```",
+    ):
         found = judge(client, model="m").evaluate(response="x")
         assert (found.score, found.passed, found.error) == (0.8, True, None)
     with pytest.raises(DataError, match="client must be"):

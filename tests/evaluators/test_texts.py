@@ -185,6 +185,16 @@ def test_unit_tests_use_the_users_runner() -> None:
     assert "must return" in str(check.evaluate(response="odd").error)
 
 
+def test_unit_tests_from_parquet_are_a_list_and_results_of_numpy_are_read() -> None:
+    def runner(response: str, tests: object) -> object:
+        assert tests == ["a", "b"] or tests is None
+        return {"many": np.array([True, False]), "one": np.True_, "share": np.float64(0.25)}[response]
+
+    check = ev.UnitTests(runner)
+    scores = [check.evaluate(response=name, reference=np.array(["a", "b"])).score for name in ("many", "one", "share")]
+    assert scores == [0.5, 1.0, 0.25]
+
+
 @pytest.mark.parametrize(
     "text",
     [

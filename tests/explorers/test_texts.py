@@ -337,16 +337,44 @@ ANTHROPIC = [
     },
     {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c2", "content": "done"}]},
 ]
+GEMINI = [
+    {"role": "user", "parts": [{"text": "Two nights in Rome?"}]},
+    {"role": "model", "parts": [{"functionCall": {"name": "look", "args": {"city": "Rome"}}}]},
+    {"role": "user", "parts": [{"functionResponse": {"name": "look", "response": '{"free": true}'}}]},
+    {
+        "role": "model",
+        "parts": [{"text": "Booking."}, {"functionCall": {"name": "book", "args": {"city": "Rome", "nights": "2"}}}],
+    },
+    {"role": "user", "parts": [{"functionResponse": {"name": "book", "response": "done"}}]},
+]
+BEDROCK = [
+    {"role": "user", "content": [{"text": "Two nights in Rome?"}]},
+    {
+        "role": "assistant",
+        "content": [
+            {"toolUse": {"toolUseId": "c1", "name": "look", "input": {"city": "Rome"}}},
+            {"text": "Booking."},
+            {"toolUse": {"toolUseId": "c2", "name": "book", "input": {"city": "Rome", "nights": "2"}}},
+        ],
+    },
+    {
+        "role": "user",
+        "content": [
+            {"toolResult": {"toolUseId": "c2", "content": [{"text": "done"}]}},
+            {"toolResult": {"toolUseId": "c1", "content": [{"text": '{"free": true}'}]}},
+        ],
+    },
+]
 EXPECTED = [
     {"name": "book", "arguments": {"city": "rome", "nights": 2}},
     {"name": "pay", "arguments": {"amount": 9}},
 ]
 
 
-@pytest.mark.parametrize("messages", [OPENAI, json.dumps(OPENAI), ANTHROPIC, {"messages": OPENAI}])
+@pytest.mark.parametrize("messages", [OPENAI, json.dumps(OPENAI), ANTHROPIC, {"messages": OPENAI}, GEMINI, BEDROCK])
 def test_messages_become_steps_with_their_results(messages: Any) -> None:
     steps = steps_of(messages)
-    assert [(s.kind, s.name) for s in steps] == [
+    assert [(s.kind, s.name.replace("model", "assistant")) for s in steps] == [
         ("said", "user"),
         ("call", "look"),
         ("said", "assistant"),

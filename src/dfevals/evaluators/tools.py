@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -77,9 +78,15 @@ class ToolSelectionAccuracy(Evaluator):
         if score == 1.0:
             return Evaluated(1.0, None, f"{len(given)} of {len(expected)} tools right")
         missing, extra = Counter(expected) - Counter(given), Counter(given) - Counter(expected)
-        parts = [f"missing: {', '.join(missing.elements())}"] if missing else []
-        parts += [f"not expected: {', '.join(extra.elements())}"] if extra else []
+        parts = [f"missing: {_some(missing)}"] if missing else []
+        parts += [f"not expected: {_some(extra)}"] if extra else []
         return Evaluated(score, None, "; ".join(parts) or "the order differs")
+
+
+def _some(names: Counter[str]) -> str:
+    """The first names, and how many there are more."""
+    more = names.total() - 10
+    return ", ".join(itertools.islice(names.elements(), 10)) + (f" and {more} more" if more > 0 else "")
 
 
 class ToolArgumentAccuracy(Evaluator):

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+import numpy as np
+
 from dfevals.evaluators.fingerprints import stable_repr
 from dfevals.evaluators.protocol import Evaluated, Evaluator, EvaluatorRecord
-from dfevals.evaluators.values import text
+from dfevals.evaluators.values import nested, text
 from dfevals.exceptions import DataError
 
 __all__ = ["UnitTests"]
@@ -64,7 +66,9 @@ class UnitTests(Evaluator):
         self.runner, self.max_concurrency, self.row_timeout = runner, max_concurrency, timeout
 
     def _evaluate(self, response: object, reference: object = None) -> Evaluated:
-        found = self.runner(text("response", response), reference)
+        tests = nested(reference) if isinstance(reference, np.ndarray) else reference  # a list, read from Parquet
+        found = self.runner(text("response", response), tests)
+        found = found.tolist() if isinstance(found, np.ndarray | np.generic) else found
         if isinstance(found, tuple) and len(found) == 2:
             passed, total = int(found[0]), int(found[1])
         elif isinstance(found, list):

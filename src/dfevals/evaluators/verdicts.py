@@ -13,6 +13,7 @@ from typing import Any
 from dfevals.evaluators.answers import without_thinking
 from dfevals.evaluators.clients import CallFailed
 from dfevals.evaluators.normal_form import nfkc
+from dfevals.evaluators.values import unfenced
 
 __all__ = ["PAIR_TEMPLATE", "SCORE_TEMPLATE", "Template", "codes", "fenced", "read_verdict"]
 
@@ -76,9 +77,6 @@ def fenced(texts: Mapping[str, str], code: str) -> str:
     return "\n\n".join(f"<<<BEGIN {name} {code}>>>\n{text}\n<<<END {name} {code}>>>" for name, text in texts.items())
 
 
-_FENCE = re.compile(r"\s*```[A-Za-z]*[^\S\n]*\n(.*?)\n?```\s*\Z", re.DOTALL)
-
-
 _TWICE = "\0a key was given twice"
 
 
@@ -105,8 +103,7 @@ def read_verdict(reply: str, code: str, untrusted: Mapping[str, str]) -> dict[st
         if "{" in rest or "}" in rest or _TWICE in verdict:
             raise CallFailed(f"the judge's verdict is broken: {reply[:80]!r}", again=True)
         return verdict
-    match = _FENCE.match(reply)
-    body = (match.group(1) if match else reply).strip()
+    body = unfenced(reply).strip()
     try:
         whole = json.loads(body, object_pairs_hook=_pairs)
     except (ValueError, RecursionError):

@@ -15,6 +15,8 @@ from dfevals.evaluators.values import is_missing, plain
 
 __all__ = ["Step", "judged", "steps_of"]
 
+_CALLS = ("functionCall", "function_call", "toolUse")
+_RESULTS = ("functionResponse", "function_response", "toolResult")
 MOST_COMPARED = 400  # calls; beyond, they are shown without being compared
 
 
@@ -122,7 +124,7 @@ def _messages(value: object) -> list[Mapping[str, Any]] | None:
 def _of_message(message: Mapping[str, Any]) -> Iterator[tuple[str, Step]]:
     """(id of the call, step) of everything in a message."""
     who = str(message.get("role", message.get("type", "")))
-    content = plain(message.get("content"))
+    content = plain(message.get("content", message.get("parts")))
     if who in ("tool", "function", "function_call_output"):
         identity = str(message.get("tool_call_id", message.get("call_id", message.get("id", ""))))
         yield identity, Step("result", str(message.get("name", "")), text=message.get("output", content))
@@ -139,11 +141,18 @@ def _of_message(message: Mapping[str, Any]) -> Iterator[tuple[str, Step]]:
 
 
 def _of_block(who: str, block: object) -> Iterator[tuple[str, Step]]:
-    """A text, or a block of an Anthropic message: text, tool_use, tool_result."""
+    """A text, or a block of a message of Anthropic, Bedrock or Gemini: a text, a call, a result."""
     if isinstance(block, Mapping):
         kind = block.get("type")
-        if kind == "tool_use":
+        given_back = next((block[key] for key in _RESULTS if isinstance(block.get(key), Mapping)), None)
+        if kind == "tool_use" or any(isinstance(block.get(key), Mapping) for key in _CALLS):
             yield from _of_call(block)
+        elif given_back is not None:
+            text = given_back.get("response", given_back.get("content"))
+            yield (
+                str(given_back.get("toolUseId", "")),
+                Step("result", str(given_back.get("name", "")), text=_text_of(text)),
+            )
         elif kind == "tool_result":
             yield str(block.get("tool_use_id", "")), Step("result", "", text=_text_of(block.get("content")))
         else:
@@ -162,7 +171,12 @@ def _text_of(content: object) -> object:
 
 def _of_call(call: object) -> Iterator[tuple[str, Step]]:
     """The steps of one item of a list of calls; one that cannot be read is shown as it is."""
-    identity = str(call.get("id", call.get("call_id", "")) or "") if isinstance(call, Mapping) else ""
+    inner = (
+        next((call[key] for key in _CALLS if isinstance(call.get(key), Mapping)), call)
+        if isinstance(call, Mapping)
+        else {}
+    )
+    identity = str(inner.get("id") or inner.get("call_id") or inner.get("toolUseId") or "")
     try:
         for one in parse_calls([call]):
             yield identity, _call(one)
