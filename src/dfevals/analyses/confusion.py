@@ -17,7 +17,7 @@ from dfevals.results.result import Result
 from dfevals.results.tidy import by_title, framed, left_out, whole
 from dfevals.roles.bound import Bound
 from dfevals.roles.declared import Model
-from dfevals.tally import CellTally
+from dfevals.tally import CellTally, ManyCells
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -83,10 +83,10 @@ def confusion(bound: Bound, cohorts: Cohorts, models: tuple[Model, ...], provena
         cells = np.zeros((size, k, k))
         for view in views_of(cohorts):
             atoms = tally.parts[Cells()]
-            assert isinstance(atoms, CellTally)
+            assert isinstance(atoms, CellTally | ManyCells)
             part = atoms if view.positions is None else atoms.regroup(view.positions, len(view.cohorts))
             if len(view.cohorts):
-                cells[view.cohorts] = part.weight.transpose(2, 0, 1)
+                cells[view.cohorts] = part.tables()[0].transpose(2, 0, 1)
         notes += left_out(model.name, tally.dropped)
         frames.append(_frame(model.name, cells, cohorts, labels))
     frame = pd.concat(frames, ignore_index=True)

@@ -365,9 +365,9 @@ def _half(mine: Estimates, rest: Estimates) -> Floats:
 
 
 def _compares(run: _Run, request: Request, rest: Complement, rows: float) -> bool:
-    """Whether the complement of every cohort can be had: always for cells and moments, within reason for scores."""
+    """Whether the complement of every cohort can be had: for moments and cells of few classes always, else within reason."""
     needed = run.needs(request)
-    if all(isinstance(need, Cells | Moments) for need in needed):
+    if all(isinstance(need, Cells | Moments) for need in needed) and rest.held(needed) <= AFFORDABLE:
         return True
     if run.relative_to is not None and not any(isinstance(need, Extremes) for need in needed):
         return True

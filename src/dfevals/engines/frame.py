@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import reduce
+from operator import add
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,8 @@ from dfevals.roles.declared import Model
 from dfevals.tally import BinTally, CellTally, ExtremeTally, ModelTally, MomentTally, RowTally, ScoreTally, UnitTally
 from dfevals.tally.bins import Binning
 from dfevals.tally.clusters import ClusterSums
+from dfevals.tally.joint import DENSE, distinct_of
+from dfevals.tally.many_cells import FEW_CLASSES, ManyCells
 from dfevals.tally.moments import cluster_values
 from dfevals.tally.scores import group_order, pack, packable
 
@@ -212,6 +216,9 @@ class _Cells:
     def __init__(self, run: Pass, need: Cells) -> None:
         self.run, self.k = run, len(run.bound.labels)
         self.size = self.k * self.k * run.n_atoms
+        self.sparse: list[ManyCells] | None = [] if self.size > DENSE and self.k > FEW_CLASSES else None
+        if self.sparse is not None:
+            self.size = 0
         self.counts = np.zeros(self.size, np.int64 if not run.weighted else np.float64)
         self.squares = np.zeros(self.size) if run.importance else None
         self.entries: list[tuple[Any, ...]] = []
@@ -227,8 +234,11 @@ class _Cells:
             joint = codes * (k * k)
             joint += block.y_true.astype(np.intp) * k
             joint += block.y_pred
-        self.counts += np.bincount(joint, block.weight, self.size)
-        if self.squares is not None:
+        if self.sparse is not None:
+            self.sparse.append(self._occurring(joint, block.weight))
+        else:
+            self.counts += np.bincount(joint, block.weight, self.size)
+        if self.squares is not None and self.sparse is None:
             assert block.weight is not None
             self.squares += np.bincount(joint, block.weight**2, self.size)
         if self.run.bound.cluster is not None:
@@ -237,15 +247,31 @@ class _Cells:
             weight = np.ones(len(joint)) if block.weight is None else block.weight
             self.entries.append((cluster, atom, kind, weight[None, :]))
 
-    def tally(self) -> CellTally:
+    def _occurring(self, joint: npt.NDArray[np.intp], weight: Floats | None) -> ManyCells:
+        """The cells of a block that hold rows."""
+        first, place = distinct_of([joint], [self.k * self.k * self.run.n_atoms])
+        atom, cell = np.divmod(joint[first], self.k * self.k)
+        sums = np.bincount(place, weight, len(first)).astype(float)
+        found = ManyCells(self.k, self.run.n_atoms, atom, *np.divmod(cell, self.k), sums)
+        if weight is not None and self.run.importance:
+            found.square = np.bincount(place, weight**2, len(first)).astype(float)
+        return found
+
+    def tally(self) -> CellTally | ManyCells:
+        clusters = _clusters(self.run, self.entries)
+        if self.sparse is not None:
+            return replace(reduce(add, self.sparse), clusters=clusters)
+        if self.k > FEW_CLASSES:
+            shape = (self.run.n_atoms, self.k, self.k)
+            square = None if self.squares is None else self.squares.reshape(shape)
+            return ManyCells.of_table(self.counts.reshape(shape), square, clusters)
+
         def cube(values: Any) -> Floats:
             return np.ascontiguousarray(
                 values.reshape(self.run.n_atoms, self.k, self.k).transpose(1, 2, 0), dtype=float
             )
 
-        return CellTally(
-            cube(self.counts), None if self.squares is None else cube(self.squares), _clusters(self.run, self.entries)
-        )
+        return CellTally(cube(self.counts), None if self.squares is None else cube(self.squares), clusters)
 
 
 class _Moments:

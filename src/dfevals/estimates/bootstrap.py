@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dfevals.estimates.intervals import ROUNDING, Bounds
-from dfevals.tally import CellTally, ScoreTally
+from dfevals.tally import CellTally, ManyCells, ScoreTally
 from dfevals.tally.scores import RankSums
 
 __all__ = [
@@ -44,18 +44,18 @@ def bootstrap_bounds(replicates: Floats, level: float, few: npt.NDArray[np.bool_
     return Bounds(low, high, "bootstrap", few | flat, "rows or events for a bootstrap", (ALIKE,))
 
 
-def cell_replicates(tally: CellTally, n_resamples: int, rng: np.random.Generator) -> Floats:
+def cell_replicates(cells: CellTally | ManyCells, n_resamples: int, rng: np.random.Generator) -> Floats:
     """Cells of resampled rows (or clusters), (K, K, replicates, cohorts).
 
     Counts are multinomial. With importance weights rows of a cell are not told apart in the tally, so cells are drawn
     with the cell's effective count and scaled. With clusters, clusters are drawn with replacement in each cohort.
     """
-    if tally.clusters is not None:
-        return _cluster_cells(tally, n_resamples, rng)
-    k, cohorts = tally.n_classes, tally.n_cohorts
-    square = tally.weight if tally.square is None else tally.square
-    unit = np.divide(square, tally.weight, out=np.ones_like(square), where=tally.weight > 0)
-    counts = (tally.weight / unit).reshape(k * k, cohorts)
+    if cells.clusters is not None:
+        return _cluster_cells(cells, n_resamples, rng)
+    k, cohorts = cells.n_classes, cells.n_cohorts
+    weight, square = cells.tables()
+    unit = np.divide(square, weight, out=np.ones_like(square), where=weight > 0)
+    counts = (weight / unit).reshape(k * k, cohorts)
     out = np.empty((k * k, n_resamples, cohorts))
     left = np.broadcast_to(np.rint(counts.sum(axis=0)).astype(np.int64), (n_resamples, cohorts)).copy()
     mass = counts.sum(axis=0)
@@ -68,7 +68,7 @@ def cell_replicates(tally: CellTally, n_resamples: int, rng: np.random.Generator
     return out.reshape(k, k, n_resamples, cohorts) * unit[:, :, None, :]
 
 
-def _cluster_cells(tally: CellTally, n_resamples: int, rng: np.random.Generator) -> Floats:
+def _cluster_cells(tally: CellTally | ManyCells, n_resamples: int, rng: np.random.Generator) -> Floats:
     sums, k, cohorts = tally.clusters, tally.n_classes, tally.n_cohorts
     assert sums is not None
     pair, inverse = np.unique(sums.cohort * len(sums.labels) + sums.cluster, return_inverse=True)

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from dfevals.metrics.estimands import SmoothMoments
-from dfevals.tally import CellTally, CellView
+from dfevals.metrics.estimands import ClassSums, SmoothMoments
+from dfevals.tally import CellView
+from dfevals.tally.many_cells import distance_of
 from dfevals.tally.moments import pairs
 
 __all__ = [
     "FourCells",
+    "Gradient",
     "average_gradient",
+    "cell_gradient",
     "cell_variance",
     "four_gradients",
     "matrix_gradient",
     "moment_variance",
-    "spread",
+    "one_class",
 ]
 
 Array = npt.NDArray[Any]
@@ -43,7 +46,7 @@ class FourCells:
         return self.tp + self.fp + self.fn + self.tn
 
     @classmethod
-    def of(cls, view: CellView) -> FourCells:
+    def of(cls, view: Any) -> FourCells:
         """The cells of a view."""
         return cls(view.tp, view.fp, view.fn, view.tn)
 
@@ -57,22 +60,121 @@ def four_gradients(function: Callable[[FourCells], Array], cells: FourCells) -> 
     return {name: np.imag(function(cells.stepped(name))) / STEP for name in ("tp", "fp", "fn", "tn")}
 
 
-def spread(g: dict[str, Floats], k: int, n_classes: int) -> Floats:
-    """Gradient by the K × K cells from the gradient by the four cells of class k against the rest."""
-    full = np.broadcast_to(g["tn"], (n_classes, n_classes, *np.shape(g["tn"]))).copy()
-    full[:, k] = g["fp"]
-    full[k, :] = g["fn"]
-    full[k, k] = g["tp"]
-    return full
+@dataclass(frozen=True)
+class TableGradient:
+    """Derivative by every cell, (K, K, cohorts)."""
+
+    table: Floats
+
+    def pseudo(self, present: npt.NDArray[np.bool_] | None) -> Floats:
+        """Sum of its squares over the cells (of the classes that are present)."""
+        return (self.table**2 * (1.0 if present is None else present[:, None] & present[None, :])).sum(axis=(0, 1))
 
 
-def average_gradient(per_class: dict[str, Floats]) -> Floats:
-    """Sum over the classes of their gradients by the K × K cells; inputs have shape (K, cohorts)."""
+@dataclass(frozen=True)
+class MarginGradient:
+    """Derivative by the cells of many classes: `right` on the diagonal, off it `missed` of the label + `false` of the
+    prediction (K, cohorts) + Σ `apart[power]` · |i − j|^power.
+    """
+
+    right: Floats
+    missed: Floats
+    false: Floats
+    apart: dict[int, Floats] = field(default_factory=dict)
+
+    def at(self, y_true: Array, y_pred: Array, cohort: Array) -> Floats:
+        """At single cells."""
+        off = self.missed[y_true, cohort] + self.false[y_pred, cohort]
+        for power, slope in self.apart.items():
+            off += slope[cohort] * distance_of(y_true, y_pred, power)
+        return np.where(y_true == y_pred, self.right[y_true, cohort], off)
+
+    @property
+    def table(self) -> Floats:
+        """At all cells, (K, K, cohorts)."""
+        true, pred, cohort = np.ogrid[: len(self.right), : len(self.right), : self.right.shape[1]]
+        return self.at(true, pred, cohort)
+
+    def pseudo(self, present: npt.NDArray[np.bool_] | None) -> Floats:
+        """Sum of its squares over the cells (of the classes that are present)."""
+        share = np.ones(self.right.shape) if present is None else present.astype(float)
+        if self.apart:
+            classes, cohorts = np.arange(len(share))[:, None], np.arange(share.shape[1])[None, :]
+            rows = (
+                self.at(np.full_like(classes, i), classes, cohorts) ** 2 * share * share[i] for i in range(len(share))
+            )
+            return np.asarray(sum(row.sum(axis=0) for row in rows))
+        missed, false, count = self.missed * share, self.false * share, share.sum(axis=0)
+        every = count * ((missed**2).sum(axis=0) + (false**2).sum(axis=0)) + 2 * missed.sum(axis=0) * false.sum(axis=0)
+        diagonal = self.right**2 - (self.missed + self.false) ** 2
+        return np.maximum(every + (diagonal * share).sum(axis=0), 0)
+
+
+Gradient = TableGradient | MarginGradient
+
+
+def one_class(g: dict[str, Floats], k: int, n_classes: int) -> MarginGradient:
+    """Gradient by the cells from the gradient by the four cells of class k against the rest, each (cohorts,)."""
+    right, missed, false = (
+        np.broadcast_to(v, (n_classes, len(g["tn"]))).copy() for v in (g["tn"], g["tn"], 0.0 * g["tn"])
+    )
+    right[k], missed[k], false[k] = g["tp"], g["fn"], g["fp"] - g["tn"]
+    return MarginGradient(right, missed, false)
+
+
+def average_gradient(per_class: dict[str, Floats]) -> MarginGradient:
+    """Sum over the classes of their gradients by the cells; inputs have shape (K, cohorts)."""
     tp, fp, fn, tn = (per_class[name] for name in ("tp", "fp", "fn", "tn"))
-    full = fp[None, :] + fn[:, None] + tn.sum(axis=0) - tn[:, None] - tn[None, :]
-    diagonal = np.arange(len(tp))
-    full[diagonal, diagonal] = tp + tn.sum(axis=0) - tn
-    return full
+    outside = tn.sum(axis=0)
+    return MarginGradient(tp + outside - tn, fn + outside - tn, fp - tn)
+
+
+def cell_gradient(function: Callable[[Any], Any], view: Any) -> Gradient:
+    """Derivative by the cells of a metric's value, where `function` gives its estimand; NaN counts as 0."""
+    if isinstance(view, CellView):
+        return TableGradient(np.nan_to_num(matrix_gradient(lambda cells: function(cells).value, view.matrix)))
+    sums = getattr(function(view), "sums", None)
+    return _of_sums(sums, view) if sums is not None else _of_margins(lambda cells: function(cells).value, view)
+
+
+def _of_sums(sums: ClassSums, view: Any) -> MarginGradient:
+    """Derivative of every sum by a class, times that of the function by the sum."""
+    inputs = (view.diagonal, view.true_totals, view.pred_totals)
+    totals = [term.sum(axis=0) for term in sums.terms(*inputs)]
+    outer = []
+    for i in range(len(totals)):
+        outer.append(np.imag(sums.function(*(t + STEP * 1j * (i == j) for j, t in enumerate(totals)))) / STEP)
+    slopes = []
+    for i in range(3):
+        moved = sums.terms(*(x + STEP * 1j * (i == j) for j, x in enumerate(inputs)))
+        slopes.append(sum(np.nan_to_num(o * np.imag(term) / STEP) for o, term in zip(outer, moved, strict=True)))
+    right, true, pred = slopes
+    return MarginGradient(right + true + pred, true, pred)
+
+
+def _of_margins(function: Callable[[Any], Array], view: Any) -> MarginGradient:
+    """Derivative by what every class has right, missed and falsely claimed, and by the distances if they are read."""
+    found = {}
+    for name in ("right", "missed", "false"):
+        stepped = getattr(view, name).astype(complex)
+        slopes = np.empty(stepped.shape)
+        for k in range(len(stepped)):
+            stepped[k] += STEP * 1j
+            slopes[k] = np.imag(function(replace(view, **{name: stepped}))) / STEP
+            stepped[k] -= STEP * 1j
+        found[name] = np.nan_to_num(slopes)
+    apart: dict[int, Floats] = {}
+    read: set[int] = set()
+
+    def watched(power: int) -> Any:
+        read.add(power)
+        return view.distances(power)
+
+    function(replace(view, distances=watched))
+    for power in read:
+        moved = replace(view, distances=lambda p, of=power: view.distances(p) + STEP * 1j * (p == of))
+        apart[power] = np.nan_to_num(np.imag(function(moved)) / STEP)
+    return MarginGradient(found["right"], found["missed"], found["false"], apart)
 
 
 def matrix_gradient(function: Callable[[CellView], Array], matrix: Floats) -> Floats:
@@ -87,18 +189,14 @@ def matrix_gradient(function: Callable[[CellView], Array], matrix: Floats) -> Fl
     return out
 
 
-def cell_variance(gradient: Floats, tally: CellTally, square: Floats) -> Floats:
-    """gᵀQg per cohort: multinomial, weighted (Σw²) or cluster-robust. `square` are the cells' Σw² (counts if plain).
+def cell_variance(gradient: Gradient, tally: Any, pseudo: Any = 0.0, present: Any = None) -> Floats:
+    """gᵀQg per cohort: multinomial, weighted (Σw²) or cluster-robust.
 
-    What `square` has beyond the tally's own are pseudo-rows. Beside clusters each stands alone: without them clusters
-    that are all right would have no variance.
+    `pseudo` is what pseudo-rows add to Σw² of every cell (of the classes `present`). Beside clusters each stands alone:
+    without them clusters that are all right would have no variance.
     """
-    if tally.clusters is not None:
-        k = tally.n_classes
-        own = tally.weight if tally.square is None else tally.square
-        pseudo = (gradient**2 * (square - own)).sum(axis=(0, 1))
-        return tally.clusters.variance(gradient.reshape(k * k, 1, -1), tally.n_cohorts) + pseudo
-    return (gradient**2 * square).sum(axis=(0, 1))
+    with np.errstate(invalid="ignore"):
+        return np.asarray(tally.quadratic(gradient) + pseudo * gradient.pseudo(present))
 
 
 def moment_variance(estimand: SmoothMoments) -> tuple[Floats, Floats]:

@@ -26,12 +26,13 @@ from dfevals.metrics.estimands import Mean, Smooth, Value
 from dfevals.metrics.planning import needs_of, pairs_of
 from dfevals.metrics.registry import Request
 from dfevals.needs import Cells, Extremes, Moments, Need, Scores
-from dfevals.tally import CellTally, CellView, ExtremeTally, ModelTally, MomentTally, RowTally, ScoreTally
+from dfevals.tally import CellTally, CellView, ExtremeTally, ManyCells, ModelTally, MomentTally, RowTally, ScoreTally
 from dfevals.tally.clusters import ClusterSums
 
 __all__ = ["Estimates", "Options", "Part", "estimate"]
 
 Floats = npt.NDArray[np.float64]
+HELD = 1 << 20  # classes × cohorts whose cells are evaluated at once
 
 
 @dataclass(frozen=True)
@@ -131,9 +132,8 @@ class Complement(Part):
         if need in self._parts:
             return self._parts[need]
         inside, total = self.part.get(need), self.whole.get(need)
-        if isinstance(inside, CellTally):
-            square = None if total.square is None else np.maximum(total.square - inside.square, 0)
-            self._parts[need] = CellTally(np.maximum(total.weight - inside.weight, 0), square, self._clusters(need))
+        if isinstance(inside, CellTally | ManyCells):
+            self._parts[need] = inside.outside(total, self._clusters(need))
         elif isinstance(inside, MomentTally):
             outside = _broadcast(total, self.n_cohorts).minus(inside)
             self._parts[need] = replace(outside, clusters=self._clusters(need), origin=total.origin)
@@ -142,6 +142,11 @@ class Complement(Part):
         else:
             raise MetricError("No complement for extremes.")
         return self._parts[need]
+
+    def held(self, needs: list[Need]) -> int:
+        """Cells of many classes that the complements of all cohorts hold together."""
+        whole = [self.whole.get(need) for need in needs]
+        return sum(len(cells.weight) * self.n_cohorts for cells in whole if isinstance(cells, ManyCells))
 
     def _clusters(self, need: Need) -> ClusterSums | None:
         """Sums per cluster over the rows outside each cohort."""
@@ -318,8 +323,40 @@ def row_values(need: Moments) -> Any:
 
 
 def _of_cells(request: Request, part: Part, options: Options, task: str) -> Estimates:
+    """A metric of the confusion cells; of many classes some cohorts at a time, so that what each class has fits."""
+    tally = part.get(Cells())
+    step = max(HELD // tally.n_classes, 1)
+    if isinstance(tally, CellTally) or tally.n_cohorts <= step or options.interval == "bootstrap":
+        return _of_tally(request, tally, part, options, task)
+    starts = range(0, tally.n_cohorts, step)
+    cuts = (tally.cut(start, min(start + step, tally.n_cohorts)) for start in starts)
+    return _joined([_of_tally(request, cut, part, options, task) for cut in cuts])
+
+
+def _joined(pieces: list[Estimates]) -> Estimates:
+    """Estimates of consecutive cohorts as one."""
+    shapes = [piece.value.shape for piece in pieces]
+    arrays = {
+        name: np.concatenate(
+            [np.broadcast_to(getattr(p, name), shape) for p, shape in zip(pieces, shapes, strict=True)], -1
+        )
+        for name in ("value", "low", "high", "support", "few")
+    }
+    texts = dict.fromkeys(text for piece in pieces for _, text in piece.masks)
+    masks = []
+    for text in texts:
+        parts = [
+            np.logical_or.reduce([np.zeros(shape, bool), *(mask for mask, own in piece.masks if own == text)])
+            for piece, shape in zip(pieces, shapes, strict=True)
+        ]
+        masks.append((np.concatenate(parts, axis=-1), text))
+    method = next((piece.method for piece in pieces if piece.method), "")
+    return Estimates(**arrays, method=method, masks=masks, holds=all(piece.holds for piece in pieces))
+
+
+def _of_tally(request: Request, tally: Any, part: Part, options: Options, task: str) -> Estimates:
     """A metric of the confusion cells: binary, per class, or averaged over the classes."""
-    record, tally = request.metric, part.get(Cells())
+    record = request.metric
     average = request.average
     if task == "multiclass" and not record.whole and average is None:
         average = None if options.by_class else "macro"
@@ -328,7 +365,7 @@ def _of_cells(request: Request, part: Part, options: Options, task: str) -> Esti
         kind, average = "binary", None
     elif average == "micro":
         kind = "micro"
-    view = CellView(tally.weight, kind)  # type: ignore[arg-type]
+    view = tally.view(kind)
 
     def function(cells: Any) -> Any:
         return record(cells)
@@ -376,7 +413,7 @@ def _averaged(request: Request, context: CellContext, average: str, part: Part, 
     found: Bounds | None = None
     if options.ci is not None and options.interval == "bootstrap":
         replicates = part.cells(options.n_resamples, options.random_state)
-        few = _few_cells(replace(context, view=CellView(tally.weight)))
+        few = _few_cells(replace(context, view=tally.view()))
         found = bootstrap_bounds(mean(CellView(replicates, "classes")), options.ci, few)
     elif options.ci is not None:
         if options.interval not in ("auto", "delta"):
@@ -393,14 +430,11 @@ def _averaged(request: Request, context: CellContext, average: str, part: Part, 
 def _average_bounds(context: CellContext, average: str, value: Floats, level: float) -> Bounds:
     """Delta method on one-against-the-rest cells with two pseudo-rows, on the scale of the metric's range."""
     tally = context.tally
-    matrix = tally.weight
-    present = (matrix.sum(axis=0) + matrix.sum(axis=1)) > 0  # classes absent from the cohort take no part
-    total = matrix.sum(axis=(0, 1))
-    size = np.divide(context.square.sum(axis=(0, 1)), total, out=np.ones_like(total), where=total > 0)
-    share = present[:, None] & present[None, :]
-    extra = 2.0 * share / np.maximum(share.sum(axis=(0, 1)), 1)
-    padded, square = matrix + extra * size, context.square + extra * size**2
-    four = FourCells.of(CellView(padded, "classes"))
+    present = tally.present  # classes absent from the cohort take no part
+    total = tally.total
+    size = np.divide(tally.total_square, total, out=np.ones_like(total), where=total > 0)
+    extra = 2.0 / np.maximum(present.sum(axis=0), 1) ** 2
+    four = FourCells.of(tally.padded(extra * size, "classes", present))
 
     def weight(cells: FourCells) -> Any:
         return cells.tp + cells.fn if average == "weighted" else present + 0 * cells.tp
@@ -415,12 +449,12 @@ def _average_bounds(context: CellContext, average: str, value: Floats, level: fl
         top = {k: np.nan_to_num(v) for k, v in four_gradients(weighted, four).items()}
         bottom = {k: np.nan_to_num(v) for k, v in four_gradients(weight, four).items()}
         gradient = average_gradient({k: (top[k] - centre * bottom[k]) / den for k in top})
-        variance = cell_variance(gradient, tally, square)
+        variance = cell_variance(gradient, tally, extra * size**2, present)
         name, to, slope, back = _transforms(context.range)
         half = cell_quantile(level, context) * slope(centre) * np.sqrt(variance)
         low, high = back(to(centre) - half), back(to(centre) + half)
     low, high = with_value(low, high, value, variance)
-    few = _few_cells(replace(context, view=CellView(matrix)))
+    few = _few_cells(replace(context, view=tally.view()))
     return Bounds(low, high, f"delta, {name}", few, "rows right or wrong, or in a class", (ONE_CLUSTER,))
 
 

@@ -9,12 +9,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dfevals.estimates.delta import FourCells, cell_variance, four_gradients, matrix_gradient, moment_variance, spread
+from dfevals.estimates.delta import (
+    FourCells,
+    cell_gradient,
+    cell_variance,
+    four_gradients,
+    moment_variance,
+    one_class,
+)
 from dfevals.exceptions import MetricError, did_you_mean
 from dfevals.inference.levels import normal_quantile, t_quantile
 from dfevals.inference.proportions import agresti_coull, clopper_pearson, wilson
 from dfevals.metrics.estimands import Mean, MeanOfRatios, Rank, Ratio, Smooth, SmoothMoments, Through, Value
-from dfevals.tally import CellTally, CellView
+from dfevals.tally import CellTally, CellView, ManyCells, MarginView
 
 __all__ = ["METHODS", "Bounds", "CellContext", "interval"]
 
@@ -68,11 +75,23 @@ class Bounds:
 
 
 @dataclass(frozen=True)
+class _Part:
+    """A part of an estimand, as a value of its own."""
+
+    value: Array
+
+
+def _residual(share: Ratio, p: Floats, den: Floats) -> _Part:
+    """What moves a share from its value `p`: the numerator less p times the denominator, over `den`."""
+    return _Part((share.num - p * share.den) / den)
+
+
+@dataclass(frozen=True)
 class CellContext:
     """What the interval of a function of the cells needs besides its value: the cells and the function itself."""
 
-    tally: CellTally
-    view: CellView
+    tally: CellTally | ManyCells
+    view: CellView | MarginView
     function: Callable[[Any], Any]
     whole: bool
     range: tuple[float, float]
@@ -81,11 +100,6 @@ class CellContext:
     def plain(self) -> bool:
         """Whether the cells are counts of independent rows."""
         return self.tally.square is None and self.tally.clusters is None
-
-    @property
-    def square(self) -> Floats:
-        """Σw² of the cells; the counts themselves without weights."""
-        return self.tally.weight if self.tally.square is None else self.tally.square
 
 
 def interval(
@@ -207,20 +221,15 @@ def _ratio_variance(cells: CellContext) -> tuple[Floats, Floats, Floats | None]:
     """Variance of a share of weighted or clustered cells, its effective n when it is 0 or 1, degrees of freedom."""
     tally, k = cells.tally, cells.tally.n_classes
     if cells.whole or cells.view.kind == "binary":
-
-        def parts(view: CellView) -> Ratio:
-            return cells.function(view)
-
-        estimate = parts(cells.view)
+        estimate = cells.function(cells.view)
         with np.errstate(divide="ignore", invalid="ignore"):
             p, den = estimate.value, estimate.den
-            num_g = matrix_gradient(lambda view: parts(view).num, tally.weight)
-            den_g = matrix_gradient(lambda view: parts(view).den, tally.weight)
-            gradient = np.nan_to_num((num_g - p * den_g) / den)
-            variance = cell_variance(gradient, tally, cells.square)
-            kish = den**2 / (den_g**2 * cells.square).sum(axis=(0, 1))
+            slopes = cell_gradient(lambda view: _residual(cells.function(view), p, den), cells.view)
+            of_den = cell_gradient(lambda view: _Part(cells.function(view).den), cells.view)
+            variance = cell_variance(slopes, tally)
+            kish = den**2 / replace(tally, clusters=None).quadratic(of_den)
         return _with_clusters(variance, kish, cells)
-    four, square = FourCells.of(cells.view), FourCells.of(CellView(cells.square, cells.view.kind))
+    four, square = FourCells.of(cells.view), FourCells.of(tally.squares(cells.view.kind))
     estimate = cells.function(four)
     with np.errstate(divide="ignore", invalid="ignore"):
         p, den = estimate.value, estimate.den
@@ -231,12 +240,8 @@ def _ratio_variance(cells: CellContext) -> tuple[Floats, Floats, Floats | None]:
         if tally.clusters is None:
             variance = sum(g[name] ** 2 * getattr(square, name) for name in g)
         else:
-            variance = np.stack(
-                [
-                    cell_variance(spread({name: v[i] for name, v in g.items()}, i, k), tally, cells.square)
-                    for i in range(k)
-                ]
-            )
+            classes = (one_class({name: v[i] for name, v in g.items()}, i, k) for i in range(k))
+            variance = np.stack([cell_variance(gradient, tally) for gradient in classes])
     return _with_clusters(np.asarray(variance), kish, cells)
 
 
@@ -250,7 +255,7 @@ def _with_clusters(variance: Floats, kish: Floats, cells: CellContext) -> tuple[
 def _micro(level: float, method: str, cells: CellContext) -> Bounds:
     """Micro averages are functions of the accuracy, so they take its interval: pooled cells count an error twice."""
     tally, k = cells.tally, cells.tally.n_classes
-    accuracy = CellContext(tally, CellView(tally.weight), lambda view: Ratio(view.correct, view.n), True, (0.0, 1.0))
+    accuracy = CellContext(tally, tally.view(), lambda view: Ratio(view.correct, view.n), True, (0.0, 1.0))
     base = _ratio(accuracy.function(accuracy.view), level, method, accuracy)
     ends = []
     for share in (base.low, base.high):
@@ -304,23 +309,19 @@ def _smooth(estimand: Smooth, level: float, method: str, cells: CellContext | No
     assert cells is not None
     if cells.view.kind == "micro" and not cells.whole:
         return _micro(level, "auto" if method == "delta" else method, cells)
-    matrix = cells.tally.weight
-    size = np.divide(
-        (cells.square).sum(axis=(0, 1)),
-        matrix.sum(axis=(0, 1)),
-        out=np.ones(matrix.shape[2]),
-        where=matrix.sum(axis=(0, 1)) > 0,
-    )
-    extra = 2.0 / len(matrix) ** 2 * (method != "wald")
-    padded = matrix + extra * size
-    square = cells.square + extra * size**2
+    tally = cells.tally
+    total, square = tally.total, tally.total_square
+    size = np.divide(square, total, out=np.ones_like(total), where=total > 0)
+    extra = 2.0 / tally.n_classes**2 * (method != "wald")
+    pseudo = extra * size**2
+    by_class = cells.view.kind == "classes" and not cells.whole
+    padded = tally.padded(extra * size, "classes" if by_class else "binary", None)
     with np.errstate(divide="ignore", invalid="ignore"):
-        if cells.view.kind == "classes" and not cells.whole:
-            centre, variance = _per_class(cells, padded, square)
+        if by_class:
+            centre, variance = _per_class(cells, padded, pseudo)
         else:
-            centre = cells.function(CellView(padded)).value
-            gradient = np.nan_to_num(matrix_gradient(lambda view: cells.function(view).value, padded))
-            variance = cell_variance(gradient, cells.tally, square)
+            centre = cells.function(padded).value
+            variance = cell_variance(cell_gradient(cells.function, padded), tally, pseudo)
         name, to, slope, back = _transforms(cells.range) if method != "wald" else _transforms((-np.inf, np.inf))
         half = cell_quantile(level, cells) * slope(centre) * np.sqrt(variance)
         low, high = back(to(centre) - half), back(to(centre) + half)
@@ -341,17 +342,18 @@ def with_value(low: Floats, high: Floats, value: Floats, variance: Floats) -> tu
     return np.where(unknown, np.nan, np.fmin(low, value)), np.where(unknown, np.nan, np.fmax(high, value))
 
 
-def _per_class(cells: CellContext, padded: Floats, square: Floats) -> tuple[Floats, Floats]:
+def _per_class(cells: CellContext, padded: Any, pseudo: Floats) -> tuple[Floats, Floats]:
     """Value and variance of a function of one class against the rest, for every class."""
-    four, four_square = FourCells.of(CellView(padded, "classes")), FourCells.of(CellView(square, "classes"))
+    tally, k = cells.tally, cells.tally.n_classes
+    four = FourCells.of(padded)
     centre = cells.function(four).value
     g = {name: np.nan_to_num(v) for name, v in four_gradients(lambda c: cells.function(c).value, four).items()}
-    if cells.tally.clusters is None:
-        return centre, np.asarray(sum(g[name] ** 2 * getattr(four_square, name) for name in g))
-    k = cells.tally.n_classes
-    return centre, np.stack(
-        [cell_variance(spread({name: v[i] for name, v in g.items()}, i, k), cells.tally, square) for i in range(k)]
-    )
+    if tally.clusters is None:
+        square = FourCells.of(tally.squares("classes"))
+        of_four = {"tp": 1, "fp": k - 1, "fn": k - 1, "tn": (k - 1) ** 2}  # cells of the table in each
+        return centre, np.asarray(sum(g[n] ** 2 * (getattr(square, n) + pseudo * of_four[n]) for n in g))
+    classes = (one_class({name: v[i] for name, v in g.items()}, i, k) for i in range(k))
+    return centre, np.stack([cell_variance(gradient, tally, pseudo) for gradient in classes])
 
 
 def cell_quantile(level: float, cells: CellContext) -> Floats:
@@ -361,24 +363,24 @@ def cell_quantile(level: float, cells: CellContext) -> Floats:
     if cells.tally.clusters is not None:
         size = cells.tally.clusters.count(cells.tally.n_cohorts).astype(float)
     else:
-        size = _effective(cells.tally.weight.sum(axis=(0, 1)), cells.square.sum(axis=(0, 1)))
+        size = _effective(cells.tally.total, cells.tally.total_square)
     return np.asarray(t_quantile(level, np.maximum(size - 1, 1)))
 
 
 def _few_of(events: Floats, cells: CellContext) -> npt.NDArray[np.bool_]:
     """Fewer than five (effective) events of the kind that the metric divides."""
-    view = CellView(cells.tally.weight)
-    scale = np.divide(view.n, cells.square.sum(axis=(0, 1)), out=np.zeros_like(view.n), where=view.n > 0)
-    return (events * scale < FEW) & (view.n > 0)
+    n = cells.tally.total
+    scale = np.divide(n, cells.tally.total_square, out=np.zeros_like(n), where=n > 0)
+    return (events * scale < FEW) & (n > 0)
 
 
 def _few_cells(cells: CellContext) -> npt.NDArray[np.bool_]:
     """Fewer than five (effective) rows right or wrong, or in a class that occurs."""
-    view = CellView(cells.tally.weight)
+    view = cells.tally.view()
     if cells.plain:
         scale = np.ones(1)
     else:
-        scale = np.divide(view.n, cells.square.sum(axis=(0, 1)), out=np.zeros_like(view.n), where=view.n > 0)
+        scale = np.divide(view.n, cells.tally.total_square, out=np.zeros_like(view.n), where=view.n > 0)
     wrong = view.n - view.correct
     few = np.minimum(view.correct, wrong) * scale < FEW
     totals = view.true_totals * scale

@@ -25,7 +25,6 @@ from dfevals.metrics.estimands import Mean, Rank, Ratio
 from dfevals.metrics.planning import needs_of
 from dfevals.metrics.registry import Request
 from dfevals.needs import Cells, Moments, Scores
-from dfevals.tally import CellView
 
 __all__ = ["UNPAIRED_TESTS", "unpaired"]
 
@@ -85,7 +84,7 @@ def _of_estimand(
         tallies = [part.get(need) for part in (a, b)]
         if any(t.square is not None or t.clusters is not None for t in tallies):
             return None
-        shares = [request.metric(CellView(t.weight)) for t in tallies]
+        shares = [request.metric(t.view()) for t in tallies]
         if not all(isinstance(s, Ratio) for s in shares):
             return None
         return _rates(

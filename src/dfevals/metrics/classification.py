@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from dfevals.metrics.estimands import MeanOfRatios, Ratio, Smooth, Through, divide
+from dfevals.metrics.estimands import ClassSums, MeanOfRatios, Ratio, Smooth, Through, divide
 from dfevals.metrics.parameters import check_number
 from dfevals.metrics.registry import metric
 from dfevals.needs import Cells
@@ -58,8 +58,7 @@ def error_rate(cells: CellView) -> Ratio:
 )
 def balanced_accuracy(cells: CellView) -> MeanOfRatios:
     """Mean over the classes that occur of their recall."""
-    diagonal = np.moveaxis(np.diagonal(cells.matrix), -1, 0)
-    return MeanOfRatios(diagonal, cells.true_totals, "no rows")
+    return MeanOfRatios(cells.diagonal, cells.true_totals, "no rows")
 
 
 @share(
@@ -193,22 +192,39 @@ def fbeta(cells: CellView, beta: float = 2.0) -> Smooth:
 )
 def mcc(cells: CellView) -> Smooth:
     """Correlation of labels and predictions; 0 where either has one class only, as scikit-learn has it."""
-    n, true, pred = cells.n, cells.true_totals, cells.pred_totals
-    product = (n * n - (pred * pred).sum(axis=0)) * (n * n - (true * true).sum(axis=0))
-    value = divide(cells.correct * n - (true * pred).sum(axis=0), np.sqrt(product))
-    return Smooth(np.where((product == 0) & (n != 0), 0.0 * n, value), n, "no rows")
+    return MATTHEWS.smooth(cells, "no rows")
+
+
+def _matthews(n: Any, correct: Any, both: Any, true_square: Any, pred_square: Any) -> Any:
+    product = (n * n - pred_square) * (n * n - true_square)
+    value = divide(correct * n - both, np.sqrt(product))
+    return np.where((product == 0) & (n != 0), 0.0 * n, value)
+
+
+MATTHEWS = ClassSums(
+    lambda right, true, pred: (true, right, true * pred, true * true, pred * pred),
+    _matthews,
+)
 
 
 def _kappa(cells: CellView, power: int) -> Smooth:
-    classes = np.arange(len(cells.matrix))
-    distance = (
-        np.abs(classes[:, None] - classes[None, :]) ** power if power else (classes[:, None] != classes).astype(float)
-    )
-    weights = distance.reshape(*distance.shape, *([1] * (cells.matrix.ndim - 2)))
-    n, true, pred = cells.n, cells.true_totals, cells.pred_totals
-    observed = (weights * cells.matrix).sum(axis=(0, 1))
-    expected = divide((weights * true[:, None] * pred[None, :]).sum(axis=(0, 1)), n)
-    return Smooth(1 - divide(observed, expected), n, "labels and predictions are all of one class")
+    expected = divide(_by_chance(cells.true_totals, cells.pred_totals, power), cells.n)
+    reason = "labels and predictions are all of one class"
+    return Smooth(1 - divide(cells.distance(power), expected), cells.n, reason)
+
+
+def _by_chance(true: Any, pred: Any, power: int) -> Any:
+    """Σ |i − j|^power · true_i · pred_j over i ≠ j, from running sums: differences of totals would lose digits."""
+    total = 0.0
+    for first, second in ((true, pred), (pred, true)):
+        below = np.cumsum(first, axis=0)[:-1]
+        if power == 0:
+            total = total + (below * second[1:]).sum(axis=0)
+            continue
+        above = np.cumsum(second[::-1], axis=0)[::-1][1:]
+        # a pair counts once at every step between its classes; squares are sums of odd numbers
+        total = total + ((below if power == 1 else 2 * np.cumsum(below, axis=0) - below) * above).sum(axis=0)
+    return total
 
 
 kappa = partial(
@@ -252,7 +268,7 @@ def cohen_kappa_quadratic(cells: CellView) -> Smooth:
 )
 def g_mean(cells: CellView) -> Smooth:
     """Geometric mean of the recalls of all classes (binary: of recall and specificity)."""
-    diagonal, totals = np.moveaxis(np.diagonal(cells.matrix), -1, 0), cells.true_totals
+    diagonal, totals = cells.diagonal, cells.true_totals
     recalls = divide(diagonal, totals)
     used = totals != 0
     count = used.sum(axis=0)

@@ -14,7 +14,19 @@ import numpy.typing as npt
 
 from dfevals.tally import MomentView, RankSums
 
-__all__ = ["Estimand", "Mean", "MeanOfRatios", "Rank", "Ratio", "Smooth", "SmoothMoments", "Through", "Value", "divide"]
+__all__ = [
+    "ClassSums",
+    "Estimand",
+    "Mean",
+    "MeanOfRatios",
+    "Rank",
+    "Ratio",
+    "Smooth",
+    "SmoothMoments",
+    "Through",
+    "Value",
+    "divide",
+]
 
 Array = npt.NDArray[Any]
 BLOCK_ROWS = 1 << 18  # rows whose mean is summed at once
@@ -77,6 +89,24 @@ class Smooth:
     support: Array
     reason: str = "the cells leave it undefined"
     events: Array | None = None
+    sums: ClassSums | None = None
+
+
+@dataclass(frozen=True)
+class ClassSums:
+    """A function of sums over the classes, whose derivative costs no more than its value however many classes there are.
+
+    `terms(right, true, pred)` takes the weights of every class that are right, labelled and predicted, (K, ..., cohorts),
+    and returns one array per sum; `function` takes the sums.
+    """
+
+    terms: Callable[[Array, Array, Array], tuple[Array, ...]]
+    function: Callable[..., Array]
+
+    def smooth(self, cells: Any, reason: str) -> Smooth:
+        """The function of these cells."""
+        sums = [term.sum(axis=0) for term in self.terms(cells.diagonal, cells.true_totals, cells.pred_totals)]
+        return Smooth(self.function(*sums), cells.n, reason, sums=self)
 
 
 @dataclass(frozen=True)

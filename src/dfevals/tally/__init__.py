@@ -2,6 +2,7 @@
 
 from dfevals.tally.bins import BinTally
 from dfevals.tally.cells import CellTally, CellView
+from dfevals.tally.many_cells import ManyCells, MarginView
 from dfevals.tally.moments import MomentTally, MomentView
 from dfevals.tally.scores import RankSums, ScoreTally
 from dfevals.tally.table import ExtremeTally, ModelTally, RowTally, Tally, UnitTally
@@ -11,6 +12,8 @@ __all__ = [
     "CellTally",
     "CellView",
     "ExtremeTally",
+    "ManyCells",
+    "MarginView",
     "ModelTally",
     "MomentTally",
     "MomentView",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from dfevals.tally.clusters import ClusterSums
+from dfevals.tally.many_cells import FEW_CLASSES, Kind, ManyCells
 
 __all__ = ["CellTally", "CellView"]
 
@@ -24,7 +25,7 @@ class CellView:
     """
 
     matrix: Array
-    kind: Literal["binary", "classes", "micro"] = "binary"
+    kind: Kind = "binary"
 
     @property
     def n(self) -> Array:
@@ -35,8 +36,7 @@ class CellView:
     def tp(self) -> Array:
         if self.kind == "binary":
             return self.matrix[1, 1]
-        diagonal = np.moveaxis(np.diagonal(self.matrix), -1, 0)
-        return diagonal.sum(axis=0) if self.kind == "micro" else diagonal
+        return self._fold(self.diagonal)
 
     @property
     def fp(self) -> Array:
@@ -57,6 +57,11 @@ class CellView:
         return self._fold(_outside(self.matrix))
 
     @property
+    def diagonal(self) -> Array:
+        """Weight of the rows of each class that are right, (K, ..., cohorts)."""
+        return np.moveaxis(np.diagonal(self.matrix), -1, 0)
+
+    @property
     def correct(self) -> Array:
         """Weight of the rows on the diagonal."""
         return np.diagonal(self.matrix).sum(axis=-1)
@@ -70,6 +75,13 @@ class CellView:
     def pred_totals(self) -> Array:
         """Weight of each predicted class, (K, ..., cohorts)."""
         return self.matrix.sum(axis=0)
+
+    def distance(self, power: int) -> Array:
+        """Σ |i − j|^power · cell."""
+        classes = np.arange(len(self.matrix))
+        steps = np.abs(classes[:, None] - classes[None, :])
+        apart = steps**power if power else (steps > 0).astype(float)
+        return (apart.reshape(*apart.shape, *([1] * (self.matrix.ndim - 2))) * self.matrix).sum(axis=(0, 1))
 
     def _fold(self, totals: Array) -> Array:
         return totals.sum(axis=0) if self.kind == "micro" else totals
@@ -119,8 +131,57 @@ class CellTally:
             None if self.clusters is None else self.clusters.regroup(cohort_of),
         )
 
-    def relabel(self, place: npt.NDArray[np.int64], n_classes: int) -> CellTally:
+    @property
+    def total(self) -> npt.NDArray[np.float64]:
+        """Weight of every cohort."""
+        return self.weight.sum(axis=(0, 1))
+
+    @property
+    def total_square(self) -> npt.NDArray[np.float64]:
+        """Σw² of every cohort; the counts themselves without weights."""
+        return (self.weight if self.square is None else self.square).sum(axis=(0, 1))
+
+    @property
+    def present(self) -> npt.NDArray[np.bool_]:
+        """Classes that occur among labels or predictions, (K, cohorts)."""
+        return (self.weight.sum(axis=0) + self.weight.sum(axis=1)) > 0
+
+    def view(self, kind: Kind = "binary") -> CellView:
+        """The cells as metrics read them."""
+        return CellView(self.weight, kind)
+
+    def squares(self, kind: Kind = "binary") -> CellView:
+        """The same of Σw²."""
+        return CellView(self.weight if self.square is None else self.square, kind)
+
+    def padded(self, extra: Array, kind: Kind, present: npt.NDArray[np.bool_] | None) -> CellView:
+        """The view with `extra` in every cell (of the classes that are present)."""
+        share = 1.0 if present is None else present[:, None] & present[None, :]
+        return CellView(self.weight + extra * share, kind)
+
+    def quadratic(self, gradient: Any) -> npt.NDArray[np.float64]:
+        """gᵀQg per cohort: multinomial, weighted (Σw²) or cluster-robust."""
+        table = gradient.table
+        if self.clusters is not None:
+            return self.clusters.variance(table.reshape(self.n_classes**2, 1, -1), self.n_cohorts)
+        return (table**2 * (self.weight if self.square is None else self.square)).sum(axis=(0, 1))
+
+    def tables(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Σw and Σw² of all cells, (K, K, cohorts) each."""
+        return self.weight, self.weight if self.square is None else self.square
+
+    def outside(self, whole: CellTally, clusters: ClusterSums | None) -> CellTally:
+        """For every cohort the cells of the rows of `whole` (one cohort) that are not in it."""
+        square = None
+        if self.square is not None and whole.square is not None:
+            square = np.maximum(whole.square - self.square, 0)
+        return CellTally(np.maximum(whole.weight - self.weight, 0), square, clusters)
+
+    def relabel(self, place: npt.NDArray[np.int64], n_classes: int) -> CellTally | ManyCells:
         """The same cells when class i is class `place[i]` of `n_classes`."""
+        if n_classes > FEW_CLASSES >= self.n_classes:
+            square = None if self.square is None else self.square.transpose(2, 0, 1)
+            return ManyCells.of_table(self.weight.transpose(2, 0, 1), square, self.clusters).relabel(place, n_classes)
         at = np.ix_(place, place)
 
         def spread(cells: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -103,7 +103,10 @@ class ClusterSums:
         ndarray (cohorts,)
             NaN where a cohort has fewer than two clusters.
         """
-        part = (gradient[self.kind, :, self.cohort].T * self.values).sum(axis=0)
+        return self.variance_of((gradient[self.kind, :, self.cohort].T * self.values).sum(axis=0), n_cohorts)
+
+    def variance_of(self, part: npt.NDArray[np.float64], n_cohorts: int) -> npt.NDArray[np.float64]:
+        """The same from what every entry adds to the sum."""
         pair, inverse = self._pairs(n_cohorts)
         per_cluster = np.bincount(inverse, part, len(pair))
         total = np.bincount(pair % n_cohorts, per_cluster**2, n_cohorts)

@@ -15,6 +15,7 @@ from dfevals.roles.declared import stand_in
 from dfevals.tally.bins import BinTally
 from dfevals.tally.cells import CellTally
 from dfevals.tally.clusters import ClusterSums
+from dfevals.tally.many_cells import ManyCells
 from dfevals.tally.moments import MomentTally
 from dfevals.tally.scores import ScoreTally
 from dfevals.tally.union import unite
@@ -106,7 +107,7 @@ class UnitTally:
         return UnitTally(self.sums.merge(other.sums), self.n_cohorts)
 
 
-NeedTally = BinTally | CellTally | MomentTally | ExtremeTally | ScoreTally | RowTally | UnitTally
+NeedTally = BinTally | CellTally | ManyCells | MomentTally | ExtremeTally | ScoreTally | RowTally | UnitTally
 
 
 @dataclass
@@ -149,7 +150,7 @@ class ModelTally:
                 parts[need] = part.merge(second, place, place_other, n_cohorts)  # type: ignore[arg-type]
                 continue
             a, b = part.regroup(place, n_cohorts), second.regroup(place_other, n_cohorts)
-            if isinstance(a, CellTally) and isinstance(b, CellTally):
+            if isinstance(a, CellTally | ManyCells) and isinstance(b, CellTally | ManyCells):
                 a, b = relabel(a, b)
             parts[need] = a + b  # type: ignore[operator]
         dropped = {
@@ -162,7 +163,8 @@ class ModelTally:
         return [np.bincount(place, values, n_cohorts) for values in (self.n, self.weight, self.weight_sq)]
 
 
-Relabel = Callable[[CellTally, CellTally], tuple[CellTally, CellTally]]
+AnyCells = CellTally | ManyCells
+Relabel = Callable[[AnyCells, AnyCells], tuple[AnyCells, AnyCells]]
 
 
 @dataclass

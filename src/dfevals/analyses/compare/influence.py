@@ -171,7 +171,7 @@ def _average_gradient(request: Request, kind: str, four: FourCells, centre: Floa
     total = share(four).sum(axis=0)
     top = {name: np.nan_to_num(v) for name, v in four_gradients(weighted, four).items()}
     bottom = {name: np.nan_to_num(v) for name, v in four_gradients(share, four).items()}
-    return average_gradient({name: (top[name] - centre * bottom[name]) / total for name in top})
+    return average_gradient({name: (top[name] - centre * bottom[name]) / total for name in top}).table
 
 
 def _pseudo_rows(matrix: Floats, seen: Array, kind: str, rows: PairedRows) -> Floats:

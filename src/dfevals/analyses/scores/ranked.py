@@ -18,7 +18,7 @@ from dfevals.needs import Cells, Scores
 from dfevals.results.tidy import left_out
 from dfevals.roles.bound import Bound
 from dfevals.roles.declared import Model
-from dfevals.tally import CellTally, ScoreTally
+from dfevals.tally import CellTally, CellView, ManyCells, MarginView, ScoreTally
 
 __all__ = [
     "Ranked",
@@ -107,16 +107,12 @@ def _check(bound: Bound, models: Sequence[Model], what: str) -> None:
             )
 
 
-def _against_rest(tally: CellTally, k: int | None) -> CellTally:
+def _against_rest(tally: CellTally | ManyCells, k: int | None) -> CellTally:
     """2 × 2 cells of class k against the rest."""
-    if k is None:
+    if isinstance(tally, CellTally) and k is None:
         return tally
 
-    def fold(cells: Floats) -> Floats:
-        out = np.empty((2, 2, cells.shape[2]))
-        out[1, 1] = cells[k, k]
-        out[1, 0], out[0, 1] = cells[k].sum(axis=0) - cells[k, k], cells[:, k].sum(axis=0) - cells[k, k]
-        out[0, 0] = cells.sum(axis=(0, 1)) - out[1, 1] - out[1, 0] - out[0, 1]
-        return out
+    def fold(cells: CellView | MarginView) -> Floats:
+        return np.array([[cells.tn[k], cells.fp[k]], [cells.fn[k], cells.tp[k]]])
 
-    return CellTally(fold(tally.weight), None if tally.square is None else fold(tally.square))
+    return CellTally(fold(tally.view("classes")), None if tally.square is None else fold(tally.squares("classes")))
