@@ -233,9 +233,11 @@ def test_the_reason_stays_short_however_many_calls_there_are() -> None:
 def test_tools_that_the_server_runs_are_calls_too() -> None:
     search = {"type": "web_search_call", "id": "w", "action": {"type": "search", "query": "Rome"}}
     assert parse_calls([search]) == [Call("web_search", {"type": "search", "query": "Rome"})]
-    assert parse_calls({"type": "custom_tool_call", "name": "sql", "input": "SELECT 1"}) == [
-        Call("sql", {"input": "SELECT 1"})
-    ]
+    for free in (
+        {"type": "custom_tool_call", "name": "sql", "input": "SELECT 1"},
+        {"tool": "sql", "tool_input": "SELECT 1"},
+    ):
+        assert parse_calls(free) == [Call("sql", {"input": "SELECT 1"})]
 
 
 def test_nested_calls_keep_their_verdicts_on_the_way_through_parquet(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ _ARGUMENTS = (
     "arguments", "args", "kwargs", "input", "parameters", "params", "tool_input", "toolInput", "tool_kwargs",
     "tool_args", "inputParameters", "input_parameters", "function_args",
 )  # fmt: skip
+_FREE = ("tool_input", "toolInput")  # may be a text that is no JSON, as that of custom tools
 _AROUND_A_CALL = ("function", "function_call", "functionCall", "tool_call", "toolCall", "tool_use", "toolUse", "tool")
 _AROUND_CALLS = ("tool_calls", "toolCalls", "function_calls", "functionCalls", "calls")
 _AROUND_MESSAGES = ("messages", "steps", "trajectory", "output", "message", "response", "result", "body")
@@ -200,9 +201,12 @@ def _named_call(record: Mapping[str, Any]) -> list[Call] | None:
         return None
     if record.get("parse_error"):
         raise MalformedCall(f"the arguments of {name} could not be read: {show(record['parse_error'])}")
-    if _kind(record) == "custom_tool_call":  # its input is free text
-        return [Call(name, {"input": record[key]})]
-    return [Call(name, _read_arguments(name, record[key]))]
+    found = record[key]
+    if _kind(record) == "custom_tool_call" or (
+        key in _FREE and isinstance(found, str) and not found.lstrip().startswith("{")
+    ):
+        found = {"input": found}
+    return [Call(name, _read_arguments(name, found))]
 
 
 def _kind(record: Mapping[str, Any]) -> str:
