@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import enum
+import errno
 import json
 import sqlite3
 import threading
@@ -28,6 +29,13 @@ def frame() -> pd.DataFrame:
 
 def annotate(frame: pd.DataFrame, evaluators: object, **options: object) -> ev.Annotation:
     return ev.annotate(frame, evaluators, progress=False, **options)  # type: ignore[arg-type]
+
+
+def coded(code: int) -> sqlite3.OperationalError:
+    """An error of SQLite with a code."""
+    error = sqlite3.OperationalError("no")
+    error.sqlite_errorcode = code
+    return error
 
 
 def test_columns_and_outcome(frame: pd.DataFrame) -> None:
@@ -511,3 +519,49 @@ def test_clients_that_hang_leave_no_thread_for_each_call(monkeypatch: pytest.Mon
     assert threading.active_count() - before <= 24
     forever.set()
     assert done.errors == {"judge": 30}
+
+
+def test_a_full_disk_is_no_reason_to_delete_what_was_paid_for(tmp_path: Path) -> None:
+    with ev.Cache(tmp_path / "c") as cache:
+        cache.put({"paid": "x"})
+        cache._db.execute("PRAGMA max_page_count = 4")
+        with pytest.raises(
+            DataError, match=r"disk is full\. Free some space on the disk and go on: what is stored stays\.$"
+        ):
+            cache.put({"long": "x" * 1_000_000})
+        assert cache.get(["paid"]) == {"paid": "x"}
+
+
+@pytest.mark.parametrize(
+    ("error", "advice"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "Free some space"),
+        (OSError(errno.EACCES, "Permission denied"), "you may write there"),
+        (ValueError("embedded null byte"), "Give the path of a new file"),
+        (sqlite3.ProgrammingError("closed"), "Give the path of a new file"),
+        *((coded(code), advice) for code, advice in [
+            (sqlite3.SQLITE_FULL, "Free some space"),
+            (sqlite3.SQLITE_IOERR_WRITE, "cannot be reached"),
+            (sqlite3.SQLITE_BUSY, "Another program"),
+            (sqlite3.SQLITE_READONLY_DBMOVED, "you may write there"),
+            (sqlite3.SQLITE_CANTOPEN, "its folder exists"),
+            (sqlite3.SQLITE_NOTADB, "Give the path of a new file"),
+        ]),
+    ],
+)  # fmt: skip
+def test_errors_of_a_cache_say_what_helps(error: Exception, advice: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=advice) as failed, ev.Cache(tmp_path / "c")._explained():
+        raise error
+    assert "delete" not in str(failed.value)
+
+
+def test_a_cache_that_another_program_holds_or_that_cannot_be_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(DataError, match="its folder exists"):
+        ev.Cache(tmp_path)
+    with ev.Cache(tmp_path / "c") as cache, closing(sqlite3.connect(tmp_path / "c")) as other:
+        cache._db.execute("PRAGMA busy_timeout = 10")
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(DataError, match="Another program is writing"):
+            cache.put({"a": 1})

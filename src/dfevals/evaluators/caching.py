@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import sqlite3
@@ -43,6 +44,39 @@ def _stored(value: object) -> object:
     return value.tolist() if hasattr(value, "tolist") else str(value)
 
 
+_FREE = "Free some space on the disk and go on: what is stored stays"
+_WRITABLE = "Check that its folder exists and that you may write there, or give another path"
+_WAIT = "Another program is writing to it: try again when it has ended, or give the path of a file of your own"
+_ADVICE = {
+    sqlite3.SQLITE_FULL: _FREE,
+    sqlite3.SQLITE_IOERR: "The disk is full or cannot be reached. Go on when it can, or give a path on another disk: what is stored stays",
+    sqlite3.SQLITE_BUSY: _WAIT,
+    sqlite3.SQLITE_LOCKED: _WAIT,
+    sqlite3.SQLITE_READONLY: _WRITABLE,
+    sqlite3.SQLITE_PERM: _WRITABLE,
+    sqlite3.SQLITE_CANTOPEN: _WRITABLE,
+    sqlite3.SQLITE_CORRUPT: (
+        "Move it away and go on with a new file; `sqlite3 FILE .recover` may read what is left. Where no answer in it "
+        "matters, delete this one"
+    ),
+}
+_OF_OS = {
+    errno.ENOSPC: _FREE,
+    errno.EDQUOT: _FREE,
+    errno.EIO: _ADVICE[sqlite3.SQLITE_IOERR],
+    errno.EACCES: _WRITABLE,
+    errno.EROFS: _WRITABLE,
+}
+
+
+def _advice(error: Exception) -> str:
+    """What to do about an error of a cache; answers that were paid for are never to be deleted for want of space."""
+    found = _ADVICE.get((getattr(error, "sqlite_errorcode", None) or 0) & 0xFF)
+    if found is None and isinstance(error, OSError):
+        found = _OF_OS.get(error.errno or 0)
+    return f"{found or 'Give the path of a new file'}."
+
+
 class Cache:
     """A small key → JSON store that several threads and processes may use.
 
@@ -78,9 +112,7 @@ class Cache:
         try:
             yield
         except (sqlite3.Error, OSError, ValueError) as error:
-            raise DataError(
-                f"cache={str(self.path)!r} cannot be used: {error}. Give the path of a new file, or delete this one."
-            ) from error
+            raise DataError(f"cache={str(self.path)!r} cannot be used: {error}. {_advice(error)}") from error
 
     def get(self, keys: Iterable[str]) -> dict[str, Any]:
         """The stored values of those keys that are there."""
