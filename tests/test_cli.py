@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,57 @@ def test_a_gate_file_that_makes_no_sense_is_a_message(
     err = capsys.readouterr().err
     assert message in err
     assert "Traceback" not in err
+
+
+BY = "by = [{}]\n" + GATE
+DEEP = 3000
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ("a = " + "[" * DEEP + "]" * DEEP, "is nested too deeply"),
+        ("by = " + "{a = " * 900 + "1" + "}" * 900 + "\n" + GATE, "is nested too deeply"),
+        ("a." * 50_000 + "a = 1\n", "a key of more than 30 parts"),
+        ("[" + '"a" . ' * 50_000 + "a]\n", "a key of more than 30 parts"),
+        ("x = '" + "a" * 1_000_000 + "'", "longer than 1,000,000 bytes. Is it the data?"),
+        (GATE.replace("0.5", "9" * 5000), "holds a value that cannot be read"),
+        (GATE.replace("0.5", "0x" + "f" * 4000), "a whole number of more than 64 bits"),
+        (GATE.replace("0.5", "9" * 400), "a whole number of more than 64 bits"),
+        (GATE.replace("0.5", "1e999"), "limit=inf of the rule on 'recall' is not a finite number"),
+        (GATE.replace("0.5", "[0.5]"), "rule 1: limit = [0.5] must be a number"),
+        (GATE.replace('"recall"', '["recall"]'), "rule 1: metric = ['recall'] must be a text"),
+        (GATE.replace('"p"', '[["p"]]'), "y_score=[['p']] names columns one by one"),
+        (GATE.replace("pos_label = 1", "labels = [[0], [1]]"), "labels=[[0], [1]] must be texts, numbers or truth values"),
+        (GATE.replace("pos_label = 1", "outcomes = [['y']]"), "outcomes: ['y'] is not a table"),
+        (GATE.replace("pos_label = 1", "outcomes = [{column = ['y']}]"), "outcomes: column = ['y'] must be a text"),
+        (BY.format('{bins = "p", edges = 10_000_000}'), "bins('p', 1e+07) makes more than 100,000 cohorts"),
+        (BY.format('{quantiles = "p", q = 10_000_000}'), "quantiles('p', 1e+07) makes more than 100,000 cohorts"),
+        (BY.format('{each = [{bins = "p", edges = 10_000_000}]}'), "makes more than 100,000 cohorts"),
+        (BY.format('{bins = ["p"], edges = [0.5]}'), "a column is given by its name"),
+        (BY.format('{bins = "p", edges = [[0.5]]}'), "edges are numbers or times, not lists"),
+        (BY.format('{top = ["y"], k = 1}'), "a column is given by its name"),
+        ("level = 1e-9\n" + GATE, "level=1e-09 must be at least 0.5 and below 1"),
+        ("level = 0.05\n" + GATE, "Did you mean 0.95?"),
+        ("level = 95\n" + GATE, "Did you mean 0.95?"),
+        (GATE + "level = 1.0\n", "level=1.0 must be at least 0.5 and below 1"),
+    ],
+    ids=lambda value: value[:40],
+)  # fmt: skip
+def test_limits_of_a_gate_file_speak_before_the_work(
+    tmp_path: Path, config: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    started = time.process_time()
+    assert gate(tmp_path, config=config) == USAGE_ERROR
+    assert time.process_time() - started < 2
+    err = capsys.readouterr().err
+    assert message in err
+    assert "Traceback" not in err
+    assert len(err) < 500
+
+
+def test_a_gate_file_may_begin_with_a_byte_order_mark_and_cut_cohorts(tmp_path: Path) -> None:
+    assert gate(tmp_path, config="\ufeff" + GATE.replace("[[", 'cohorts = [{bins = "p", edges = [0.5]}]\n[[')) == 0
 
 
 def test_a_report_that_cannot_be_written_is_no_fail(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

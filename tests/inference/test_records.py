@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from dfevals import inference
+from dfevals.exceptions import DataError
+from dfevals.inference.levels import check_level, check_probability, normal_quantile
 
 
 def test_records_are_frozen_and_readable():
@@ -102,3 +104,33 @@ def test_what_is_left_out_is_said_in_the_group_that_it_concerns():
         "1 pair with missing values left out",
         "3 pairs with missing values left out",
     ]
+
+
+@pytest.mark.parametrize("level", [0.5, 0.9, 0.95, 1 - 1e-9])
+def test_levels_from_one_half_are_levels(level: float) -> None:
+    assert check_level(level) == level
+
+
+@pytest.mark.parametrize(
+    ("level", "hint"),
+    [
+        (1e-9, None), (0.05, "0.95"), (0.1, "0.9"), (0.49, "0.51"), (0, None), (1, None), (1.0, None), (-1, None), (95, "0.95"),
+        (99.9, "0.999"), (10**400, None), (float("nan"), None), ("x", None), (None, None), ([0.9], None),
+    ],
+    ids=lambda value: f"{value!r:.9}",
+)  # fmt: skip
+def test_what_is_no_level_is_refused_with_what_was_meant(level: object, hint: str | None) -> None:
+    with pytest.raises(DataError, match=r"must be at least 0\.5 and below 1, such as 0\.95") as failed:
+        check_level(level)  # type: ignore[arg-type]
+    assert ("Did you mean" in str(failed.value)) == (hint is not None)
+    assert hint is None or f"Did you mean {hint}?" in str(failed.value)
+
+
+def test_probabilities_lie_between_the_ends() -> None:
+    assert check_probability(0.05, "alpha") == 0.05
+    for wrong in (0, 1, 5, "x", 10**5000):
+        with pytest.raises(DataError, match=r"alpha=.* must lie strictly between 0 and 1"):
+            check_probability(wrong, "alpha")  # type: ignore[arg-type]
+    with pytest.raises(DataError, match="huge number"):
+        check_level(10**5000)
+    assert normal_quantile(0.2) == pytest.approx(0.2533471, abs=1e-7)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Hashable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 
-from dfevals.cohorts.definitions import Bins, Column, Definition, Each, Period, Quantiles, Top
+from dfevals.cohorts.definitions import MAX_COHORTS, Bins, Column, Definition, Each, Period, Quantiles, Top
 from dfevals.cohorts.intervals import check_grain
 from dfevals.cohorts.masks import resolve_masks
 from dfevals.cohorts.views import RESERVED, Cohorts, View, crossed, named
@@ -17,6 +17,9 @@ from dfevals.columns.codes import encode
 from dfevals.exceptions import CohortError
 
 __all__ = ["RESERVED", "Cohorts", "View", "bins", "each", "encode", "period", "quantiles", "resolve", "top"]
+
+
+D = TypeVar("D", Bins, Quantiles, Period, Top)
 
 
 def bins(column: Hashable, edges: Sequence[Any] | int, labels: Sequence[str] | None = None) -> Bins:
@@ -58,7 +61,8 @@ def bins(column: Hashable, edges: Sequence[Any] | int, labels: Sequence[str] | N
             raise CohortError(f"bins({column!r}, {edges}): the number of bins must be at least 1.")
         if texts is not None and len(texts) != edges:
             raise CohortError(f"bins({column!r}, {edges}) makes {edges} bins, but {len(texts)} labels are given.")
-        return Bins(column, int(edges), texts)
+        _check_number("bins", column, int(edges))
+        return _hashable(Bins(column, int(edges), texts))
     if isinstance(edges, (str, bytes, bool)) or not np.iterable(edges):
         raise CohortError(f"bins({column!r}, {edges!r}): give a list of edges such as [30, 50], or a number of bins.")
     found = tuple(e.item() if isinstance(e, np.number) else e for e in edges)
@@ -68,7 +72,7 @@ def bins(column: Hashable, edges: Sequence[Any] | int, labels: Sequence[str] | N
         raise CohortError(f"bins({column!r}): edges cannot be compared: {error}.") from error
     if not found or not rising:
         raise CohortError(f"bins({column!r}): edges must rise and not be missing, got {list(found)}.")
-    return Bins(column, found, texts)
+    return _hashable(Bins(column, found, texts))
 
 
 def quantiles(column: Hashable, q: int | Sequence[float] = 4) -> Quantiles:
@@ -95,7 +99,8 @@ def quantiles(column: Hashable, q: int | Sequence[float] = 4) -> Quantiles:
     if isinstance(q, (int, np.integer)) and not isinstance(q, bool):
         if q < 1:
             raise CohortError(f"quantiles({column!r}, {q}): the number of groups must be at least 1.")
-        return Quantiles(column, int(q))
+        _check_number("quantiles", column, int(q))
+        return _hashable(Quantiles(column, int(q)))
     try:
         shares = tuple(float(share) for share in q)  # type: ignore[union-attr]
     except (TypeError, ValueError) as error:
@@ -104,7 +109,7 @@ def quantiles(column: Hashable, q: int | Sequence[float] = 4) -> Quantiles:
         ) from error
     if not all(0 <= s <= 1 for s in shares) or any(a >= b for a, b in itertools.pairwise(shares)):
         raise CohortError(f"quantiles({column!r}): shares must rise within [0, 1], got {list(shares)}.")
-    return Quantiles(column, shares)
+    return _hashable(Quantiles(column, shares))
 
 
 def period(column: Hashable, grain: str) -> Period:
@@ -130,7 +135,7 @@ def period(column: Hashable, grain: str) -> Period:
     ['2024-Q1', '2024-Q2']
     """
     check_grain(grain)
-    return Period(column, grain)
+    return _hashable(Period(column, grain))
 
 
 def top(column: Hashable, k: int, other: str = "(other)") -> Top:
@@ -143,7 +148,24 @@ def top(column: Hashable, k: int, other: str = "(other)") -> Top:
     """
     if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
         raise CohortError(f"top({column!r}, {k!r}): k must be a whole number of at least 1.")
-    return Top(column, int(k), str(other))
+    return _hashable(Top(column, int(k), str(other)))
+
+
+def _hashable(definition: D) -> D:
+    """The definition, if its column is one name and its edges are single values."""
+    try:
+        hash(definition)
+    except TypeError:
+        raise CohortError(
+            f"{definition!r:.120}: a column is given by its name, and edges are numbers or times, not lists or tables."
+        ) from None
+    return definition
+
+
+def _check_number(kind: str, column: Hashable, number: int) -> None:
+    """Refuse what makes more cohorts than are allowed, before any of them is made."""
+    if number > MAX_COHORTS:
+        raise CohortError(f"{kind}({column!r}, {number:.4g}) makes more than {MAX_COHORTS:,} cohorts. Ask for fewer.")
 
 
 def each(*by: Any) -> Each:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dfevals.exceptions import DataError, check_choice
-from dfevals.inference.levels import check_level
+from dfevals.inference.levels import check_probability
 from dfevals.inference.records import FloatOrArray, HypothesisTest, as_given, label_where, saying_left_out
 
 __all__ = ["FriedmanTest", "NemenyiTest", "RepeatedAnova", "anova_repeated", "friedman", "nemenyi"]
@@ -253,7 +253,7 @@ def nemenyi(x: ArrayLike, alpha: float = 0.05, better: str = "higher") -> Nemeny
     ----------
     Nemenyi (1963), "Distribution-free multiple comparisons"; Demšar (2006), JMLR 7.
     """
-    check_level(alpha, "alpha")
+    check_probability(alpha, "alpha")
     values, left_out = _blocks(x)
     return saying_left_out(_nemenyi(values, alpha, better), left_out, "block")
 

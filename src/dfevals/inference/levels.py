@@ -9,30 +9,62 @@ import numpy as np
 from dfevals.exceptions import DataError
 from dfevals.inference.records import FloatOrArray
 
-__all__ = ["check_level", "normal_quantile", "t_quantile"]
+__all__ = ["check_level", "check_probability", "normal_quantile", "t_quantile"]
+
+_LOWEST = 0.5
 
 
 def check_level(level: float, name: str = "level") -> float:
-    """Return `level` as a float, or raise unless it lies strictly between 0 and 1.
+    """Return a confidence level as a float, or raise unless it lies in [0.5, 1).
+
+    An interval of a level below one half misses the true value more often than it holds it: decisions on it (a gate's,
+    a verdict's) would be right by less than chance, and such a level is nearly always an alpha or a slip.
 
     Raises
     ------
     DataError
-        `level` is not in (0, 1); 95 is taken for a mistyped 0.95 and the message says so.
+        `level` is not in [0.5, 1); 95 is taken for a mistyped 0.95, and 0.05 for an alpha, and the message says so.
 
     Examples
     --------
     >>> check_level(0.9)
     0.9
     """
-    try:
-        value = float(level)
-    except (TypeError, ValueError):
-        value = np.nan
-    if not 0 < value < 1:
-        hint = f" Did you mean {value / 100:g}?" if 1 < value < 100 else ""
-        raise DataError(f"{name}={level!r} must lie strictly between 0 and 1.{hint}")
+    value = _number(level)
+    if not _LOWEST <= value < 1:
+        meant = value / 100 if 50 <= value < 100 else 1 - value if 1e-4 <= value < _LOWEST else None
+        hint = "" if meant is None else f" Did you mean {meant:g}?"
+        raise DataError(f"{name}={_shown(level)} must be at least {_LOWEST:g} and below 1, such as 0.95.{hint}")
     return value
+
+
+def check_probability(value: float, name: str) -> float:
+    """Return a number as a float, or raise unless it lies strictly between 0 and 1.
+
+    Examples
+    --------
+    >>> check_probability(0.05, "alpha")
+    0.05
+    """
+    found = _number(value)
+    if not 0 < found < 1:
+        hint = f" Did you mean {found / 100:g}?" if 1 < found < 100 else ""
+        raise DataError(f"{name}={_shown(value)} must lie strictly between 0 and 1.{hint}")
+    return found
+
+
+def _number(value: object) -> float:
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        return np.nan
+
+
+def _shown(value: object) -> str:
+    try:
+        return f"{value!r:.40}"
+    except ValueError:  # Python writes no whole number of thousands of digits
+        return "(a huge number)"
 
 
 def normal_quantile(level: float) -> float:
@@ -43,7 +75,7 @@ def normal_quantile(level: float) -> float:
     >>> round(normal_quantile(0.95), 3)
     1.96
     """
-    return NormalDist().inv_cdf(0.5 + check_level(level) / 2)
+    return NormalDist().inv_cdf(0.5 + check_probability(level, "level") / 2)
 
 
 def t_quantile(level: float, df: FloatOrArray) -> FloatOrArray:
@@ -57,7 +89,7 @@ def t_quantile(level: float, df: FloatOrArray) -> FloatOrArray:
     from scipy.special import stdtrit
 
     df = np.asarray(df, dtype=np.float64)
-    upper = 0.5 + check_level(level) / 2
+    upper = 0.5 + check_probability(level, "level") / 2
     if df.size > 256:  # the quantile is slow, and cohorts share degrees of freedom
         distinct, place = np.unique(df, return_inverse=True)
         return stdtrit(np.where(distinct > 0, distinct, np.nan), upper)[place].reshape(df.shape)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dfevals.exceptions import DataError
-from dfevals.inference.levels import check_level, t_quantile
+from dfevals.inference.levels import check_level, check_probability, t_quantile
 from dfevals.inference.records import FloatOrArray, HypothesisTest, as_counts, as_given, label_where, saying_left_out
 
 __all__ = [
@@ -273,7 +273,7 @@ def tost(
     low, high = margin if isinstance(margin, tuple) else (-margin, margin)
     if not low < high:
         raise DataError(f"margin={margin!r} must be a positive number or a pair (low, high) with low < high.")
-    level = 1 - 2 * check_level(alpha, "alpha")
+    level = 1 - 2 * check_probability(alpha, "alpha")
     test = (paired_ttest if paired else welch_ttest)(a, b, level)
     se = (np.asarray(test.ci_high) - test.ci_low) / 2 / t_quantile(level, test.df)
     with np.errstate(divide="ignore", invalid="ignore"):

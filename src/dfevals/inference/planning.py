@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dfevals.exceptions import DataError, check_choice
-from dfevals.inference.levels import check_level, normal_quantile
+from dfevals.inference.levels import check_probability, normal_quantile
 from dfevals.inference.records import FloatOrArray, as_given, label_where
 
 __all__ = ["PowerRecord", "design_effect", "power"]
@@ -142,7 +142,7 @@ def power(
     Radiology 143 and 148; Donner & Klar (2000), "Design and analysis of cluster randomization trials".
     """
     check_choice("kind", kind, KINDS, DataError)
-    check_level(alpha, "alpha")
+    check_probability(alpha, "alpha")
     solved, target = _unknown(n, difference, power)
     deff = design_effect(cluster_size, icc)
     if not ratio > 0:

@@ -313,6 +313,10 @@ def _normal(value: Any, role: str) -> Any:
             return _normal(dict(items[1]), role)  # as frames of older versions keep it
         if not items:
             raise RoleError("The list of score columns is empty.")
+        if any(isinstance(item, list | set | Mapping) for item in items):
+            raise RoleError(
+                f"{role}={value!r:.60} names columns one by one; a list or a table cannot stand in the list."
+            )
         return items if len(items) > 1 else items[0]
     return value
 
@@ -344,7 +348,10 @@ def _cohorts(value: Any, role: str) -> tuple[Any, ...]:
 def _labels(value: Any, role: str) -> tuple[Any, ...]:
     if isinstance(value, str) or not isinstance(value, Iterable):
         raise RoleError(f"labels={value!r} must be a list of all labels, in order.")
-    return tuple(_plain(label) for label in value)
+    labels = tuple(_plain(label) for label in value)
+    if any(isinstance(label, list | set | Mapping) for label in labels):
+        raise RoleError(f"labels={list(labels)!r:.60} must be texts, numbers or truth values.")
+    return labels
 
 
 def stand_in(positive: Any) -> Any:
@@ -375,10 +382,10 @@ def label_key(label: Any) -> Any:
 def _number(value: Any, name: str) -> float:
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = np.nan
     if not np.isfinite(number):
-        raise RoleError(f"{name}={value!r} is not a finite number.")
+        raise RoleError(f"{name}={value!r:.40} is not a finite number.")
     return number
 
 

@@ -18,7 +18,7 @@ from dfevals.estimates.asked import needs, requested, views_of
 from dfevals.estimates.estimate import Options, Part, estimate
 from dfevals.estimates.tested import FEW_ROWS, TestOptions
 from dfevals.exceptions import DataError, DfevalsError, RoleError, check_choice
-from dfevals.inference.levels import check_level, normal_quantile
+from dfevals.inference.levels import check_probability, normal_quantile
 from dfevals.inference.planning import power as plan_power
 from dfevals.metrics.registry import Request
 from dfevals.render.plain_tables import plain_table
@@ -98,8 +98,8 @@ def power(
     provenance: Any = None,
 ) -> PowerResult:
     """Plan comparisons per cohort; see `Evaluation.power`."""
-    check_level(alpha, "alpha")
-    check_level(target_power, "power")
+    check_probability(alpha, "alpha")
+    check_probability(target_power, "power")
     if difference is not None and not abs(float(difference)) > 0:
         raise DataError(f"difference={difference!r} must not be 0: the difference that is to be found.")
     requests = requested(bound, bound.models, metrics or DEFAULTS[bound.task] or None)

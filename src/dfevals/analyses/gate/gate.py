@@ -79,10 +79,8 @@ class Gate:
             check_choice("op", self.op, OPERATORS, MetricError)
         for name in ("limit", "margin"):
             value = getattr(self, name)
-            if value is not None and (
-                isinstance(value, bool) or not isinstance(value, int | float | np.number) or not math.isfinite(value)
-            ):
-                raise MetricError(f"{name}={value!r} of the rule on {self.metric!r} is not a finite number.")
+            if value is not None and not _is_finite(value):
+                raise MetricError(f"{name}={value!r:.40} of the rule on {self.metric!r} is not a finite number.")
         if self.margin < 0:
             raise MetricError(
                 f"margin={self.margin!r} of the rule on {self.metric!r} is negative. It says how much worse is accepted."
@@ -129,6 +127,13 @@ class Gate:
         if self.op is not None:
             return f"{self.name} {self.op} {self.limit:g}"
         return f"{self.name} no worse than {self.vs}" + (f" by more than {self.margin:g}" if self.margin else "")
+
+
+def _is_finite(value: object) -> bool:
+    try:
+        return isinstance(value, int | float | np.number) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:  # a whole number beyond all floats
+        return False
 
 
 def _number(text: str, rule: str) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -11,6 +12,7 @@ from typing import Any
 from dfevals.analyses.gate.gate import Gate
 from dfevals.cohorts.plain import from_plain
 from dfevals.exceptions import DataError, did_you_mean
+from dfevals.inference.levels import check_level
 from dfevals.roles.declared import Outcome, Roles
 
 __all__ = ["GateFile", "read_gate_file"]
@@ -28,6 +30,10 @@ KINDS: dict[str, tuple[Kind, str]] = {
     "rules": (list, "a list of tables: [[rules]]"),
 }
 RULE_KINDS = {"metric": TEXT, "op": TEXT, "vs": TEXT, "limit": NUMBER, "margin": NUMBER, "level": NUMBER, "by": BY}
+LONGEST = 1_000_000
+MANY_PARTS = re.compile(
+    r"""(?<![\w-])(?:(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){30}"""
+)  # the parser's time grows with their square
 RULE_KEYS = ("metric", "op", "limit", "vs", "margin", "by", "level")
 
 
@@ -53,38 +59,71 @@ def read_gate_file(path: str | Path) -> GateFile:
     Raises
     ------
     DataError
-        No such file, text that is not UTF-8, TOML that is not valid, or an unknown key (with the nearest right one).
+        No such file, text that is not UTF-8, too long or nested too deeply, TOML that is not valid, or an unknown key
+        (with the nearest right one).
     """
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        table = _table(path)
+        _check_numbers(table, str(path))
+        return _read(table, str(path))
+    except RecursionError:
+        raise DataError(f"The gate file {str(path)!r} is nested too deeply to be read.") from None
+
+
+def _read(table: Mapping[str, Any], path: str) -> GateFile:
+    _check_keys(table, [field.name for field in fields(GateFile)], path)
+    for key, (kind, named) in KINDS.items():
+        _check_kind(table, key, kind, named, path)
+    rules = table.get("rules")
+    if not rules:
+        raise DataError(f"{path} has no rules. Add at least one [[rules]] with metric, op and limit.")
+    roles = dict(table.get("roles", {}))
+    if "outcomes" in roles:
+        roles["outcomes"] = [_outcome(item, path) for item in _listed(roles["outcomes"])]
+    if "cohorts" in roles:
+        roles["cohorts"] = [from_plain(item) for item in _listed(roles["cohorts"])]
+    return GateFile(
+        Roles.build(roles),
+        tuple(_rule(rule, i, path) for i, rule in enumerate(rules, 1)),
+        _by(table.get("by")),
+        table.get("baseline"),
+        table.get("model"),
+        check_level(table.get("level", 0.95), f"{path}: level"),
+    )
+
+
+def _check_numbers(value: Any, path: str) -> None:
+    """Refuse whole numbers beyond TOML's 64 bits: no column, limit or number of cohorts is as large."""
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise DataError(
+            f"{path} holds a whole number of more than 64 bits. Write it as a decimal number, such as 1e30."
+        )
+    for item in value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ():
+        _check_numbers(item, path)
+
+
+def _table(path: str | Path) -> dict[str, Any]:
+    """The TOML of a file; what would take long to read is refused before it is read."""
+    try:
+        with Path(path).open("rb") as file:
+            data = file.read(LONGEST + 1)
+        text = data.decode("utf-8")
     except OSError as error:
         raise DataError(f"Cannot read the gate file {str(path)!r}: {error.strerror or error}.") from None
     except UnicodeDecodeError as error:
         raise DataError(
             f"The gate file {str(path)!r} is not UTF-8 text: {error.reason} at byte {error.start}."
         ) from None
+    if len(data) > LONGEST:
+        raise DataError(f"The gate file {str(path)!r} is longer than {LONGEST:,} bytes. Is it the data?")
+    if MANY_PARTS.search(text):
+        raise DataError(f"The gate file {str(path)!r} has a key of more than 30 parts, which no gate file needs.")
     try:
-        table = tomllib.loads(text)
+        return tomllib.loads(text.removeprefix("\ufeff"))
     except tomllib.TOMLDecodeError as error:
         raise DataError(f"{path} is not valid TOML: {error}.") from None
-    known = [field.name for field in fields(GateFile)]
-    _check_keys(table, known, str(path))
-    for key, (kind, named) in KINDS.items():
-        _check_kind(table, key, kind, named, str(path))
-    rules = table.get("rules")
-    if not rules:
-        raise DataError(f"{path} has no rules. Add at least one [[rules]] with metric, op and limit.")
-    roles = dict(table.get("roles", {}))
-    if "outcomes" in roles:
-        roles["outcomes"] = [_outcome(item, str(path)) for item in _listed(roles["outcomes"])]
-    return GateFile(
-        Roles.build(roles),
-        tuple(_rule(rule, i, str(path)) for i, rule in enumerate(rules, 1)),
-        _by(table.get("by")),
-        table.get("baseline"),
-        table.get("model"),
-        table.get("level", 0.95),
-    )
+    except ValueError as error:  # a number of thousands of digits, a date that no calendar has
+        raise DataError(f"{path} holds a value that cannot be read: {error}.") from None
 
 
 def _rule(table: Mapping[str, Any], number: int, path: str) -> Gate:
@@ -97,11 +136,13 @@ def _rule(table: Mapping[str, Any], number: int, path: str) -> Gate:
 
 
 def _outcome(item: Any, path: str) -> Outcome:
-    if not isinstance(item, Mapping):
-        return Outcome(str(item))
+    if isinstance(item, str):
+        return Outcome(item)
     _check_keys(item, [field.name for field in fields(Outcome)], f"{path}, outcomes")
     if "column" not in item:
         raise DataError(f"{path}, outcomes: an outcome has no column.")
+    for key in item:
+        _check_kind(item, key, *(NUMBER if key == "pass_at" else TEXT), f"{path}, outcomes")
     return Outcome(**item)
 
 
@@ -120,7 +161,7 @@ def _listed(value: Any) -> list[Any]:
 
 def _check_keys(table: Any, known: Any, where: str) -> None:
     if not isinstance(table, Mapping):
-        raise DataError(f"{where}: {table!r} is not a table.")
+        raise DataError(f"{where}: {table!r:.100} is not a table.")
     for key in table:
         if key not in known:
             raise DataError(f"{where}: unknown key {key!r}. {did_you_mean(key, known, noun='Keys')}")
@@ -129,4 +170,4 @@ def _check_keys(table: Any, known: Any, where: str) -> None:
 def _check_kind(table: Mapping[str, Any], key: str, kind: Kind, named: str, where: str) -> None:
     value = table.get(key)
     if value is not None and (isinstance(value, bool) or not isinstance(value, kind)):
-        raise DataError(f"{where}: {key} = {value!r} must be {named}.")
+        raise DataError(f"{where}: {key} = {value!r:.100} must be {named}.")
