@@ -216,6 +216,27 @@ def test_a_call_that_the_model_wrote_wrongly_scores_0(written: object, reason: s
         assert (found.score, found.error) == (0.0, None)
 
 
+@pytest.mark.parametrize(
+    ("written", "right"),
+    [
+        ("I cannot do that (sorry).", True),
+        ("42", True),
+        ("北京", True),
+        ("a " * 100_000, True),
+        ("book(", False),
+        ("Sure: [book(city='Rome')]", False),
+        ('{"name": "book", ', False),
+        ("<tool_call>", False),
+        ("book(1)", False),
+    ],
+)
+def test_a_text_is_no_call_where_none_was_expected_and_a_broken_call_is_one(written: str, right: bool) -> None:
+    for check in (ToolSelectionAccuracy(), ToolArgumentAccuracy(), TrajectoryMatch(), TaskCompletion(extra="forbid")):
+        assert check.evaluate(tool_calls=written, expected_tool_calls=[]).score == float(right)
+        found = check.evaluate(tool_calls=written, expected_tool_calls=EXPECTED)
+        assert (found.score, found.error) == (0.0, None)
+
+
 def test_parallel_calls_keep_their_order_and_ids_do_not_matter() -> None:
     two = [{**BLOCK, "id": "t1"}, {**BLOCK, "id": "t2", "input": {"city": "Oslo"}}]
     again = [{**BLOCK, "id": "x"}, {**BLOCK, "id": "x", "input": {"city": "Oslo"}}]

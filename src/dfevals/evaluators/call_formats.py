@@ -11,7 +11,7 @@ from typing import Any
 
 from dfevals.evaluators.values import nested, show, unfenced
 
-__all__ = ["Call", "MalformedCall", "UnknownStructure", "parse_calls"]
+__all__ = ["Call", "MalformedCall", "NoCall", "UnknownStructure", "parse_calls"]
 
 _NAMES = ("name", "function", "tool", "tool_name", "toolName", "function_name", "recipient_name")
 _ARGUMENTS = (
@@ -54,6 +54,7 @@ _OPEN, _CLOSE = "<tool_call>", "</tool_call>"
 _MARKED = re.compile(r"\s*(?:\[TOOL_CALLS\]|<\|python_tag\|>)\s*")
 _DECODER = json.JSONDecoder()
 _BETWEEN_OBJECTS = re.compile(r"\s*+(?:\Z|[;,]?\s*+(?=\{))")
+_LIKE_A_CALL = re.compile(r"[{\[]|\w\(|<tool_call")
 _A_NAME = re.compile(r"[\w.:/-]+")
 _LONGEST_PYTHON = 100_000
 
@@ -68,6 +69,10 @@ class Call:
 
 class MalformedCall(Exception):
     """What a model wrote cannot be read as tool calls; the message says why."""
+
+
+class NoCall(MalformedCall):
+    """The model wrote a text in which nothing looks like a call: right where none was expected."""
 
 
 class UnknownStructure(MalformedCall):
@@ -175,7 +180,9 @@ def _container(parsed: Any) -> Any:
         return parsed
     if parsed is None:
         raise UnknownStructure("the text is null (write [] for no call)")
-    raise MalformedCall(f"the text holds {show(parsed)}, not tool calls")
+    if isinstance(parsed, list | dict):
+        raise MalformedCall(f"the text holds {show(parsed)}, not tool calls")
+    raise NoCall(f"the text holds {show(parsed)}, not tool calls")
 
 
 def _calls_of_record(value: Mapping[str, Any]) -> list[Call]:
@@ -376,6 +383,8 @@ _READERS: tuple[Callable[[Mapping[str, Any]], list[Call] | None], ...] = (
 
 def _python_calls(value: str) -> list[Call]:
     """Calls written as Python, read without running anything; Python's parser takes 170 bytes for a character."""
+    if not _LIKE_A_CALL.search(value):
+        raise NoCall(f"the text is neither JSON nor calls: {show(value)}")
     if len(value) > _LONGEST_PYTHON:
         raise MalformedCall(f"the text is not JSON, and too long to be read as calls ({len(value)} characters)")
     try:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from dfevals.evaluators.call_formats import Call, MalformedCall, UnknownStructure, parse_calls
+from dfevals.evaluators.call_formats import Call, MalformedCall, NoCall, UnknownStructure, parse_calls
 from dfevals.evaluators.normal_form import nfkc
 from dfevals.evaluators.values import is_missing, parse_json, plain
 from dfevals.exceptions import DataError
@@ -119,8 +119,8 @@ def is_left_out(expected: object, given: object) -> bool:
     return not right or any(type(plain(one)) is type(given) for one in right)
 
 
-def made_calls(role: str, value: object) -> list[Call]:
-    """The calls that a model made.
+def made_calls(role: str, value: object, *, none_expected: bool = False) -> list[Call]:
+    """The calls that a model made; a text without any is no call where none was expected.
 
     Raises
     ------
@@ -131,6 +131,10 @@ def made_calls(role: str, value: object) -> list[Call]:
     """
     try:
         return parse_calls(value)
+    except NoCall:
+        if none_expected:
+            return []
+        raise
     except UnknownStructure as problem:
         raise DataError(f"{role} cannot be read: {problem}.") from None
 

@@ -31,7 +31,7 @@ class ToolSelectionAccuracy(Evaluator):
     """Share of the tools that were called and should have been, among all that were called or should have been.
 
     Score in [0, 1]: the multiset intersection of the names over their union (with `ordered`, the places that agree over
-    the longer list). No call where none was expected scores 1. A text that is no
+    the longer list). No call where none was expected scores 1, also where the model answered with a text. A text that is no
     call scores 0; a record whose form is not known is an error of the evaluation.
 
     Parameters
@@ -65,7 +65,7 @@ class ToolSelectionAccuracy(Evaluator):
     def _evaluate(self, tool_calls: object, expected_tool_calls: object) -> Evaluated:
         expected = [call.name for call in expected_calls(expected_tool_calls)]
         try:
-            given = [call.name for call in made_calls("tool_calls", tool_calls)]
+            given = [call.name for call in made_calls("tool_calls", tool_calls, none_expected=not expected)]
         except MalformedCall as problem:
             return Evaluated(0.0, None, str(problem))
         if not expected and not given:
@@ -147,7 +147,7 @@ class ToolArgumentAccuracy(Evaluator):
         expected = expected_calls(expected_tool_calls)
         tools = {} if schema is None else definitions(schema)
         try:
-            given = made_calls("tool_calls", tool_calls)
+            given = made_calls("tool_calls", tool_calls, none_expected=not expected)
         except MalformedCall as problem:
             return Evaluated(0.0, None, str(problem))
         if not expected and not given:

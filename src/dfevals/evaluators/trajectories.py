@@ -73,7 +73,9 @@ class TrajectoryMatch(Evaluator):
     def _evaluate(self, **values: Any) -> Evaluated:
         expected = expected_calls(values.get("expected_tool_calls", values.get("reference")))
         try:
-            taken = made_calls("trajectory", values.get("trajectory", values.get("tool_calls")))
+            taken = made_calls(
+                "trajectory", values.get("trajectory", values.get("tool_calls")), none_expected=not expected
+            )
         except MalformedCall as problem:
             return Evaluated(0.0, None, str(problem))
         if self.mode in ("exact", "in_order"):
@@ -178,7 +180,11 @@ class TaskCompletion(Evaluator):
     def _by_actions(self, values: Mapping[str, Any]) -> Evaluated:
         expected = [call for call in expected_calls(values["expected_tool_calls"]) if not self._is_harmless(call)]
         try:
-            made = made_calls("tool_calls", values.get("tool_calls", values.get("trajectory", values.get("response"))))
+            made = made_calls(
+                "tool_calls",
+                values.get("tool_calls", values.get("trajectory", values.get("response"))),
+                none_expected=not expected,
+            )
         except MalformedCall as problem:
             return Evaluated(0.0, None, str(problem))
         made = [call for call in made if not self._is_harmless(call)]
