@@ -43,6 +43,7 @@ WRITERS: dict[str, Callable[[pd.DataFrame, Path], Any]] = {
     "x.jsonl": lambda frame, path: frame.to_json(path, orient="records", lines=True),
     "x.json": lambda frame, path: frame.to_json(path, orient="records", lines=True),
     "records.json": lambda frame, path: frame.to_json(path, orient="records"),
+    "split.json": lambda frame, path: frame.to_json(path, orient="split"),
     "columns.json": lambda frame, path: frame.to_json(path),
     "x.parquet": lambda frame, path: frame.to_parquet(path),
     "x.feather": lambda frame, path: frame.to_feather(path),
@@ -178,6 +179,41 @@ def test_a_role_says_what_a_written_column_is(tmp_path: Path) -> None:
     assert ev.metrics("roc_auc").frame["value"].item() == 1
     assert ev.metrics("accuracy", by="plan").frame["plan"].tolist() == ["(overall)", "1.10", "1.20"]
     assert to_frame(tmp_path / "x.csv")["plan"].dtype == float
+
+
+@pytest.mark.parametrize("name", ["x.csv", "x.jsonl"])
+def test_answers_that_look_like_numbers_are_evaluated_as_text(tmp_path: Path, name: str) -> None:
+    from dfevals.evaluators import ExactMatch, Length
+
+    frame = pd.DataFrame({"answer": ["42", "7"], "expected": ["42", "8"], "ok": [True, False]})
+    if name == "x.csv":
+        frame.to_csv(tmp_path / name, index=False)
+    else:
+        lines(tmp_path / name, frame.to_dict("records"))
+    rows = dfevals.evaluate(tmp_path / name, outcomes="ok").frame
+    done = rows.evals.annotate([ExactMatch(response="answer", reference="expected"), Length(response="answer")])
+    assert done["exact_match"].tolist() == [1.0, 0.0]
+    assert done["exact_match_error"].isna().all()
+    assert done["length_error"].isna().all()
+
+
+def test_text_labels_that_are_declared_stay_text(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("y,guess\n" + "1,1\n2,1\n" * 20)
+    ev = dfevals.evaluate(tmp_path / "x.csv", y_true="y", y_pred="guess", pos_label="1")
+    assert ev.metrics("accuracy").frame["value"].item() == 0.5
+    assert dfevals.evaluate(tmp_path / "x.csv", y_true="y", y_pred="guess", pos_label=1).frame["y"].dtype == "int64"
+
+
+def test_long_integers_stay_apart_as_labels_cohorts_and_conditions() -> None:
+    for dtype in ("int64", "Int64", object):
+        key = pd.Series([BIG - 1] * 30 + [BIG] * 50).astype(dtype)
+        frame = pd.DataFrame({"key": key, "guess": key, "y": [0, 1] * 40})
+        assert (
+            frame.evals(y_true="key", y_pred="guess", task="multiclass").metrics("accuracy").frame["value"].item() == 1
+        )
+        by = frame.evals(y_true="y", y_pred="y").metrics("accuracy", by="key").frame
+        assert by["n"].tolist() == [80, 30, 50]
+        assert len(frame.evals(y_true="y", y_pred="y").where(f"key == {BIG}").frame) == 50
 
 
 def test_files_are_judged_together(tmp_path: Path) -> None:

@@ -205,6 +205,28 @@ def test_saturated_scores_are_clipped_at_the_eps_of_their_floats() -> None:
     ].item() == pytest.approx(7.97, abs=0.005)
 
 
+def test_the_parts_of_the_log_loss_of_narrow_floats_add_up() -> None:
+    rng = np.random.default_rng(9)
+    y = rng.integers(0, 2, 200)
+    p = np.clip(np.round(rng.random(200) + 0.3 * (2 * y - 1), 1), 0, 1)
+    names = ["log_loss", "log_loss_mcb", "log_loss_dsc", "log_loss_unc"]
+    for dtype in ("float32", "float16", "float64", "Float32"):
+        ev = pd.DataFrame({"y": y, "p": pd.Series(p).astype(dtype)}).evals(y_true="y", y_score="p")
+        loss, more, less, base = ev.metrics(names).frame["value"]
+        assert loss == pytest.approx(base - less + more)
+        before = ev.recalibrate().frame.set_index("metric").loc["log_loss", "before"]
+        assert before == pytest.approx(loss)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "Float64", "object", "decimal"])
+@pytest.mark.parametrize("scale", ["nominal", "ordinal", "interval"])
+def test_agreement(frame: pd.DataFrame, dtype: str, scale: str) -> None:
+    first = frame.assign(q=frame["p"].where(frame["y"] == 1, frame["q"]))
+    second = first.assign(p=NUMBERS[dtype](first["p"]), q=first["q"])
+    ev, other = (f.evals(outcomes=["p", "q"]) for f in (first, second))
+    assert_same(other.agreement("p", "q", level=scale).frame, ev.agreement("p", "q", level=scale).frame)
+
+
 def test_as_printed_is_what_numpy_prints() -> None:
     from dfevals.columns.numbers import as_printed
 

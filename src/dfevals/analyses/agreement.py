@@ -12,6 +12,7 @@ from pandas.api import types
 
 from dfevals.analyses.compare.aligned import align, chosen, contenders
 from dfevals.cohorts import Cohorts
+from dfevals.columns.numbers import Numbers, contents, float_dtype
 from dfevals.engines.block import Block
 from dfevals.exceptions import DataError, RoleError, check_choice, did_you_mean
 from dfevals.inference.agreement import MAX_LABELS, cohen_kappa, krippendorff_alpha
@@ -151,14 +152,17 @@ def _predictions(bound: Bound, model: Model) -> pd.Series:
 def _series(series: pd.Series, name: str, kind: str) -> pd.Series:
     """Ratings as numbers (ordered kinds) or as they are, missing ones as None."""
     series = series.reset_index(drop=True)
-    if kind in ("interval", "ratio") or (kind == "ordinal" and types.is_numeric_dtype(series.dtype)):
-        if not types.is_numeric_dtype(series.dtype):
+    numeric = contents(series) in ("numbers", "truths") and not isinstance(series.dtype, pd.CategoricalDtype)
+    if kind in ("interval", "ratio") or (kind == "ordinal" and numeric):
+        if not numeric:
             raise DataError(f"level={kind!r} needs numbers, but {name!r} holds {series.dtype}. Use level='nominal'.")
-        return series.astype(float)
+        return pd.Series(Numbers(series, "ratings").all(), name=series.name)
     if isinstance(series.dtype, pd.CategoricalDtype) and series.dtype.ordered and kind == "ordinal":
         return series.cat.codes.astype(float).where(series.notna())
     if kind == "ordinal":
         raise DataError(f"level='ordinal' needs numbers or an ordered categorical, but {name!r} holds {series.dtype}.")
+    if numeric and (float_dtype(series.dtype).itemsize < 8 or types.is_object_dtype(series.dtype)):
+        series = pd.Series(Numbers(series, "ratings").all(), name=series.name)
     return series.astype(object).where(series.notna(), None)
 
 

@@ -92,7 +92,7 @@ def float_dtype(dtype: Any) -> np.dtype[Any]:
 
 
 class Numbers:
-    """A column as float64, converted a block at a time (floats of 64 bits are not copied)."""
+    """A column as float64, converted a block at a time (floats of 64 bits are not copied, narrow ones widened once)."""
 
     def __init__(self, series: pd.Series, role: str) -> None:
         self._series = series
@@ -103,7 +103,9 @@ class Numbers:
                 f"{role} column {series.name!r} holds complex numbers; real numbers are needed. "
                 f"Take a part of them first: np.real(df[{series.name!r}])."
             )
-        if isinstance(series.dtype, np.dtype) and series.dtype.kind in "fiub":
+        if float_dtype(series.dtype).itemsize < 8:
+            self._plain = _widened(series)
+        elif isinstance(series.dtype, np.dtype) and series.dtype.kind in "fiub":
             self._plain = series.to_numpy()
         elif isinstance(series.dtype, pd.CategoricalDtype):
             self._plain = of_levels(series, lambda levels: Numbers(levels, role).all())
@@ -119,13 +121,21 @@ class Numbers:
     def block(self, start: int, stop: int) -> Floats:
         """Rows start..stop as float64; NaN where missing."""
         if self._plain is not None:
-            return as_printed(self._plain[start:stop])
-        part, narrow = self._series.iloc[start:stop], float_dtype(self._series.dtype)
-        return as_printed(part.to_numpy(dtype=narrow, na_value=np.nan))
+            return self._plain[start:stop].astype(np.float64, copy=False)
+        return self._series.iloc[start:stop].to_numpy(dtype=np.float64, na_value=np.nan)
 
     def all(self) -> Floats:
         """The whole column."""
         return self.block(0, len(self._series))
+
+
+def _widened(series: pd.Series) -> Floats:
+    """A column of narrow floats as printed, a block at a time."""
+    narrow, out = float_dtype(series.dtype), np.empty(len(series))
+    for start in range(0, len(series), BLOCK):
+        part = series.iloc[start : start + BLOCK]
+        out[start : start + BLOCK] = as_printed(part.to_numpy(dtype=narrow, na_value=np.nan))
+    return out
 
 
 def of_levels(series: pd.Series, convert: Callable[[pd.Series], Floats]) -> Floats:

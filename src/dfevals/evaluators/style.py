@@ -169,7 +169,7 @@ class Readability(Evaluator):
         if self.grade:
             score = 0.39 * per_sentence + 11.8 * per_word - 15.59
         else:
-            score = 206.835 - 1.015 * per_sentence - 84.6 * per_word
+            score = min(206.835 - 1.015 * per_sentence - 84.6 * per_word, 121.22)  # of one syllable, less its rounding
         return Evaluated(score, None, f"{per_sentence:.1f} words a sentence, {per_word:.2f} syllables a word")
 
 

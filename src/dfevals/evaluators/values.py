@@ -138,12 +138,12 @@ def text_column(values: Sequence[str | None], index: pd.Index[Any] | None = None
 
 
 def text(role: str, value: object) -> str:
-    """The text in a cell.
+    """The text in a cell; a whole number is written out, since a CSV column of answers such as `42` is read as numbers.
 
     Raises
     ------
     DataError
-        When the cell is missing or holds anything but text.
+        When the cell is missing or holds anything else: how a number with decimals was written cannot be told.
     """
     if isinstance(value, str):
         return value
@@ -151,6 +151,12 @@ def text(role: str, value: object) -> str:
         raise DataError(f"{role} is missing ({value!r}); text is needed.")
     if isinstance(value, bytes):
         return value.decode("utf-8", errors="replace")
+    if isinstance(value, int | np.integer) and not isinstance(value, bool):
+        return str(int(value))
+    if isinstance(value, float | np.floating):
+        raise DataError(
+            f"{role} must be text, found the number {show(value)}. Read the column as text, as by dtype=str."
+        )
     raise DataError(f"{role} must be text, found {type(value).__name__} {show(value)}.")
 
 

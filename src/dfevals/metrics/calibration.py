@@ -48,6 +48,14 @@ event_score = RowFunction("event score", _event_score, ("y_score",))
 event_rows = RowFunction("event", _event, ("y_true", "y_score"))
 EVENTS = Values((event_score, event_rows))
 
+
+def _inner_score(rows: RowBlock) -> npt.NDArray[Any]:
+    """The probability as the log loss takes it: ε away from 0 and 1."""
+    return np.clip(_event_score(rows), rows.eps, 1 - rows.eps)
+
+
+INSIDE = Values((RowFunction("event score inside", _inner_score, ("y_score",)), event_rows))
+
 calibration = partial(metric, needs=EVENTS, family="calibration", requires=("probability",), tasks=("binary",))
 
 
@@ -397,6 +405,7 @@ def brier_uncertainty(rows: RowTally) -> Value:
 
 @decomposed(
     better="lower",
+    needs=INSIDE,
     aliases=("log_loss_mcb",),
     interval="none; interval='bootstrap' resamples the rows",
     formula="log loss(p) − log loss(isotonic p)",
@@ -407,6 +416,7 @@ def log_loss_miscalibration(rows: RowTally) -> Value:
 
 
 @decomposed(
+    needs=INSIDE,
     aliases=("log_loss_dsc",),
     interval="none; interval='bootstrap' resamples the rows",
     formula="log loss(base rate) − log loss(isotonic p)",

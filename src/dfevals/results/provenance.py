@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import fields
 from functools import cached_property
 from typing import Any
 
@@ -21,11 +20,10 @@ from dfevals.columns.plain_values import EXACT
 from dfevals.roles.bound import Bound
 from dfevals.roles.declared import Roles
 from dfevals.roles.kinds import columns_named
+from dfevals.roles.records import BY_MODEL, COHORTS, COLUMN, OUTCOMES, RECORDS
 from dfevals.version import __version__
 
 __all__ = ["Provenance", "data_hash", "provenance"]
-
-NO_COLUMNS = ("weight_kind", "pos_label", "labels", "threshold", "score_kind", "task")  # roles that are values
 
 
 class Provenance(Mapping[str, Any]):
@@ -121,16 +119,16 @@ def data_hash(bound: Bound) -> str:
 
 
 def _columns_read(bound: Bound) -> Iterator[Any]:
-    """Columns of every role: of a new one too, as long as it is a field of Roles."""
+    """Columns of every role that has a record."""
     for model in bound.models:
         yield from model.columns
-    for field in fields(bound.roles):
-        value = getattr(bound.roles, field.name)
-        if field.name == "cohorts":
+    for role in RECORDS.values():
+        value = getattr(bound.roles, role.name)
+        if role.kind == COHORTS:
             yield from columns_of(value, bound.frame)
-        elif field.name == "outcomes":
+        elif role.kind == OUTCOMES:
             yield from (name for item in value for name in (item.column, item.error_column) if name is not None)
-        elif field.name not in NO_COLUMNS:
+        elif role.kind in (COLUMN, BY_MODEL):
             yield from (name for name in columns_named(value) if name in bound.frame.columns)
 
 

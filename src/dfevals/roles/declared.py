@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from dfevals.columns.numbers import plain_number
 from dfevals.exceptions import RoleError, check_choice, did_you_mean
 from dfevals.roles.records import BY_MODEL, COLUMN, RECORDS, Role, roles_of
 
@@ -375,8 +376,8 @@ def _as_dict(value: Any) -> dict[str, Any]:
 
 
 def label_key(label: Any) -> Any:
-    """Equal for labels that mean the same: 1, 1.0 and True, but not "1"."""
-    return float(label) if isinstance(label, int | float | np.number | np.bool_) else label
+    """Equal for labels that mean the same: 1, 1.0, True and Decimal(1), but not "1"; long integers stay apart."""
+    return plain_number(label)
 
 
 def _number(value: Any, name: str) -> float:

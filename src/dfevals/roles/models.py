@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from dfevals.columns.numbers import contents
 from dfevals.exceptions import RoleError, did_you_mean
 from dfevals.roles.declared import Model, PerModel, Roles, _plain, column, label_key, specs
 
@@ -171,11 +172,10 @@ def pattern_labels(roles: Roles, frame: pd.DataFrame) -> list[str]:
     for spec in specs(roles.y_score):
         if isinstance(spec, str) and "{label}" in spec and spec not in frame.columns:
             before, after = spec.split("{label}", 1)
-            dtypes = zip(frame.columns, frame.dtypes, strict=True)
-            names = [str(name) for name, dtype in dtypes if pd.api.types.is_numeric_dtype(dtype)]
-            found.append(
-                {n[len(before) : len(n) - len(after)] for n in names if n.startswith(before) and n.endswith(after)}
-            )
+            places = {str(name): i for i, name in enumerate(frame.columns)}
+            names = [n for n in places if n.startswith(before) and n.endswith(after)]
+            numbers = [n for n in names if contents(frame.iloc[:, places[n]]) in ("numbers", "truths")]
+            found.append({n[len(before) : len(n) - len(after)] for n in numbers})
     return sorted(set.intersection(*found)) if found else []
 
 

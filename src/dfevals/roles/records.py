@@ -9,7 +9,18 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
-__all__ = ["BY_MODEL", "COLUMN", "NUMBER", "RECORDS", "Role", "describes_roles", "roles_of", "table"]
+__all__ = [
+    "BY_MODEL",
+    "COHORTS",
+    "COLUMN",
+    "NUMBER",
+    "OUTCOMES",
+    "RECORDS",
+    "Role",
+    "describes_roles",
+    "roles_of",
+    "table",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 COLUMN, BY_MODEL, CHOICE, NUMBER, LABEL, LABELS, OUTCOMES, COHORTS = (

@@ -209,6 +209,7 @@ class _Rows:
     names: tuple[str, ...]
     margin: bool
     dropped: dict[str, int]
+    eps: float
 
     @classmethod
     def of(cls, bound: Bound, model: Model, cohorts: Cohorts) -> _Rows:
@@ -231,6 +232,7 @@ class _Rows:
             names,
             margin,
             dropped,
+            block.eps,
         )
 
 
@@ -375,7 +377,7 @@ def _judge(rows: _Rows, after: Floats) -> _Judged:
     """Events and losses of the rows before and after."""
     before = np.full_like(rows.scores, np.nan) if rows.margin else rows.scores
     events = tuple(_event(rows, scores) for scores in (before, after))
-    losses = {name: (_loss(name, before, rows.y), _loss(name, after, rows.y)) for name in LOSSES}
+    losses = {name: (_loss(name, before, rows.y, rows.eps), _loss(name, after, rows.y)) for name in LOSSES}
     return _Judged(events, losses, rows.atoms)  # type: ignore[arg-type]
 
 
@@ -385,7 +387,7 @@ def _event(rows: _Rows, scores: Floats) -> _Event:
     return _Event(scores.max(axis=1), scores.argmax(axis=1) == rows.y, rows.weight, rows.frequency)
 
 
-def _loss(name: str, scores: Floats, y: npt.NDArray[np.int64]) -> Floats:
+def _loss(name: str, scores: Floats, y: npt.NDArray[np.int64], eps: float = EPS) -> Floats:
     if scores.ndim == 1:
         if name == "brier":
             return (scores - y) ** 2
@@ -394,7 +396,7 @@ def _loss(name: str, scores: Floats, y: npt.NDArray[np.int64]) -> Floats:
         own = np.take_along_axis(scores, y[:, None], axis=1)[:, 0]
         if name == "brier":
             return np.asarray((scores**2).sum(axis=1) - 2 * own + 1)
-    return np.asarray(-np.log(np.clip(own, EPS, 1 - EPS)))
+    return np.asarray(-np.log(np.clip(own, eps, 1 - eps)))
 
 
 def _compared(name: str, judged: _Judged, cohorts: Cohorts, bound: Bound, level: float) -> pd.DataFrame:

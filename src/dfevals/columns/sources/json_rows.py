@@ -62,6 +62,9 @@ def _of_document(document: Any) -> pd.DataFrame:
     if isinstance(document, list) and all(isinstance(item, dict) for item in document):
         return frame_of_records(document)
     if isinstance(document, dict) and document:
+        if set(document) in ({"columns", "data"}, {"columns", "index", "data"}):  # as `to_json(orient="split")` writes
+            rows = [dict(zip(document["columns"], row, strict=True)) for row in document["data"]]
+            return frame_of_records(rows)
         if all(isinstance(values, list) for values in document.values()):
             return _of_lists(document)
         if all(isinstance(values, dict) for values in document.values()):
