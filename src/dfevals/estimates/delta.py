@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dfevals.inference.clusters import varying
 from dfevals.metrics.estimands import ClassSums, SmoothMoments
 from dfevals.tally import CellView
 from dfevals.tally.many_cells import distance_of
@@ -65,6 +66,10 @@ class TableGradient:
     """Derivative by every cell, (K, K, cohorts)."""
 
     table: Floats
+
+    def at(self, y_true: Array, y_pred: Array, cohort: Array) -> Floats:
+        """At single cells."""
+        return np.asarray(self.table[y_true, y_pred, cohort])
 
     def pseudo(self, present: npt.NDArray[np.bool_] | None) -> Floats:
         """Sum of its squares over the cells (of the classes that are present)."""
@@ -189,14 +194,33 @@ def matrix_gradient(function: Callable[[CellView], Array], matrix: Floats) -> Fl
     return out
 
 
-def cell_variance(gradient: Gradient, tally: Any, pseudo: Any = 0.0, present: Any = None) -> Floats:
-    """gᵀQg per cohort: multinomial, weighted (Σw²) or cluster-robust.
+def cell_variance(
+    gradient: Gradient, tally: Any, pseudo: Any = 0.0, present: Any = None, size: Gradient | None = None
+) -> tuple[Floats, Floats | None]:
+    """gᵀQg per cohort: multinomial, weighted (Σw²) or cluster-robust, then with its degrees of freedom.
 
     `pseudo` is what pseudo-rows add to Σw² of every cell (of the classes `present`). Beside clusters each stands alone:
-    without them clusters that are all right would have no variance.
+    without them clusters that are all right would have no variance. `size` says how much the cells count for the size of
+    a cluster; by default as much as the rows of their true class vary.
     """
+    df, own = None, None
+    if tally.clusters is not None:
+        own, df = _clustered_cells(gradient, tally, size)
     with np.errstate(invalid="ignore"):
-        return np.asarray(tally.quadratic(gradient) + pseudo * gradient.pseudo(present))
+        variance = tally.quadratic(gradient) if own is None else own
+        return np.asarray(variance + pseudo * gradient.pseudo(present)), df
+
+
+def _clustered_cells(gradient: Gradient, tally: Any, size: Gradient | None) -> tuple[Floats, Floats]:
+    sums = tally.clusters
+    true, pred = np.divmod(sums.kind, tally.n_classes)
+    weight, moved = sums.values[0], gradient.at(true, pred, sums.cohort) * sums.values[0]
+    if size is None:
+        each = varying(moved, weight, true * tally.n_cohorts + sums.cohort)
+    else:
+        each = np.abs(size.at(true, pred, sums.cohort))
+    found: tuple[Floats, Floats] = sums.robust(moved, tally.n_cohorts, weight * each)
+    return found
 
 
 def moment_variance(estimand: SmoothMoments) -> tuple[Floats, Floats]:
@@ -279,5 +303,5 @@ def _clustered(
         weights[0, 1 + k] -= g * shift[j]
         weights[0, 0] += g * (shift[j] * shift[k] - _moment(tally, e))
     with np.errstate(divide="ignore", invalid="ignore"):
-        variance = tally.clusters.variance(np.nan_to_num(weights, posinf=0.0, neginf=0.0), tally.n_cohorts) / tally.n**2
-    return variance, tally.clusters.count(tally.n_cohorts).astype(float) - 1.0
+        variance, df = tally.clusters.linear(np.nan_to_num(weights, posinf=0.0, neginf=0.0), tally.n_cohorts)
+        return variance / tally.n**2, df

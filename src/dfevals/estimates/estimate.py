@@ -21,6 +21,7 @@ from dfevals.estimates.intervals import (
     with_value,
 )
 from dfevals.exceptions import MetricError
+from dfevals.inference.clusters import few_clusters
 from dfevals.inference.seeds import generator
 from dfevals.metrics.estimands import Mean, Smooth, Value
 from dfevals.metrics.planning import needs_of, pairs_of
@@ -225,6 +226,8 @@ def _bounded(estimand: Any, found: Bounds | None, value: Floats, reasons: tuple[
     few = np.broadcast_to(False if found.few is None else found.few, value.shape) & ~missing
     masks.append((few, f"too few {found.few_text}".strip()))
     masks += [(~missing & np.isnan(low), note) for note in found.notes]
+    if found.clusters is not None:
+        masks += few_clusters(np.where(missing, np.nan, found.clusters))
     return Estimates(value, low, high, support, found.method, masks, few, found.holds)
 
 
@@ -449,13 +452,14 @@ def _average_bounds(context: CellContext, average: str, value: Floats, level: fl
         top = {k: np.nan_to_num(v) for k, v in four_gradients(weighted, four).items()}
         bottom = {k: np.nan_to_num(v) for k, v in four_gradients(weight, four).items()}
         gradient = average_gradient({k: (top[k] - centre * bottom[k]) / den for k in top})
-        variance = cell_variance(gradient, tally, extra * size**2, present)
+        variance, df = cell_variance(gradient, tally, extra * size**2, present)
         name, to, slope, back = _transforms(context.range)
-        half = cell_quantile(level, context) * slope(centre) * np.sqrt(variance)
+        half = cell_quantile(level, context, df) * slope(centre) * np.sqrt(variance)
         low, high = back(to(centre) - half), back(to(centre) + half)
     low, high = with_value(low, high, value, variance)
     few = _few_cells(replace(context, view=tally.view()))
-    return Bounds(low, high, f"delta, {name}", few, "rows right or wrong, or in a class", (ONE_CLUSTER,))
+    what, clusters = "rows right or wrong, or in a class", None if df is None else df + 1
+    return Bounds(low, high, f"delta, {name}", few, what, (ONE_CLUSTER,), clusters=clusters)
 
 
 def _of_class_scores(request: Request, part: Part, options: Options, groups: Any, labels: tuple[Any, ...]) -> Estimates:

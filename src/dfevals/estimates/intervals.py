@@ -61,6 +61,7 @@ class Bounds:
     """An interval for every cohort (and class): bounds and the method's name.
 
     `few` marks intervals on too few events to hold their level, unless the method `holds` it with few events too.
+    `clusters` is the effective number of clusters on which they rest.
     """
 
     low: Floats
@@ -72,6 +73,7 @@ class Bounds:
     n_eff: Floats | None = None
     variance: Floats | None = field(default=None, repr=False)
     holds: bool = False
+    clusters: Floats | None = None
 
 
 @dataclass(frozen=True)
@@ -209,7 +211,8 @@ def _ratio(estimand: Ratio, level: float, method: str, cells: CellContext | None
         low, high, name = _share(p * n_eff, n_eff, level, method)
     kind = "cluster-robust" if cells.tally.clusters is not None else "weighted"
     few = _few_events(np.nan_to_num(p * n_eff), n_eff)
-    return Bounds(low, high, f"{name}, {kind}", few, "events", n_eff=n_eff, holds=name in SHARES)
+    clusters = None if df is None else df + 1
+    return Bounds(low, high, f"{name}, {kind}", few, "events", n_eff=n_eff, holds=name in SHARES, clusters=clusters)
 
 
 def _as_t(level: float, df: Floats) -> Floats:
@@ -219,16 +222,16 @@ def _as_t(level: float, df: Floats) -> Floats:
 
 def _ratio_variance(cells: CellContext) -> tuple[Floats, Floats, Floats | None]:
     """Variance of a share of weighted or clustered cells, its effective n when it is 0 or 1, degrees of freedom."""
-    tally, k = cells.tally, cells.tally.n_classes
+    tally = cells.tally
     if cells.whole or cells.view.kind == "binary":
         estimate = cells.function(cells.view)
         with np.errstate(divide="ignore", invalid="ignore"):
             p, den = estimate.value, estimate.den
             slopes = cell_gradient(lambda view: _residual(cells.function(view), p, den), cells.view)
             of_den = cell_gradient(lambda view: _Part(cells.function(view).den), cells.view)
-            variance = cell_variance(slopes, tally)
-            kish = den**2 / replace(tally, clusters=None).quadratic(of_den)
-        return _with_clusters(variance, kish, cells)
+            variance, df = cell_variance(slopes, tally, size=of_den)
+            kish = den**2 / tally.quadratic(of_den)
+        return _with_clusters(variance, df, kish)
     four, square = FourCells.of(cells.view), FourCells.of(tally.squares(cells.view.kind))
     estimate = cells.function(four)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -238,18 +241,27 @@ def _ratio_variance(cells: CellContext) -> tuple[Floats, Floats, Floats | None]:
         g = {name: np.nan_to_num((by_num[name] - p * by_den[name]) / den) for name in by_num}
         kish = den**2 / sum(by_den[name] ** 2 * getattr(square, name) for name in by_den)
         if tally.clusters is None:
-            variance = sum(g[name] ** 2 * getattr(square, name) for name in g)
-        else:
-            classes = (one_class({name: v[i] for name, v in g.items()}, i, k) for i in range(k))
-            variance = np.stack([cell_variance(gradient, tally) for gradient in classes])
-    return _with_clusters(np.asarray(variance), kish, cells)
+            return np.asarray(sum(g[name] ** 2 * getattr(square, name) for name in g)), kish, None
+    return _with_clusters(*_by_class(g, tally, size=by_den), kish)
 
 
-def _with_clusters(variance: Floats, kish: Floats, cells: CellContext) -> tuple[Floats, Floats, Floats | None]:
-    if cells.tally.clusters is None:
-        return variance, kish, None
-    clusters = cells.tally.clusters.count(cells.tally.n_cohorts).astype(float)
-    return variance, np.minimum(kish, clusters), clusters - 1
+def _by_class(
+    gradient: dict[str, Floats], tally: Any, pseudo: Any = 0.0, size: dict[str, Floats] | None = None
+) -> tuple[Floats, Floats]:
+    """Cluster-robust variance and degrees of freedom of a function of each class against the rest."""
+    k = tally.n_classes
+
+    def of(g: dict[str, Floats], i: int) -> Any:
+        return one_class({name: np.broadcast_to(v, (k, tally.n_cohorts))[i] for name, v in g.items()}, i, k)
+
+    parts = [
+        cell_variance(of(gradient, i), tally, pseudo, size=None if size is None else of(size, i)) for i in range(k)
+    ]
+    return np.stack([variance for variance, _ in parts]), np.stack([np.asarray(df) for _, df in parts])
+
+
+def _with_clusters(variance: Floats, df: Floats | None, kish: Floats) -> tuple[Floats, Floats, Floats | None]:
+    return variance, kish if df is None else np.minimum(kish, df + 1), df
 
 
 def _micro(level: float, method: str, cells: CellContext) -> Bounds:
@@ -318,18 +330,17 @@ def _smooth(estimand: Smooth, level: float, method: str, cells: CellContext | No
     padded = tally.padded(extra * size, "classes" if by_class else "binary", None)
     with np.errstate(divide="ignore", invalid="ignore"):
         if by_class:
-            centre, variance = _per_class(cells, padded, pseudo)
+            centre, variance, df = _per_class(cells, padded, pseudo)
         else:
             centre = cells.function(padded).value
-            variance = cell_variance(cell_gradient(cells.function, padded), tally, pseudo)
+            variance, df = cell_variance(cell_gradient(cells.function, padded), tally, pseudo)
         name, to, slope, back = _transforms(cells.range) if method != "wald" else _transforms((-np.inf, np.inf))
-        half = cell_quantile(level, cells) * slope(centre) * np.sqrt(variance)
+        half = cell_quantile(level, cells, df) * slope(centre) * np.sqrt(variance)
         low, high = back(to(centre) - half), back(to(centre) + half)
     low, high = with_value(low, high, estimand.value, variance)
     few = _few_cells(cells) if estimand.events is None else _few_of(estimand.events, cells)
-    return Bounds(
-        low, high, f"delta, {name}", few, "rows right or wrong, or in a class", (ONE_CLUSTER,), variance=variance
-    )
+    what, clusters = "rows right or wrong, or in a class", None if df is None else df + 1
+    return Bounds(low, high, f"delta, {name}", few, what, (ONE_CLUSTER,), variance=variance, clusters=clusters)
 
 
 def with_value(low: Floats, high: Floats, value: Floats, variance: Floats) -> tuple[Floats, Floats]:
@@ -342,29 +353,26 @@ def with_value(low: Floats, high: Floats, value: Floats, variance: Floats) -> tu
     return np.where(unknown, np.nan, np.fmin(low, value)), np.where(unknown, np.nan, np.fmax(high, value))
 
 
-def _per_class(cells: CellContext, padded: Any, pseudo: Floats) -> tuple[Floats, Floats]:
-    """Value and variance of a function of one class against the rest, for every class."""
+def _per_class(cells: CellContext, padded: Any, pseudo: Floats) -> tuple[Floats, Floats, Floats | None]:
+    """Value, variance and degrees of freedom of a function of one class against the rest, for every class."""
     tally, k = cells.tally, cells.tally.n_classes
     four = FourCells.of(padded)
     centre = cells.function(four).value
     g = {name: np.nan_to_num(v) for name, v in four_gradients(lambda c: cells.function(c).value, four).items()}
-    if tally.clusters is None:
-        square = FourCells.of(tally.squares("classes"))
-        of_four = {"tp": 1, "fp": k - 1, "fn": k - 1, "tn": (k - 1) ** 2}  # cells of the table in each
-        return centre, np.asarray(sum(g[n] ** 2 * (getattr(square, n) + pseudo * of_four[n]) for n in g))
-    classes = (one_class({name: v[i] for name, v in g.items()}, i, k) for i in range(k))
-    return centre, np.stack([cell_variance(gradient, tally, pseudo) for gradient in classes])
+    if tally.clusters is not None:
+        return centre, *_by_class(g, tally, pseudo)
+    square = FourCells.of(tally.squares("classes"))
+    of_four = {"tp": 1, "fp": k - 1, "fn": k - 1, "tn": (k - 1) ** 2}  # cells of the table in each
+    return centre, np.asarray(sum(g[n] ** 2 * (getattr(square, n) + pseudo * of_four[n]) for n in g)), None
 
 
-def cell_quantile(level: float, cells: CellContext) -> Floats:
-    """Normal for two classes, whose pseudo-rows suffice; else Student's t with the effective rows or clusters less one."""
-    if cells.tally.clusters is None and cells.tally.n_classes == 2:
+def cell_quantile(level: float, cells: CellContext, df: Floats | None) -> Floats:
+    """Normal for two classes, whose pseudo-rows suffice; else Student's t with the degrees of clusters or effective rows."""
+    if df is None and cells.tally.n_classes == 2:
         return np.asarray(normal_quantile(level))
-    if cells.tally.clusters is not None:
-        size = cells.tally.clusters.count(cells.tally.n_cohorts).astype(float)
-    else:
-        size = _effective(cells.tally.total, cells.tally.total_square)
-    return np.asarray(t_quantile(level, np.maximum(size - 1, 1)))
+    if df is None:
+        df = _effective(cells.tally.total, cells.tally.total_square) - 1
+    return np.asarray(t_quantile(level, np.maximum(df, 1)))
 
 
 def _few_of(events: Floats, cells: CellContext) -> npt.NDArray[np.bool_]:
@@ -428,6 +436,7 @@ def _mean(estimand: Mean, level: float, method: str) -> Bounds:
             variance = about / n**2 * n_eff / (n_eff - 1)
             skewness, df = third / second**1.5, n_eff - 1
         variance = np.where(df > 0, variance, np.nan)
+    clusters = None if tally.clusters is None else df + 1
     if estimand.proportion:
         with np.errstate(divide="ignore", invalid="ignore"):
             inner = (variance > 0) & (value > 0) & (value < 1)
@@ -448,6 +457,7 @@ def _mean(estimand: Mean, level: float, method: str) -> Bounds:
             n_eff=effective,
             variance=variance,
             holds=name in SHARES,
+            clusters=clusters,
         )
     _refuse(method, ("auto", "hall", "t", "wald"), "a mean")
     q = np.asarray(t_quantile(level, df)) if method != "wald" else np.full_like(n, normal_quantile(level))
@@ -460,6 +470,7 @@ def _mean(estimand: Mean, level: float, method: str) -> Bounds:
             (n > 0) & (n_eff < 10),
             "rows",
             variance=variance,
+            clusters=clusters,
         )
     low, high = hall_bounds(value, se, skewness, n_eff, q)
     # Bounds cannot be honest where a handful of rows makes the whole loss.
@@ -497,8 +508,9 @@ def _smooth_moments(estimand: SmoothMoments, level: float, method: str) -> Bound
         low, high = back(to(value) - half), back(to(value) + half)
     n = estimand.moments.n
     few = df < 19 if estimand.events is None else (df < 19) | (estimand.events < FEW)
-    kind = ", cluster-robust" if estimand.moments.tally.clusters is not None else ""
-    return Bounds(low, high, f"influence, {estimand.scale}{kind}", (n > 0) & few, "rows", variance=variance)
+    clustered = estimand.moments.tally.clusters is not None
+    name = f"influence, {estimand.scale}{', cluster-robust' if clustered else ''}"
+    return Bounds(low, high, name, (n > 0) & few, "rows", variance=variance, clusters=df + 1 if clustered else None)
 
 
 def _logit_bounds(value: Floats, se: Floats, q: Floats | float) -> tuple[Floats, Floats]:
@@ -572,7 +584,7 @@ def _rank(estimand: Rank, level: float, method: str) -> Bounds:
     if estimand.kind != "roc_auc":  # without ties the share of concordant pairs is the AUC
         low, high, variance = (np.where(s.tied > 0, np.nan, v) for v in (low, high, variance))
     notes = (TIED,) if estimand.kind != "roc_auc" else ()
-    return Bounds(low, high, name, few, "positives or negatives", notes, variance=variance)
+    return Bounds(low, high, name, few, "positives or negatives", notes, variance=variance, clusters=s.n_clusters)
 
 
 def _average_precision(estimand: Rank, level: float) -> Bounds:
@@ -585,8 +597,8 @@ def _average_precision(estimand: Rank, level: float) -> Bounds:
     with np.errstate(divide="ignore", invalid="ignore"):
         n = s.pos**2 / s.pos_sq
         size, name = n, "influence, logit"
-        if s.clustered_ap is not None and s.n_clusters is not None:
-            own, size, name = s.clustered_ap, np.minimum(n, s.n_clusters), "influence, logit, cluster-robust"
+        if s.clustered_ap is not None and s.n_clusters_ap is not None:
+            own, size, name = s.clustered_ap, np.minimum(n, s.n_clusters_ap), "influence, logit, cluster-robust"
         else:
             own = (s.ap_pos - 2 * value * s.ap_pos_1 + value**2 * s.pos_sq + s.ap_neg) / s.pos**2 * n / (n - 1)
         variance = (size * np.maximum(own, 0) + 3 * value * (1 - value) / size) / (size + 3)
@@ -595,7 +607,7 @@ def _average_precision(estimand: Rank, level: float) -> Bounds:
         edge_low, edge_high, _ = _share(value * size, size, level, "wilson")
     low, high = np.where(inside, low, edge_low), np.where(inside, high, edge_high)
     few = (n > 0) & (np.minimum(n, _effective(s.neg, s.neg_sq)) < FEW)
-    return Bounds(low, high, name, few, "positives or negatives", variance=variance)
+    return Bounds(low, high, name, few, "positives or negatives", variance=variance, clusters=s.n_clusters_ap)
 
 
 def _effective(weight: Floats, square: Floats) -> Floats:
@@ -652,6 +664,5 @@ def _value(estimand: Value, level: float, method: str) -> Bounds:
     low, high = estimand.bounds(level)
     n = np.asarray(estimand.support)
     few = n < 2 * FEW if estimand.events is None else estimand.events < FEW
-    return Bounds(
-        low, high, estimand.method, (n > 0) & few, "values" + " beyond the quantile" * (estimand.events is not None)
-    )
+    what = "values" + " beyond the quantile" * (estimand.events is not None)
+    return Bounds(low, high, estimand.method, (n > 0) & few, what, clusters=estimand.clusters)

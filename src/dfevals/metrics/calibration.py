@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dfevals.exceptions import MetricError, check_choice
+from dfevals.inference.levels import t_quantile
 from dfevals.metrics.estimands import Value
 from dfevals.metrics.registry import Metric, metric, parametric
 from dfevals.metrics.reliability import (
@@ -135,6 +136,7 @@ def _value(
         bounds,
         method + (", cluster-robust" if "cluster" in rows.columns and bounds else ""),
         lambda cohort, rng: float(of(ties_of(_resampled(rows, cohort, rng)))[0]),
+        clusters=None if ties.clusters is None or bounds is None else ties.df + 1,
     )
 
 
@@ -250,13 +252,11 @@ def smooth_ece(rows: RowTally) -> Value:
 def _line_value(rows: RowTally, name: str) -> Value:
     ties = ties_of(rows)
     line = logistic_recalibration(ties)
-    value, se = getattr(line, name), getattr(line, f"{name}_se")
+    value, se, df = getattr(line, name), getattr(line, f"{name}_se"), getattr(line, f"{name}_df")
 
     def bounds(level: float) -> tuple[Floats, Floats]:
-        from scipy.special import ndtri
-
-        z = float(ndtri((1 + level) / 2))
-        return value - z * se, value + z * se
+        half = t_quantile(level, df) * se
+        return value - half, value + half
 
     texts = np.full(ties.n_cohorts, "only one class", dtype=object)
     if name != "large":
@@ -268,7 +268,7 @@ def _line_value(rows: RowTally, name: str) -> Value:
         rows,
         lambda t: value if t is ties else getattr(logistic_recalibration(t), name),
         bounds=bounds,
-        method="Wald, logistic fit" + (", sandwich" if ties.weighted else ""),
+        method="Wald, logistic fit" + (", sandwich" if ties.weighted and ties.clusters is None else ""),
         reasons=tuple(texts),
     )
 

@@ -219,7 +219,8 @@ class Value:
     """A number computed from rows: bounds come from `bounds(level)` if there is a formula, or from resampling rows.
 
     `resample(cohort, rng)` is the value on rows drawn with replacement; `reasons` says per cohort why it is NaN;
-    `events` is the number of values expected beyond a quantile on its lesser side.
+    `events` is the number of values expected beyond a quantile on its lesser side, `clusters` the effective number of
+    clusters.
     """
 
     value: Array
@@ -230,6 +231,7 @@ class Value:
     method: str = ""
     resample: Callable[[int, np.random.Generator], float] | None = None
     events: Array | None = None
+    clusters: Array | None = None
 
 
 @dataclass(frozen=True)

@@ -216,7 +216,7 @@ class Line:
     """Logistic recalibration of every cohort: logit P(y = 1) = intercept + slope · logit(score).
 
     `large` is the intercept when the slope is held at 1 (calibration in the large). There is no fit where the scores
-    are `constant` or `separated` by class.
+    are `constant` or `separated` by class. Without clusters the degrees of freedom are infinite.
     """
 
     intercept: Floats
@@ -225,6 +225,9 @@ class Line:
     slope_se: Floats
     large: Floats
     large_se: Floats
+    intercept_df: Floats
+    slope_df: Floats
+    large_df: Floats
     separated: npt.NDArray[np.bool_]
     constant: npt.NDArray[np.bool_]
 
@@ -232,8 +235,8 @@ class Line:
 def logistic_recalibration(ties: TieTable) -> Line:
     """Fit by Newton steps for all cohorts at once: to convergence on groups of scores, then exactly on all of them.
 
-    Standard errors come from the information matrix, with weights from the sandwich. There is no fit where a cohort has
-    one class, one distinct score, or scores that separate the classes.
+    Standard errors come from the information matrix, with weights from the sandwich, with clusters from the bias-reduced
+    one with its own degrees of freedom. There is no fit where a cohort has one class, one distinct score, or scores that separate the classes.
     """
     x = _logit(ties.score)
     small = ties.grouped(CELLS)
@@ -248,7 +251,10 @@ def logistic_recalibration(ties: TieTable) -> Line:
     rough = _newton(small, centre, start, usable, 60, 1e-8)
     fitted, _, _ = _steps(ties, x, rough, 3 if small is not ties else 1, usable)
     _, info, meat = _steps(ties, x, fitted, 0, usable)
-    variance = _covariance(info, meat if ties.weighted else None)
+    variance = np.stack(_covariance(info, meat if ties.weighted else None))
+    df = np.stack([ties.df, ties.df])
+    if ties.clusters is not None:
+        variance, df = ties.clusters.line(_chances(ties, x, fitted), x, usable)
     flat = np.stack([_newton(small, centre, one, ~one_class, 60, 1e-8, slope=False)[0], one[1]])
     flat, _, _ = _steps(ties, x, flat, 2, ~one_class, slope=False)
     _, flat_info, flat_meat = _steps(ties, x, flat, 0, ~one_class)
@@ -264,6 +270,9 @@ def logistic_recalibration(ties: TieTable) -> Line:
         slope_se=ses[1],
         large=large,
         large_se=np.where(one_class, np.nan, np.sqrt(flat_variance)),
+        intercept_df=df[0],
+        slope_df=df[1],
+        large_df=ties.df,
         separated=separated,
         constant=constant,
     )
@@ -304,12 +313,9 @@ def _steps(
     ties: TieTable, x: Floats, beta: Floats, count: int, usable: npt.NDArray[np.bool_], slope: bool = True
 ) -> tuple[Floats, Floats, Floats]:
     """Newton steps from `beta` (2, cohorts); the parameters, and the information and Σw²-score products at the last."""
-    sizes = np.diff(ties.offsets)
     n = ties.n
     for left in range(count, -1, -1):
-        eta = np.repeat(beta[0], sizes) + np.repeat(beta[1], sizes) * x
-        with np.errstate(over="ignore"):
-            p = 1 / (1 + np.exp(-eta))
+        p = _chances(ties, x, beta)
         w, r = n * p * (1 - p), ties.pos - n * p
         info = np.stack([ties.total(w), ties.total(w * x), ties.total(w * x * x)])
         if left == 0:
@@ -317,6 +323,12 @@ def _steps(
         move = _solve(info, np.stack([ties.total(r), ties.total(r * x)]), slope)
         beta = beta + np.where(usable, np.nan_to_num(move), 0)
     raise AssertionError
+
+
+def _chances(ties: TieTable, x: Floats, beta: Floats) -> Floats:
+    """Probability of every block by the line of its cohort."""
+    with np.errstate(over="ignore"):
+        return np.asarray(1 / (1 + np.exp(-beta[0][ties.cohort] - beta[1][ties.cohort] * x)))
 
 
 def _solve(info: Floats, gradient: Floats, slope: bool) -> Floats:

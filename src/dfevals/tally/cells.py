@@ -160,11 +160,8 @@ class CellTally:
         return CellView(self.weight + extra * share, kind)
 
     def quadratic(self, gradient: Any) -> npt.NDArray[np.float64]:
-        """gᵀQg per cohort: multinomial, weighted (Σw²) or cluster-robust."""
-        table = gradient.table
-        if self.clusters is not None:
-            return self.clusters.variance(table.reshape(self.n_classes**2, 1, -1), self.n_cohorts)
-        return (table**2 * (self.weight if self.square is None else self.square)).sum(axis=(0, 1))
+        """gᵀQg per cohort of independent rows: multinomial or weighted (Σw²)."""
+        return (gradient.table**2 * (self.weight if self.square is None else self.square)).sum(axis=(0, 1))
 
     def tables(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Σw and Σw² of all cells, (K, K, cohorts) each."""

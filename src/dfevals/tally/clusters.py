@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dfevals.inference.clusters import worth_of
+
 __all__ = ["ClusterSums"]
 
 Ints = npt.NDArray[np.int64]
@@ -86,32 +88,34 @@ class ClusterSums:
             np.concatenate([self.values, other.values], axis=1),
         )._summed()
 
-    def count(self, n_cohorts: int) -> npt.NDArray[np.int64]:
-        """Clusters in each cohort."""
-        pair, _ = self._pairs(n_cohorts)
-        return np.bincount(pair % n_cohorts, minlength=n_cohorts)
+    def linear(
+        self, gradient: npt.NDArray[np.float64], n_cohorts: int
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """`robust` for Σ gradient · values, where every row counts alike; gradient is (kinds, values, cohorts)."""
+        return self.robust((gradient[self.kind, :, self.cohort].T * self.values).sum(axis=0), n_cohorts, self.values[0])
 
-    def variance(self, gradient: npt.NDArray[np.float64], n_cohorts: int) -> npt.NDArray[np.float64]:
-        """Liang–Zeger variance of Σ gradient · values per cohort, with the factor G / (G − 1).
+    def robust(
+        self, part: npt.NDArray[np.float64], n_cohorts: int, size: npt.NDArray[np.float64]
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Cluster-robust variance of a sum per cohort, and its degrees of freedom (`worth_of`).
 
         Parameters
         ----------
-        gradient : ndarray (kinds, values, cohorts)
+        part : ndarray (entries,)
+            What every entry adds to the sum.
+        n_cohorts : int
+        size : ndarray (entries,)
+            What it adds to the size of its cluster; where nothing does, the weight of its rows counts.
 
         Returns
         -------
-        ndarray (cohorts,)
-            NaN where a cohort has fewer than two clusters.
+        variance, df : ndarray (cohorts,)
+            NaN and 0 where fewer than two clusters count.
         """
-        return self.variance_of((gradient[self.kind, :, self.cohort].T * self.values).sum(axis=0), n_cohorts)
-
-    def variance_of(self, part: npt.NDArray[np.float64], n_cohorts: int) -> npt.NDArray[np.float64]:
-        """The same from what every entry adds to the sum."""
         pair, inverse = self._pairs(n_cohorts)
-        per_cluster = np.bincount(inverse, part, len(pair))
-        total = np.bincount(pair % n_cohorts, per_cluster**2, n_cohorts)
-        clusters = np.bincount(pair % n_cohorts, minlength=n_cohorts).astype(float)
-        return np.where(clusters > 1, total * clusters / np.maximum(clusters - 1, 1), np.nan)
+        sums, sizes, rows = (np.bincount(inverse, x, len(pair)) for x in (part, size, self.values[0]))
+        worth = worth_of(sizes, pair % n_cohorts, n_cohorts, rows)
+        return np.where(worth.df > 0, worth.variance(sums), np.nan), worth.df
 
     def _pairs(self, n_cohorts: int) -> tuple[Ints, Ints]:
         """The pairs of cluster and cohort that occur, as cluster · n_cohorts + cohort, and the one of each entry."""

@@ -242,11 +242,7 @@ class ManyCells:
             outside[k, cohort] = values[rest].sum()
 
     def quadratic(self, gradient: Any) -> Floats:
-        """gᵀQg per cohort: multinomial, weighted (Σw²) or cluster-robust."""
-        if self.clusters is not None:
-            true, pred = np.divmod(self.clusters.kind, self.n_classes)
-            slopes = gradient.at(true, pred, self.clusters.cohort)
-            return self.clusters.variance_of(slopes * self.clusters.values[0], self.n_cohorts)
+        """gᵀQg per cohort of independent rows: multinomial or weighted (Σw²)."""
         square = self.weight if self.square is None else self.square
         slopes = gradient.at(self.y_true, self.y_pred, self.cohort)
         return np.bincount(self.cohort, slopes**2 * square, self.n_cohorts).astype(float)

@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from dfevals.inference.clusters import varying, worth_of
 from dfevals.tally.designs import DesignEffects, design_effects
 
 __all__ = ["RankSums", "ScoreTally", "TieBlocks", "group_order"]
@@ -83,7 +84,8 @@ class RankSums:
     ks_neg: Floats
     clustered: Floats | None = None  # cluster-robust variance of the AUC
     clustered_ap: Floats | None = None  # cluster-robust variance of average precision
-    n_clusters: Floats | None = None
+    n_clusters: Floats | None = None  # effective number of clusters (see `worth_of`) of the AUC
+    n_clusters_ap: Floats | None = None  # and of average precision
     notes: tuple[str, ...] = ()
 
 
@@ -281,8 +283,7 @@ class ScoreTally:
             return sums
         assert self.score is not None
         assert self.label is not None
-        variance, clusters = np.full(self.n_cohorts, np.nan), np.zeros(self.n_cohorts)
-        variance_ap = np.full(self.n_cohorts, np.nan)
+        variance, clusters, variance_ap, clusters_ap = (np.full(self.n_cohorts, np.nan) for _ in range(4))
         for i in range(self.n_cohorts):
             rows = slice(self.offsets[i], self.offsets[i + 1])
             label, weight = self.label[rows], np.ones(1) if self.weight is None else self.weight[rows]
@@ -290,7 +291,7 @@ class ScoreTally:
             w = np.broadcast_to(weight, label.shape).astype(float)
             total_pos, total_neg = (w * label).sum(), (w * ~label).sum()
             ids, inverse = np.unique(self.cluster[rows], return_inverse=True)
-            clusters[i] = len(ids)
+            clusters[i] = clusters_ap[i] = len(ids)
             if total_pos == 0 or total_neg == 0 or len(ids) < 2:
                 continue
             first = np.searchsorted(score, score, "left")
@@ -300,16 +301,24 @@ class ScoreTally:
             above_pos = 1 - (cum_pos[first] + cum_pos[last]) / 2 / total_pos
             auc = (w * label * below_neg).sum() / total_pos
             influence = w * np.where(label, (below_neg - auc) / total_pos, (above_pos - auc) / total_neg)
-            per_cluster = np.bincount(inverse, influence)
-            variance[i] = (per_cluster**2).sum() * len(ids) / (len(ids) - 1)
+            variance[i], clusters[i] = _robust(influence, w, label, inverse)
             left, wrong = total_pos - cum_pos[first], total_neg - cum_neg[first]
             slopes = w * label / (left + wrong) ** 2
             up, down = (np.cumsum(slopes * side)[last - 1] for side in (wrong, left))
             ap = sums.precision[i] / total_pos
             moves = w * np.where(label, left / (left + wrong) + up - ap, -down) / total_pos
-            variance_ap[i] = (np.bincount(inverse, moves) ** 2).sum() * len(ids) / (len(ids) - 1)
-        sums.clustered, sums.n_clusters, sums.clustered_ap = variance, clusters, variance_ap
+            variance_ap[i], clusters_ap[i] = _robust(moves, w, label, inverse)
+        sums.clustered, sums.n_clusters, sums.clustered_ap, sums.n_clusters_ap = (
+            variance, clusters, variance_ap, clusters_ap,
+        )  # fmt: skip
         return sums
+
+
+def _robust(influence: Floats, weight: Floats, label: npt.NDArray[np.bool_], cluster: Ints) -> tuple[float, float]:
+    """Cluster-robust variance of a sum of influences of one cohort, and the effective number of clusters."""
+    size = np.bincount(cluster, weight * varying(influence, weight, label.astype(np.intp)))
+    worth = worth_of(size, np.zeros(len(size), np.intp), 1, np.bincount(cluster, weight))
+    return float(worth.variance(np.bincount(cluster, influence))[0]), float(worth.effective[0])
 
 
 def packable(score: Floats) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dfevals.inference.clusters import ClusterWorth, line_sandwich, worth_of
 from dfevals.inference.isotonic import isotonic
 from dfevals.tally.scores import ScoreTally
 
@@ -113,12 +114,17 @@ class TieTable:
         """Variance of Σwr over every cohort, and of (Σwr, Σwrx) where `x` is given: Σ(wr)², Σ(wr)²x, Σ(wr)²x².
 
         Residuals r are `pos` for the positives and `neg` for the negatives of a block. Rows of a cluster move together:
-        their sums are squared and crossed, times G / (G − 1) (Liang and Zeger 1986).
+        their sums are squared and crossed, with the factors of `worth_of` (`worth` has the degrees of freedom).
         """
         if self.clusters is not None:
             return self.clusters.scatter(self, pos, neg, x)
         square = self.pos_sq * pos**2 + self.neg_sq * neg**2
         return [self.total(square)] + ([] if x is None else [self.total(square * x), self.total(square * x * x)])
+
+    @cached_property
+    def df(self) -> Floats:
+        """Degrees of freedom of variances of every cohort: those of its clusters, without clusters infinite."""
+        return np.full(self.n_cohorts, np.inf) if self.clusters is None else self.clusters.worth(self).df
 
     def sums(self, starts: Ints) -> BinSums:
         """Sums over runs of blocks; `starts` holds the first block of every run, each cohort's first one included."""
@@ -211,18 +217,33 @@ class ClusterRows:
         names, cluster = np.unique(owner * size + tally.cluster, return_inverse=True)
         return cls(block, tally.label, tally.weight, cluster, names // size)
 
+    def total(self, values: Floats) -> Floats:
+        """Weighted sum of a number of every row over its cluster."""
+        return np.asarray(
+            np.bincount(self.cluster, values if self.weight is None else values * self.weight, len(self.cohort)), float
+        )
+
+    def worth(self, ties: TieTable) -> ClusterWorth:
+        """What the clusters are worth, by the weight of their rows."""
+        return worth_of(self.total(np.ones(len(self.block))), self.cohort, ties.n_cohorts)
+
     def scatter(self, ties: TieTable, pos: Floats, neg: Floats, x: Floats | None) -> list[Floats]:
         """See `TieTable.scatter`."""
         move = np.where(self.label, pos[self.block], neg[self.block])
-        if self.weight is not None:
-            move = move * self.weight
-        size, n = len(self.cohort), ties.n_cohorts
-        of_cohort = np.bincount(self.cohort, minlength=n)
-        scale = of_cohort / np.maximum(of_cohort - 1, 1)
-        a = np.bincount(self.cluster, move, size)
-        b = None if x is None else np.bincount(self.cluster, move * x[self.block], size)
+        worth, n = self.worth(ties), ties.n_cohorts
+        a = self.total(move) * worth.factor
+        b = None if x is None else self.total(move * x[self.block]) * worth.factor
         products = [a * a] if b is None else [a * a, a * b, b * b]
-        return [np.where(of_cohort > 1, np.bincount(self.cohort, p, n) * scale, np.nan) for p in products]
+        return [np.where(worth.df > 0, np.bincount(self.cohort, p, n), np.nan) for p in products]
+
+    def line(self, p: Floats, x: Floats, usable: npt.NDArray[np.bool_]) -> tuple[Floats, Floats]:
+        """Variances and degrees of freedom of a logistic line with the probabilities `p` of every block."""
+        at, chance = x[self.block], p[self.block]
+        residual, weight = self.label - chance, chance * (1 - chance)
+        scores = np.stack([self.total(residual), self.total(residual * at)], axis=1)
+        information = [self.total(weight * at**power) for power in (0, 1, 2)]
+        matrix = np.stack([information[k] for k in (0, 1, 1, 2)], axis=1).reshape(-1, 2, 2)
+        return line_sandwich(scores, matrix, self.cohort, usable)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dfevals.inference.isotonic import isotonic
-from dfevals.inference.levels import normal_quantile
+from dfevals.inference.levels import t_quantile
 from dfevals.tally.ties import BinSums, TieTable
 
 __all__ = [
@@ -318,6 +318,6 @@ def mean_bias(ties: TieTable, level: float) -> tuple[Floats, Floats, Floats, Flo
         tilt = bias[ties.cohort]
         actual = ties.scatter(s - 1 - tilt, s - tilt)[0]
         null = ties.total((ties.pos_sq + ties.neg_sq) * s * (1 - s)) if ties.clusters is None else actual
-        half = normal_quantile(level) * np.sqrt(np.maximum(actual, 0)) / total
+        half = t_quantile(level, ties.df) * np.sqrt(np.maximum(actual, 0)) / total
         z = np.where(null > 0, residual / np.sqrt(np.where(null > 0, null, 1)), np.nan)
     return bias, bias - half, bias + half, z

@@ -17,7 +17,7 @@ from dfevals.analyses.calibration.bands import (
     mean_bias,
     smooth_curve,
 )
-from dfevals.inference.levels import normal_quantile
+from dfevals.inference.levels import normal_quantile, t_quantile
 from dfevals.inference.proportions import wilson
 from dfevals.metrics.reliability import (
     CUTS,
@@ -184,7 +184,7 @@ def bars_of(sums: BinSums) -> Placed:
 
 def summary_of(ties: TieTable, errors: dict[str, Any], level: float, *, of_event: bool) -> dict[str, Any]:
     """All numbers of every cohort; `of_event` judges probabilities of an event, otherwise confidences."""
-    from scipy.special import ndtr
+    from scipy.special import stdtr
 
     size = ties.n_cohorts
     line, z = logistic_recalibration(ties), spiegelhalter_of(ties)
@@ -193,9 +193,9 @@ def summary_of(ties: TieTable, errors: dict[str, Any], level: float, *, of_event
     statistic, degrees, p = hosmer_lemeshow(groups, size)
     bias, bias_low, bias_high, bias_z = mean_bias(ties, level)
     total = np.where(ties.total(ties.n) > 0, ties.total(ties.n), np.nan)
-    q = normal_quantile(level)
-    spiegelhalter_p = 2 * ndtr(-np.abs(z))
-    bias_p = 2 * ndtr(-np.abs(bias_z))
+    intercept_reach = t_quantile(level, line.intercept_df) * line.intercept_se
+    slope_reach = t_quantile(level, line.slope_df) * line.slope_se
+    spiegelhalter_p, bias_p = (2 * stdtr(np.where(ties.df > 0, ties.df, np.nan), -np.abs(x)) for x in (z, bias_z))
     columns: dict[str, Any] = {
         "n": whole(ties.rows),
         "observed": ties.total(ties.pos) / total,
@@ -208,11 +208,11 @@ def summary_of(ties: TieTable, errors: dict[str, Any], level: float, *, of_event
         "ace": ece_of(equal, size).plugin,
         "smooth_ece": smooth_ece_of(ties),
         "calibration_intercept": line.intercept,
-        "calibration_intercept_low": line.intercept - q * line.intercept_se,
-        "calibration_intercept_high": line.intercept + q * line.intercept_se,
+        "calibration_intercept_low": line.intercept - intercept_reach,
+        "calibration_intercept_high": line.intercept + intercept_reach,
         "calibration_slope": line.slope,
-        "calibration_slope_low": line.slope - q * line.slope_se,
-        "calibration_slope_high": line.slope + q * line.slope_se,
+        "calibration_slope_low": line.slope - slope_reach,
+        "calibration_slope_high": line.slope + slope_reach,
         "calibration_in_the_large": line.large,
         "spiegelhalter_z": z,
         "spiegelhalter_p": spiegelhalter_p,

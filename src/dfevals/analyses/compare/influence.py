@@ -23,7 +23,7 @@ from dfevals.needs import Cells, Extremes, Moments, Rows, Scores
 from dfevals.tally import CellView, MomentTally, ScoreTally
 from dfevals.tally.scores import group_order
 
-__all__ = ["Influence", "RankingLayout", "clustered_sums", "influence", "kind_of", "pseudo_variance"]
+__all__ = ["Influence", "RankingLayout", "influence", "kind_of", "pseudo_variance"]
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
@@ -432,12 +432,3 @@ _RANKED: dict[str, Callable[[_Blocks], tuple[Floats, Floats, Floats]]] = {
     "average_precision": _average_precision,
     "ks": _ks,
 }
-
-
-def clustered_sums(values: Floats, codes: Array, cluster: Array, size: int) -> tuple[Floats, Floats]:
-    """Σ over clusters of (Σ values)² per cohort, and the number of clusters in each."""
-    width = int(cluster.max(initial=0)) + 1
-    pair, inverse = np.unique(codes.astype(np.int64) * width + cluster, return_inverse=True)
-    sums = np.bincount(inverse, values, len(pair))
-    of = pair // width
-    return np.asarray(np.bincount(of, sums**2, size), float), np.bincount(of, minlength=size).astype(float)

@@ -18,7 +18,6 @@ from dfevals.analyses.compare.aligned import PairedRows, PairView, ViewRows, cou
 from dfevals.analyses.compare.influence import (
     Influence,
     cell_kind,
-    clustered_sums,
     influence,
     kind_of,
     moment_values,
@@ -29,6 +28,7 @@ from dfevals.engines.block import Block
 from dfevals.estimates.delta import matrix_gradient
 from dfevals.estimates.tested import FEW_ROWS, Tested, TestOptions
 from dfevals.exceptions import MetricError, did_you_mean
+from dfevals.inference.clusters import ClusterWorth, few_clusters, varying, worth_of
 from dfevals.inference.discordant import mcnemar, paired_proportions
 from dfevals.inference.levels import normal_quantile, t_quantile
 from dfevals.inference.paired import differences_of, paired_ttest_from_moments
@@ -373,6 +373,8 @@ def _by_influence(request: Request, rows: PairedRows, options: TestOptions, most
     if rows.bound.classifies:
         few = few | _few_of_a_class(rows, FEW_OF_A_CLASS)
     masks = [(~defined, _reason(a, b)), (same, "no row tells the models apart")]
+    if rows.cluster is not None:
+        masks += few_clusters(np.where(defined, df + 1, np.nan))
     return Tested(
         a.value,
         b.value,
@@ -412,19 +414,30 @@ def influence_variance(moved: Floats, rows: PairedRows, counted: Any = None) -> 
 
     Clusters without a row that the metric counts (`counted`) give no degree of freedom.
     """
-    weight, cluster = rows.weight, rows.cluster
+    weight = rows.weight
+    if rows.cluster is not None:
+        worth, of_cluster = _clusters(moved if weight is None else moved * weight, rows, counted)
+        return np.where(worth.df > 0, worth.variance(of_cluster), np.nan), worth.df, "delta, cluster-robust"
     with np.errstate(divide="ignore", invalid="ignore"):
-        if cluster is not None:
-            part = slice(None) if counted is None else counted
-            values = moved if weight is None else moved * weight
-            squares, groups = clustered_sums(values[part], rows.codes[part], cluster[part], rows.size)
-            return np.where(groups > 1, squares * groups / (groups - 1), np.nan), groups - 1, "delta, cluster-robust"
         square = rows.square
         total, power = (np.bincount(rows.codes, x, rows.size) for x in (weight, square))
         n = total**2 / power
         sums = np.bincount(rows.codes, moved**2 if square is None else moved**2 * square, rows.size)
         name = "delta" if counts_rows(rows.bound) else "delta, weighted"
         return np.where(n > 1, sums * n / (n - 1), np.nan), n - 1, name
+
+
+def _clusters(values: Floats, rows: PairedRows, counted: Any = None) -> tuple[ClusterWorth, Floats]:
+    """What the clusters of rows that count are worth, and the sum of the values in each."""
+    part = slice(None) if counted is None else counted
+    assert rows.cluster is not None
+    codes, cluster, values = rows.codes[part].astype(np.int64), rows.cluster[part], values[part]
+    weight = np.ones(len(values)) if rows.weight is None else rows.weight[part]
+    group = rows.y_true()[part].astype(np.intp) * rows.size + codes if rows.bound.classifies else codes
+    width = int(cluster.max(initial=0)) + 1
+    pair, inverse = np.unique(codes * width + cluster, return_inverse=True)
+    size, total, sums = (np.bincount(inverse, x) for x in (weight * varying(values, weight, group), weight, values))
+    return worth_of(size, pair // width, rows.size, total), np.asarray(sums, float)
 
 
 def _two_sided(statistic: Floats, df: Floats) -> Floats:
