@@ -565,3 +565,46 @@ def test_a_cache_that_another_program_holds_or_that_cannot_be_made(
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(DataError, match="Another program is writing"):
             cache.put({"a": 1})
+
+
+def test_settings_of_any_kind_are_part_of_the_key(tmp_path: Path) -> None:
+    class Own(ev.Evaluator):
+        record = ev.EvaluatorRecord(name="own", measures="x", roles=("response",), pass_at=None)
+
+        def __init__(self, held: Any) -> None:
+            super().__init__(settings={"held": held})
+
+        def _evaluate(self, response: str) -> float:
+            return float(str(self.settings["held"]).count("7"))
+
+    sevens: list[Any] = [pd.DataFrame({"a": [0] * 100 + [seven] + [0] * 100}) for seven in (0, 7)]
+    for held, cached in (
+        ({1: 7}, 1),
+        ({"1": 77}, 1),
+        ({1: 7, "b": 7}, 1),
+        ({(1, 2): 7}, 1),
+        (sevens[0], 0),
+        (sevens[1], 0),
+    ):
+        found = [annotate(pd.DataFrame({"response": ["a"]}), Own(held), cache=tmp_path / "c") for _ in range(2)]
+        assert [one.frame["own"].item() for one in found] == [str(held).count("7")] * 2
+        assert found[1].provenance["own"]["from_cache"] == cached
+        assert found[1].provenance["own"]["not_cached"] == 1 - cached
+
+
+def test_an_async_call_that_refuses_to_end_holds_nobody_up() -> None:
+    async def stubborn(response: str) -> float:
+        for _ in range(10 if response == "hang" else 0):
+            try:
+                await asyncio.sleep(1)
+            except asyncio.CancelledError:
+                continue
+        return 1.0
+
+    from dfevals.evaluators.concurrency import TimedOut, stream_async
+
+    texts, started = ["a", "hang", "b", "c"], time.monotonic()
+    found = dict(stream_async(lambda number: stubborn(texts[number]), 4, max_concurrency=1, timeout=0.1))
+    assert time.monotonic() - started < 4
+    assert isinstance(found.pop(1), TimedOut)
+    assert list(found.values()) == [1.0] * 3

@@ -19,6 +19,7 @@ from dfevals.evaluators.fingerprints import stable_repr
 from dfevals.evaluators.functions import FunctionEvaluator, as_evaluator
 from dfevals.evaluators.protocol import Evaluated, Evaluator
 from dfevals.evaluators.values import plain, text_column
+from dfevals.evaluators.written import exactly
 from dfevals.exceptions import DataError, RoleError
 from dfevals.roles.declared import Outcome
 
@@ -376,7 +377,7 @@ class _Job:
         """What was evaluated, how, and how often it failed."""
         return {
             "evaluator": repr(self.one),
-            "fingerprint": (content_key(self.fingerprint, {"": self.settings}) or "not exactly writable")[:16],
+            "fingerprint": str(content_key(self.fingerprint, {"": exactly(self.settings)}))[:16],
             "columns": dict(self.sources),
             "rows": self.n,
             "errors": sum(error is not None for error in self.error),

@@ -220,15 +220,12 @@ def stream_async(
         for number in numbers:
             if limit is not None:
                 await asyncio.sleep(limit.delay())
-            try:
-                result: Any = await asyncio.wait_for(work(number), timeout)
-            except TimeoutError:
-                result = TimedOut(timeout or 0.0)
-            except BaseException as error:
-                if stopped.is_set():
-                    raise
-                result = _Raised(error)
-            done.put((number, result))
+            call = asyncio.ensure_future(work(number))
+            ended, _ = await asyncio.wait({call}, timeout=timeout)
+            if not ended:
+                call.cancel()  # not waited for: it may refuse
+                call.add_done_callback(_heard)
+            done.put((number, _result(call) if ended else TimedOut(timeout or 0.0)))
 
     async def main() -> None:
         loops.append(asyncio.get_running_loop())
@@ -259,6 +256,20 @@ def stream_async(
             with contextlib.suppress(RuntimeError):  # the loop has just ended by itself
                 loops[0].call_soon_threadsafe(_cancel_all, loops[0])
         thread.join(timeout=2)
+
+
+def _result(call: asyncio.Future[Any]) -> Any:
+    """What a call that has ended returned or raised."""
+    if call.cancelled():
+        return _Raised(asyncio.CancelledError())
+    error = call.exception()
+    return call.result() if error is None else _Raised(error)
+
+
+def _heard(call: asyncio.Future[Any]) -> None:
+    """Ask for the exception of a call that nobody waits for: Python complains of those that nobody asks for."""
+    if not call.cancelled():
+        call.exception()
 
 
 def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from dfevals.evaluators.fingerprints import stable_repr
 from dfevals.evaluators.secret_formats import redacted
 from dfevals.evaluators.values import is_missing
+from dfevals.evaluators.written import exactly
 from dfevals.exceptions import DataError, DfevalsError, RoleError, did_you_mean
 
 __all__ = ["ROLES", "Evaluated", "Evaluator", "EvaluatorRecord"]
@@ -215,10 +216,20 @@ class Evaluator:
     def fingerprint(self) -> str:
         """Text that changes whenever the evaluator's answers may change; part of the cache key."""
         kind = type(self)
-        parts = [kind.__module__, kind.__qualname__, self.version, self.pass_at, self.better, self.settings]
+        parts: list[object] = [
+            kind.__module__,
+            kind.__qualname__,
+            self.version,
+            self.pass_at,
+            self.better,
+            self.settings,
+        ]
         if not kind.__module__.startswith("dfevals."):
             parts.append(stable_repr(self._evaluate))  # nobody raises the version of a class in a notebook
-        return json.dumps(parts, sort_keys=True, default=stable_repr)
+        try:
+            return json.dumps(parts, sort_keys=True, default=stable_repr)
+        except TypeError:  # settings with keys that JSON lacks, or that have no order
+            return repr([*parts, exactly(self.settings)])
 
     def sources(self, columns: Sequence[object]) -> dict[str, object]:
         """Which column each role is read from; roles with a constant are left out.
