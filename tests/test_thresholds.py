@@ -433,3 +433,27 @@ def test_cross_fitting_is_refused_for_amounts_and_unknown_ways() -> None:
         ev.thresholds(cost="loss", optimism="cross-fit")
     with pytest.raises(MetricError, match="optimism"):
         ev.thresholds(optimism="jackknife")
+
+
+@pytest.mark.parametrize("mean", [0, 1, 7, 40, 255])
+def test_tabled_poisson_counts_have_the_distribution(mean: int) -> None:
+    from scipy import stats
+
+    from dfevals.analyses.thresholds.best_threshold import LEVELS, _quantiles, poisson
+
+    levels = (np.arange(LEVELS) + 0.5) / LEVELS
+    assert np.abs(stats.poisson.cdf(_quantiles(mean), mean) - levels).min() < 1 / LEVELS
+    expected = stats.poisson.ppf(levels, mean)
+    assert (_quantiles(mean) == expected).mean() > 0.999
+    assert np.abs(_quantiles(mean) - expected).max() <= 1
+    drawn = poisson(np.full(200, float(mean)), 500, np.random.default_rng(0))
+    assert drawn.mean() == pytest.approx(mean, abs=0.02 * np.sqrt(mean))
+    assert drawn.var() == pytest.approx(mean, rel=0.03)
+
+
+def test_poisson_counts_of_fractions_and_many_means_are_drawn_one_by_one() -> None:
+    from dfevals.analyses.thresholds.best_threshold import poisson
+
+    for means in (np.array([0.5, 2.25]), np.arange(300.0), np.array([4000.0])):
+        expected = np.random.default_rng(3).poisson(means, (5, len(means)))
+        assert (poisson(means, 5, np.random.default_rng(3)) == expected).all()

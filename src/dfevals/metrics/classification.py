@@ -293,7 +293,9 @@ def youden_j(cells: CellView) -> Any:
         np.stack([cells.tp, cells.tn]), np.stack([cells.tp + cells.fn, cells.tn + cells.fp]), "only one class"
     )
     both = (pair.den != 0).all(axis=0)
-    known = MeanOfRatios(np.where(both, pair.num, 0), np.where(both, pair.den, 0), "only one class")
+    known = pair
+    if not both.all():
+        known = MeanOfRatios(np.where(both, pair.num, 0), np.where(both, pair.den, 0), "only one class")
     return Through(known, lambda mean: 2 * mean - 1)
 
 

@@ -34,8 +34,9 @@ BLOCK_ROWS = 1 << 18  # rows whose mean is summed at once
 
 def divide(a: Array, b: Array) -> Array:
     """a / b, and NaN (never a warning) where b is 0."""
+    none = b == 0
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(b == 0, np.nan, a / np.where(b == 0, 1, b))
+        return np.where(none, np.nan, a / np.where(none, 1, b)) if none.any() else np.asarray(a / b)
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,8 @@ class MeanOfRatios:
     @property
     def value(self) -> Array:
         used = self.den != 0
+        if used.all():
+            return divide(self.num, self.den).mean(axis=0)
         return divide(np.where(used, divide(self.num, self.den), 0).sum(axis=0), used.sum(axis=0))
 
     @property

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +18,10 @@ __all__ = ["FOLDS", "Candidates", "Choice", "best", "choose"]
 
 Floats = npt.NDArray[np.float64]
 FOLDS = 10  # of cross-fitting
+LEVELS = 1 << 16  # of a table of quantiles
+GREATEST = 255  # mean of which quantiles are tabled
+TABLES = 64  # at once: together they lie near the processor
+AT_ONCE = 1 << 15  # decisions on resampled rows that are judged at once, for the same reason
 
 
 @dataclass(frozen=True)
@@ -70,11 +76,9 @@ class Candidates:
     def drawn(self, n_resamples: int, rng: np.random.Generator) -> Counts:
         """Decisions on resampled rows, (resamples, points): Poisson counts of the rows between neighbouring thresholds."""
         cells = [np.diff(values, prepend=0.0) for values in (self.tp, self.fp)]
-        rows = [
-            np.asarray(rng.poisson(np.maximum(cell, 0) / self.unit, (n_resamples, len(cell))) * self.unit, float)
-            for cell in cells
-        ]
-        tp, fp = (np.cumsum(part, axis=1) for part in rows)
+        rows = [poisson(np.maximum(cell, 0) / self.unit, n_resamples, rng) for cell in cells]
+        rows = rows if self.unit == 1 else [part * self.unit for part in rows]
+        tp, fp = (np.cumsum(part, axis=1, dtype=float) for part in rows)
         amount = None
         if self.money is not None:
             acted, left = (self._amounts(part, cells, rows, rng) for part in self.money)
@@ -99,7 +103,7 @@ class Candidates:
 
     def _amounts(self, money: Floats, cells: list[Floats], rows: list[Floats], rng: np.random.Generator) -> Floats:
         """Cumulated amounts of resampled rows, with the mean and variance of the rows between neighbouring thresholds."""
-        drawn = np.zeros_like(rows[0])
+        drawn = np.zeros(rows[0].shape)
         for side in (0, 1):
             amount, square = (np.diff(money[i], prepend=0.0) for i in (side, side + 2))
             mean, second = (
@@ -108,6 +112,25 @@ class Candidates:
             spread = np.sqrt(np.maximum(second - mean**2, 0) * rows[side] * self.unit)
             drawn += rows[side] * mean + spread * rng.standard_normal(spread.shape)
         return np.cumsum(drawn, axis=1)
+
+
+def poisson(mean: Floats, n: int, rng: np.random.Generator) -> npt.NDArray[Any]:
+    """Poisson counts, (n, means). Small whole means, which repeat, are read from quantiles: many times faster."""
+    values, place = np.unique(mean, return_inverse=True)
+    if len(values) > TABLES or (values % 1 != 0).any() or values.max(initial=0) > GREATEST:
+        return np.asarray(rng.poisson(mean, (n, len(mean))))
+    tables = np.concatenate([_quantiles(int(value)) for value in values]) if len(values) else np.zeros(0, np.int16)
+    return tables.take(place * LEVELS + rng.integers(0, LEVELS, (n, len(mean)), dtype=np.uint16))
+
+
+@lru_cache(maxsize=GREATEST + 1)
+def _quantiles(mean: int) -> npt.NDArray[np.int16]:
+    """Quantiles of the Poisson distribution at the middles of equal steps of probability."""
+    from scipy.special import pdtr
+
+    counts = np.arange(mean + int(8 * np.sqrt(mean)) + 20)
+    ends = np.rint(pdtr(counts, mean) * LEVELS).astype(np.int64)
+    return np.repeat(counts.astype(np.int16), np.diff(ends, prepend=0))
 
 
 @dataclass(frozen=True)
@@ -162,28 +185,48 @@ def best(
     at = -1 if reason else choose(candidates, objective)
     if at < 0:
         return Choice(-1, note=reason or f"no threshold reaches {objective.text}")
-    merit = objective.merit(drawn)
-    possible = ~np.isneginf(merit).all(axis=1)
-    picked = merit.argmax(axis=1)
-    rows = np.arange(len(picked))
+    picked, possible = _picked(objective, drawn)
     here = candidates.counts()
-    value, there = objective.value(here), objective.value(drawn)
-    optimism = _mean((there[rows, picked] - value[picked])[possible])
-    limited, limited_there = objective.limited(here), objective.limited(drawn)
-    limited_optimism = _mean((limited_there[rows, picked] - limited[picked])[possible])
+    chosen_there = _at(drawn, picked)
+    value, there = objective.value(here), objective.value(chosen_there)
+    optimism = _mean((there - value[picked])[possible])
+    limited, limited_there = objective.limited(here), objective.limited(chosen_there)
+    limited_optimism = _mean((limited_there - limited[picked])[possible])
     if held is not None:
         optimism = _mean(value[at] - objective.value(held))
         limited_optimism = _mean(limited[at] - objective.limited(held))
     tail = (1 - level) / 2
     chosen = candidates.threshold[picked][possible]
     low, high = np.quantile(chosen, [tail, 1 - tail], method="inverted_cdf") if len(chosen) else (np.nan, np.nan)
-    value_low, value_high = percentiles(there[:, at] - np.nan_to_num(optimism), level)
+    always = objective.value(_at(drawn, np.full(len(picked), at)))
+    value_low, value_high = percentiles(always - np.nan_to_num(optimism), level)
     if objective.metric is not None:
         value_low, value_high = np.clip([value_low, value_high], *objective.metric.metric.range)
     return Choice(
         at, float(candidates.threshold[at]), float(low), float(high), float(value[at]), float(value_low),
         float(value_high), optimism, float(limited[at]), limited_optimism, picked, _extreme(candidates, objective, at),
     )  # fmt: skip
+
+
+def _picked(objective: Objective, drawn: Counts) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
+    """The candidate that every resample chooses, and whether any would do."""
+    size, points = drawn.tp.shape
+    picked, possible = np.zeros(size, np.intp), np.zeros(size, bool)
+    step = max(AT_ONCE // max(points, 1), 1)
+    for start in range(0, size, step):
+        part = slice(start, start + step)
+        amount = None if drawn.amount is None else drawn.amount[part]
+        merit = objective.merit(Counts(drawn.tp[part], drawn.fp[part], drawn.pos[part], drawn.neg[part], amount))
+        picked[part] = merit.argmax(axis=1)
+        possible[part] = ~np.isneginf(merit).all(axis=1)
+    return picked, possible
+
+
+def _at(drawn: Counts, index: npt.NDArray[np.intp]) -> Counts:
+    """Decisions of every resample at one of the candidates."""
+    rows = np.arange(len(index))
+    amount = None if drawn.amount is None else drawn.amount[rows, index]
+    return Counts(drawn.tp[rows, index], drawn.fp[rows, index], drawn.pos[:, 0], drawn.neg[:, 0], amount)
 
 
 def _mean(values: Floats) -> float:

@@ -32,8 +32,12 @@ class Counts:
 
     def cells(self) -> Floats:
         """2 × 2 × …"""
-        tp, fp, pos, neg = np.broadcast_arrays(self.tp, self.fp, self.pos, self.neg)
-        return np.stack([np.stack([np.maximum(neg - fp, 0), fp]), np.stack([np.maximum(pos - tp, 0), tp])])
+        out = np.empty((2, 2, *np.broadcast_shapes(self.tp.shape, self.fp.shape, self.pos.shape, self.neg.shape)))
+        out[0, 1], out[1, 1] = self.fp, self.tp
+        for side, total, found in ((0, self.neg, self.fp), (1, self.pos, self.tp)):
+            np.subtract(total, found, out=out[side, 0, ...])
+            np.maximum(out[side, 0], 0, out=out[side, 0, ...])
+        return out
 
 
 def cell_metric(name: str) -> Request:
