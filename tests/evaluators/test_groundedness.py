@@ -341,3 +341,10 @@ def test_no_language_passes_for_its_letters_alone(language: str) -> None:
     assert check.evaluate(response=claim, context=others).score < 0.3
     assert check.evaluate(response=claim, context=[*others, source]).passed
     assert check.evaluate(response=source, context=[*others, source]).score > 0.9
+
+
+def test_what_would_take_hours_is_an_error_that_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dfevals.evaluators.support._MOST_WORK", 5)
+    found = ev.Groundedness().evaluate(response="It flies. It sings.", context="It flies. It runs. It swims.")
+    assert "too much to compare: 2 sentences with 3 pieces" in str(found.error)
+    assert ev.Groundedness().evaluate(response="It flies. It flies.", context="It flies. It runs. It swims.").passed

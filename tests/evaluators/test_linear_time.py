@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import time
 from collections.abc import Callable
 from typing import Any
@@ -60,6 +61,14 @@ SHAPES: dict[str, Callable[[int], str]] = {
         + "]"
     ),
 }
+FORMATS = [
+    ev.SchemaCompliance(schema={"format": name})
+    for name in (
+        *("date-time", "date", "time", "duration", "email", "idn-email", "hostname", "idn-hostname", "ipv4", "ipv6"),
+        *("uri", "uri-reference", "iri", "iri-reference", "uri-template", "uuid", "json-pointer", "regex"),
+        "relative-json-pointer",
+    )
+]
 CALLS = [{"name": "look", "arguments": {}}, {"name": "book", "arguments": {"nights": 2}}]
 SCHEMA = {"type": "object", "properties": {"a": {"type": "string", "format": "date-time"}}, "required": ["a"]}
 
@@ -84,6 +93,7 @@ READERS: dict[str, Callable[[str], object]] = {
     "Readability": reading(ev.Readability(), "response"),
     "JSONValidation": reading(ev.JSONValidation(fenced=True), "response"),
     "SchemaCompliance": reading(ev.SchemaCompliance(schema=SCHEMA, fenced=True), "response"),
+    "SchemaCompliance, formats": lambda text: [check.evaluate(response=json.dumps(text)) for check in FORMATS],
     "ToolSelectionAccuracy": reading(ev.ToolSelectionAccuracy(), "tool_calls", expected_tool_calls=CALLS),
     "ToolArgumentAccuracy": reading(ev.ToolArgumentAccuracy(), "tool_calls", expected_tool_calls=CALLS),
     "TrajectoryMatch": reading(ev.TrajectoryMatch(mode="f1"), "trajectory", expected_tool_calls=CALLS),

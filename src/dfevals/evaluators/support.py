@@ -12,6 +12,7 @@ from typing import Any
 
 from dfevals.evaluators.overlap import FEATURES, ContextIndex, overlap_features
 from dfevals.evaluators.tokens import ENTITY, FUNCTION, NUMBER, WORD, Token, is_negated, sentences, tokens
+from dfevals.exceptions import DataError
 
 __all__ = ["SentenceSupport", "SupportModel", "load_model", "model_from", "support"]
 
@@ -117,13 +118,26 @@ _VERBATIM = 0.97
 _SAME_MATTER = 0.7
 _FEW = 5
 _SAME_SAYING = 0.9
+_MOST_WORK = 50_000_000  # sentences times pieces of the context: some minutes
 _MOST_FOUND = 20  # contradictions that are named
 _MOST_WORDS = 8  # of a name, on each side
 
 
 def support(response: str, index: ContextIndex, model: SupportModel) -> list[SentenceSupport]:
-    """Support of every sentence of a response that says something."""
+    """Support of every sentence of a response that says something.
+
+    Raises
+    ------
+    DataError
+        When both texts are so long that comparing each with each would take more than minutes.
+    """
     places = sentences(response)
+    different = len({response[start:end] for start, end in places})
+    if different * len(index.keys) > _MOST_WORK:
+        raise DataError(
+            f"too much to compare: {different:,} sentences with {len(index.keys):,} pieces of the context. "
+            "Give the passages that each response rests on, or split the response."
+        )
     known: dict[str, SentenceSupport | None] = {}  # a sentence that is said again is read once
     found = []
     for start, end in places:

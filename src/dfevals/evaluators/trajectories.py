@@ -81,9 +81,12 @@ class TrajectoryMatch(Evaluator):
         if self.mode in ("exact", "in_order"):
             return self._in_sequence(expected, taken)
         pairs = best_pairs(expected, taken, self._same)
-        missing = [expected[i].name for i in range(len(expected)) if i not in {a for a, _ in pairs}]
-        extra = [taken[j].name for j in range(len(taken)) if j not in {b for _, b in pairs}]
-        return Evaluated(self._rate(len(pairs), len(expected), len(taken)), None, _described(missing, extra))
+        missing, extra = _left(expected, taken, pairs)
+        return Evaluated(
+            self._rate(len(pairs), len(expected), len(taken)),
+            None,
+            _described([c.name for c in missing], [c.name for c in extra]),
+        )
 
     def _rate(self, same: int, expected: int, taken: int) -> float:
         if self.mode == "any_order":
@@ -192,9 +195,8 @@ class TaskCompletion(Evaluator):
         strict = self.extra == "forbid"
         needed = len(expected) + (len(made) - len(pairs) if strict else 0)
         score = len(pairs) / needed if needed else 1.0
-        missing = [_step(expected[i]) for i in range(len(expected)) if i not in {a for a, _ in pairs}]
-        extra = [_step(made[j]) for j in range(len(made)) if j not in {b for _, b in pairs}]
-        return Evaluated(score, None, _described(missing, extra))
+        missing, extra = _left(expected, made, pairs)
+        return Evaluated(score, None, _described(list(map(_step, missing)), list(map(_step, extra))))
 
     def _is_harmless(self, call: Call) -> bool:
         return any(fnmatch.fnmatchcase(call.name, pattern) for pattern in self.harmless)
@@ -267,6 +269,15 @@ def best_pairs(expected: Sequence[Call], made: Sequence[Call], same: Any) -> lis
     for i in range(len(expected)):
         place(i, set())
     return sorted((i, j) for j, i in partner.items())
+
+
+def _left(
+    expected: Sequence[Call], made: Sequence[Call], pairs: Sequence[tuple[int, int]]
+) -> tuple[list[Call], list[Call]]:
+    """Expected calls that were not made, and calls that were not expected."""
+    done, right = {a for a, _ in pairs}, {b for _, b in pairs}
+    missing = [call for i, call in enumerate(expected) if i not in done]
+    return missing, [call for j, call in enumerate(made) if j not in right]
 
 
 def _step(call: Call) -> str:
