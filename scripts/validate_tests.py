@@ -32,6 +32,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "coverage"))
 
 from calibration_coverage import coverage_of_bands, sizes_of_calibration  # noqa: E402
+from repeated_folds import LEARNERS, sizes  # noqa: E402
 
 PAGE = ROOT / "docs" / "validation.md"
 CELLS = ["accuracy", "recall", "precision", "f1", "balanced_accuracy", "mcc", "cohen_kappa"]
@@ -183,6 +184,12 @@ def sizes_of_learners(scale: int) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def sizes_over_repeats(scale: int) -> pd.DataFrame:
+    """Size of the corrected t test over repeated folds by its degrees of freedom."""
+    parts = [sizes(learner, k, 2000 // scale) for learner in LEARNERS for k in (2, 5, 10)]
+    return pd.concat(parts).round(3)
+
+
 def many_looks(scale: int) -> pd.DataFrame:
     """Families of 40 cohorts: how often anything false is found, and the share of false findings."""
     families = max(500 // scale, 60)
@@ -281,6 +288,7 @@ TABLES: dict[str, Callable[[int], pd.DataFrame]] = {
     "unpaired": sizes_unpaired,
     "named": named_tests,
     "learners": sizes_of_learners,
+    "repeats": sizes_over_repeats,
     "looks": many_looks,
     "choices": choices,
     "calibration": sizes_of_calibration,

@@ -6,6 +6,7 @@ Folds share training rows, so the plain t test finds differences that are not th
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,6 +19,7 @@ from dfevals.inference.records import FloatOrArray, HypothesisTest, as_given, la
 __all__ = [
     "BayesianTest",
     "bayesian_correlated_ttest",
+    "calibrated_resampled_ttest",
     "corrected_resampled_ttest",
     "five_by_two_cv_ftest",
     "five_by_two_cv_ttest",
@@ -25,6 +27,8 @@ __all__ = [
 
 Floats = NDArray[np.float64]
 FEW_FOLDS = "fewer than two folds"
+CALIBRATED = 6.0
+"""Degrees of freedom that repeats add up to, from the simulation in tests/coverage/repeated_folds.py."""
 
 
 def corrected_resampled_ttest(
@@ -63,10 +67,60 @@ def corrected_resampled_ttest(
     Nadeau & Bengio (2003), "Inference for the generalization error", Machine Learning 52; Bouckaert & Frank (2004),
     "Evaluating the replicability of significance tests for comparing learning algorithms", PAKDD.
     """
+    return calibrated_resampled_ttest(differences, n_train, n_test, level=level)
+
+
+def calibrated_resampled_ttest(
+    differences: ArrayLike, n_train: ArrayLike, n_test: ArrayLike, repeats: int = 1, level: float = 0.95
+) -> HypothesisTest:
+    """Nadeau and Bengio's test over repeated cross-validation, with degrees of freedom calibrated by simulation.
+
+    Repeats of the same folds on the same rows make no new data. With folds × repeats − 1 degrees of freedom equal learners
+    differ at .05 in up to .13 of simulated data sets (.25 where the learner jumps), with folds − 1 in as few as .00 of
+    them. Between the two, at most six degrees of freedom, or folds − 1 where these are more, come closest to the level.
+
+    Parameters
+    ----------
+    differences, n_train, n_test, level
+        As in `corrected_resampled_ttest`, to which one repeat is equal.
+    repeats : int
+        How many times the data were cut into folds; the folds of all repeats stand in `differences`.
+
+    Returns
+    -------
+    HypothesisTest
+        As `corrected_resampled_ttest`; `df` is min(k·r − 1, max(k − 1, 6)) for r repeats of k folds.
+
+    Raises
+    ------
+    DataError
+        A number of rows or `repeats` is not positive.
+
+    Examples
+    --------
+    >>> d = [0.02, 0.01, 0.03, -0.01, 0.02, 0.03, 0.0, 0.02, 0.01, 0.02]
+    >>> test = calibrated_resampled_ttest(d, n_train=80, n_test=20, repeats=2)
+    >>> test.df, round(test.p_value, 3)
+    (6.0, 0.093)
+
+    References
+    ----------
+    Bouckaert (2003), "Choosing between two learning algorithms based on calibrated tests", ICML; Nadeau & Bengio (2003),
+    Machine Learning 52.
+    """
+    if repeats < 1:
+        raise DataError(f"repeats={repeats} must be at least 1.")
     mean, se, n = _corrected(differences, n_train, n_test)
-    method = "corrected resampled t (Nadeau–Bengio)"
-    test = t_test(mean, se, n - 1, n=as_given(n), level=level, method=method, few=FEW_FOLDS)
+    method = "corrected resampled t (Nadeau–Bengio)" + (", calibrated" if repeats > 1 else "")
+    df = repeated_df(n, repeats)
+    test = t_test(mean, se, df, n=as_given(n), level=level, method=method, few=FEW_FOLDS)
     return saying_left_out(test, np.shape(np.atleast_1d(differences))[-1] - n, "fold")
+
+
+def repeated_df(n: ArrayLike, repeats: int) -> Any:
+    """Degrees of freedom of n values over the folds of some repeats."""
+    count = np.asarray(n)
+    return count - 1 if repeats == 1 else np.minimum(count - 1, np.maximum(count / repeats - 1, CALIBRATED))
 
 
 def _corrected(

@@ -337,6 +337,10 @@ def _learners(question: _Question, sides: tuple[Contender, ...], pairs: list[tup
             "Folds share training rows, so the t test is corrected for it (Nadeau and Bengio 2003); by name: "
             f"{', '.join(repr(name) for name in FOLD_TESTS[1:])}, or unit='rows' for the rows of these fitted models."
         )
+        if folds.n_repeats > 1:
+            notes.append(
+                "Repeats make no new data: the degrees of freedom are calibrated by simulation, not folds × repeats − 1."
+            )
     for side, value in zip(sides, values, strict=True):
         notes += left_out(side.name, value.dropped)
     board = None

@@ -17,6 +17,7 @@ from dfevals.cohorts import Cohorts
 from dfevals.estimates.asked import views_of
 from dfevals.estimates.tested import TestOptions
 from dfevals.inference.blocks import friedman, nemenyi
+from dfevals.inference.folds import repeated_df
 from dfevals.inference.levels import t_quantile
 from dfevals.inference.seeds import generator
 from dfevals.metrics.registry import Request
@@ -228,7 +229,7 @@ def _winner_of_folds(
         names[best],
         float(total[best] / n),
         corrected,
-        float(t_quantile(options.level, n - 1) * se),
+        float(t_quantile(options.level, repeated_df(n, folds.n_repeats)) * se),
         len(names),
     )
 

@@ -15,7 +15,7 @@ from dfevals.analyses.folds.per_fold import Folds, find_folds, fold_values
 from dfevals.cohorts import Cohorts
 from dfevals.estimates.asked import requested, undecided
 from dfevals.exceptions import DfevalsError, check_choice
-from dfevals.inference.folds import corrected_resampled_ttest
+from dfevals.inference.folds import calibrated_resampled_ttest
 from dfevals.inference.levels import check_level
 from dfevals.metrics.registry import Request
 from dfevals.render.plain_tables import plain_table
@@ -245,7 +245,9 @@ def _summary(
 ) -> pd.DataFrame:
     parts = []
     for m, request in enumerate(requests):
-        test: Any = corrected_resampled_ttest(value[m], np.maximum(found.n_train, 1), found.n_test, level)
+        test: Any = calibrated_resampled_ttest(
+            value[m], np.maximum(found.n_train, 1), found.n_test, found.n_repeats, level
+        )
         known = ~np.isnan(value[m])
         count = known.sum(axis=1)
         mean = np.where(count > 0, np.where(known, value[m], 0).sum(axis=1) / np.maximum(count, 1), np.nan)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from dfevals.analyses.folds.per_fold import Folds
 from dfevals.estimates.tested import Tested, TestOptions
 from dfevals.exceptions import DataError, MetricError, check_choice
-from dfevals.inference.folds import corrected_resampled_ttest, five_by_two_cv_ftest, five_by_two_cv_ttest
+from dfevals.inference.folds import calibrated_resampled_ttest, five_by_two_cv_ftest, five_by_two_cv_ttest
 from dfevals.inference.levels import t_quantile
 from dfevals.inference.paired import differences_of, paired_ttest
 from dfevals.inference.seeds import generator
@@ -44,7 +44,8 @@ def by_folds(a: Floats, b: Floats, n: Floats, folds: Folds, options: TestOptions
     with np.errstate(divide="ignore", invalid="ignore"):
         value_a, value_b = (np.where(both, v, 0).sum(axis=1) / count for v in (a, b))
     if test == "corrected-t":
-        found: Any = corrected_resampled_ttest(gaps, np.maximum(folds.n_train, 1), folds.n_test, options.level)
+        n_train = np.maximum(folds.n_train, 1)
+        found: Any = calibrated_resampled_ttest(gaps, n_train, folds.n_test, folds.n_repeats, options.level)
     elif test == "plain-t":
         found = paired_ttest(np.where(both, a, np.nan), np.where(both, b, np.nan), options.level)
     elif test.startswith("5x2cv"):
@@ -74,7 +75,8 @@ def _tested(
         np.broadcast_to(np.asarray(getattr(found, name), float), shape).copy()
         for name in ("ci_low", "ci_high", "statistic", "p_value")
     )
-    df = np.broadcast_to(np.asarray(count - 1, float), shape)
+    given = np.nan if isinstance(found.df, tuple) else found.df
+    df = np.broadcast_to(np.asarray(np.where(np.isnan(given), count - 1, given), float), shape)
     notes = np.broadcast_to(np.atleast_1d(np.asarray(found.note)), shape)
     with np.errstate(divide="ignore", invalid="ignore"):
         se = (high - low) / (2 * t_quantile(level, df))

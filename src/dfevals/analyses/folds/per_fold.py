@@ -45,6 +45,11 @@ class Folds:
         return [f"{r}·{f}" if several else f for r, f in zip(self.repeats, self.labels, strict=True)]
 
     @property
+    def n_repeats(self) -> int:
+        """How many times the rows were cut into folds."""
+        return len(set(self.repeats))
+
+    @property
     def ragged(self) -> bool:
         """Whether repeats have different numbers of folds."""
         return len(set(pd.Series(self.repeats).value_counts())) > 1
