@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 import dfevals
+from dfevals import roles
 
 FAMILIES = {
     "classification": "Classification",
@@ -35,6 +36,7 @@ def write_tables(folder: Path) -> None:
     (folder / "metrics.md").write_text(_metrics(dfevals.metrics.table()), encoding="utf-8")
     (folder / "evaluators.md").write_text(_evaluators(dfevals.evaluators.table()), encoding="utf-8")
     (folder / "datasets.md").write_text(_datasets(), encoding="utf-8")
+    (folder / "roles.md").write_text(_roles(), encoding="utf-8")
 
 
 def write_listing(path: Path, module: str, title: str, text: str) -> None:
@@ -126,6 +128,21 @@ def _datasets() -> str:
         }
     )
     return _pipe_table(rows)
+
+
+def _roles() -> str:
+    table = roles.table()
+    return _pipe_table(
+        pd.DataFrame(
+            {
+                "role": [f"**{name}**" for name in table["role"]],
+                "takes": table["takes"],
+                "what it means": table["means"],
+                "a row without a value": table["missing"],
+                "such as": [f"`{text}`" for text in table["example"]],
+            }
+        )
+    )
 
 
 def _pipe_table(frame: pd.DataFrame) -> str:

@@ -2,18 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
 from dfevals.exceptions import RoleError
-from dfevals.roles.declared import Roles, not_named
+from dfevals.roles.declared import Outcome, Roles, not_named
+from dfevals.roles.records import RECORDS, describes_roles
 
 if TYPE_CHECKING:
+    from typing import Never
+
     from dfevals.evaluation import Evaluation
 
 __all__ = ["EvalsAccessor", "evaluate"]
+
+
+class Unset(Enum):
+    """What a role is that was not given: None takes back one that is kept with the frame."""
+
+    UNSET = "unset"
+
+    def __repr__(self) -> str:
+        return self.value
+
+
+UNSET = Unset.UNSET
+Column = Hashable
+ByModel = Hashable | Sequence[Hashable] | Mapping[str, Any]
+Outcomes = str | Outcome | Mapping[str, Any] | Sequence[str | Outcome | Mapping[str, Any]] | None
+Task = Literal["binary", "multiclass", "multilabel", "regression", "clustering", "outcomes"]
 
 
 @pd.api.extensions.register_dataframe_accessor("evals")
@@ -32,22 +52,133 @@ class EvalsAccessor:
     def __init__(self, frame: pd.DataFrame) -> None:
         self._frame = frame
 
-    def __call__(self, roles: Roles | Mapping[str, Any] | None = None, /, *unnamed: Any, **declared: Any) -> Evaluation:
-        """Make an Evaluation of these rows; see `dfevals.evaluate` for the roles."""
-        return evaluate(self._frame, roles, *unnamed, **declared)
+    @describes_roles
+    def __call__(
+        self,
+        roles: Roles | Mapping[str, Any] | None = None,
+        /,
+        *unnamed: Never,
+        y_true: Column | Unset = UNSET,
+        y_pred: ByModel | Unset = UNSET,
+        y_score: ByModel | Unset = UNSET,
+        y_lower: ByModel | Unset = UNSET,
+        y_upper: ByModel | Unset = UNSET,
+        outcomes: Outcomes | Unset = UNSET,
+        sample_weight: Column | Unset = UNSET,
+        weight_kind: Literal["importance", "frequency"] | Unset | None = UNSET,
+        cluster: Column | Unset = UNSET,
+        unit: Column | Unset = UNSET,
+        id: Column | Unset = UNSET,
+        model: Column | Unset = UNSET,
+        fold: Column | Unset = UNSET,
+        repeat: Column | Unset = UNSET,
+        time: Column | Unset = UNSET,
+        release: Column | Unset = UNSET,
+        pos_label: Any = UNSET,
+        labels: Iterable[Any] | Unset | None = UNSET,
+        threshold: float | Unset | None = UNSET,
+        score_kind: Literal["probability", "margin"] | Unset | None = UNSET,
+        task: Task | Unset | None = UNSET,
+        cohorts: Any = UNSET,
+        **unknown: Never,
+    ) -> Evaluation:
+        """Evaluate the predictions in these rows.
 
+        Parameters
+        ----------
+        roles : Roles or mapping, optional
+            Such as `ev.roles` of another evaluation; keyword arguments override it.
+        *unnamed
+            Nothing: a role that is given by place raises an error that names the roles.
+        {roles}
+        **unknown
+            Nothing: a role that there is not raises an error that names the nearest one.
+
+        Returns
+        -------
+        Evaluation
+
+        Raises
+        ------
+        RoleError
+            A column is missing, ambiguous or contradicts another; the message names the fix.
+
+        Examples
+        --------
+        >>> import dfevals
+        >>> df = dfevals.datasets.load("adult")
+        >>> df.evals(y_true="income", y_score={"gbm": "p_gbm"}, pos_label=">50K").task
+        'binary'
+        """
+        return evaluate(self._frame, roles, *unnamed, **_given(locals()))
+
+    @describes_roles
     def set_roles(
-        self, roles: Roles | Mapping[str, Any] | None = None, /, *unnamed: Any, **declared: Any
+        self,
+        roles: Roles | Mapping[str, Any] | None = None,
+        /,
+        *unnamed: Never,
+        y_true: Column | Unset = UNSET,
+        y_pred: ByModel | Unset = UNSET,
+        y_score: ByModel | Unset = UNSET,
+        y_lower: ByModel | Unset = UNSET,
+        y_upper: ByModel | Unset = UNSET,
+        outcomes: Outcomes | Unset = UNSET,
+        sample_weight: Column | Unset = UNSET,
+        weight_kind: Literal["importance", "frequency"] | Unset | None = UNSET,
+        cluster: Column | Unset = UNSET,
+        unit: Column | Unset = UNSET,
+        id: Column | Unset = UNSET,
+        model: Column | Unset = UNSET,
+        fold: Column | Unset = UNSET,
+        repeat: Column | Unset = UNSET,
+        time: Column | Unset = UNSET,
+        release: Column | Unset = UNSET,
+        pos_label: Any = UNSET,
+        labels: Iterable[Any] | Unset | None = UNSET,
+        threshold: float | Unset | None = UNSET,
+        score_kind: Literal["probability", "margin"] | Unset | None = UNSET,
+        task: Task | Unset | None = UNSET,
+        cohorts: Any = UNSET,
+        **unknown: Never,
     ) -> pd.DataFrame:
         """Keep roles with the frame, in `df.attrs["dfevals"]` as JSON; returns the frame.
 
         They survive query, masks, assign, copy and parquet; not merge, concat or CSV.
+
+        Parameters
+        ----------
+        roles : Roles or mapping, optional
+            Such as `ev.roles` of another evaluation; keyword arguments override it.
+        *unnamed
+            Nothing: a role that is given by place raises an error that names the roles.
+        {roles}
+        **unknown
+            Nothing: a role that there is not raises an error that names the nearest one.
+
+        Returns
+        -------
+        DataFrame
+            The frame itself.
+
+        Raises
+        ------
+        RoleError
+            A column is missing, ambiguous or contradicts another; the message names the fix.
+
+        Examples
+        --------
+        >>> import dfevals
+        >>> df = dfevals.datasets.load("adult")
+        >>> df.evals.set_roles(y_true="income", y_score={"gbm": "p_gbm"}, pos_label=">50K").evals().models
+        ('gbm',)
         """
         from dfevals.roles.bound import bind
 
+        given = _given(locals())
         if unnamed:
             raise not_named(roles, *unnamed)
-        built = Roles.build(roles, **declared)
+        built = Roles.build(roles, **given)
         bind(self._frame, built.inferred(self._frame.columns))
         self._frame.attrs["dfevals"] = built.to_json()
         return self._frame
@@ -86,8 +217,35 @@ class EvalsAccessor:
         )
 
 
+@describes_roles
 def evaluate(
-    source: Any, roles: Roles | Mapping[str, Any] | None = None, /, *unnamed: Any, **declared: Any
+    source: Any,
+    roles: Roles | Mapping[str, Any] | None = None,
+    /,
+    *unnamed: Never,
+    y_true: Column | Unset = UNSET,
+    y_pred: ByModel | Unset = UNSET,
+    y_score: ByModel | Unset = UNSET,
+    y_lower: ByModel | Unset = UNSET,
+    y_upper: ByModel | Unset = UNSET,
+    outcomes: Outcomes | Unset = UNSET,
+    sample_weight: Column | Unset = UNSET,
+    weight_kind: Literal["importance", "frequency"] | Unset | None = UNSET,
+    cluster: Column | Unset = UNSET,
+    unit: Column | Unset = UNSET,
+    id: Column | Unset = UNSET,
+    model: Column | Unset = UNSET,
+    fold: Column | Unset = UNSET,
+    repeat: Column | Unset = UNSET,
+    time: Column | Unset = UNSET,
+    release: Column | Unset = UNSET,
+    pos_label: Any = UNSET,
+    labels: Iterable[Any] | Unset | None = UNSET,
+    threshold: float | Unset | None = UNSET,
+    score_kind: Literal["probability", "margin"] | Unset | None = UNSET,
+    task: Task | Unset | None = UNSET,
+    cohorts: Any = UNSET,
+    **unknown: Never,
 ) -> Evaluation:
     """Evaluate the predictions in a source of rows.
 
@@ -101,12 +259,11 @@ def evaluate(
         role says so: scores and weights are numbers, declared text labels, `release` and `model` are text.
     roles : Roles or mapping, optional
         Such as `ev.roles` of another evaluation; keyword arguments override it.
-    **declared
-        `y_true`, `y_pred`, `y_score` (a column, a pattern "p_{label}", a list of columns, or {model: any of these}),
-        `y_lower`, `y_upper`, `outcomes`, `sample_weight`, `weight_kind`, `cluster`, `unit`, `id`, `model`, `fold`, `repeat`,
-        `time`, `release`, `pos_label`, `labels`, `threshold`, `score_kind`, `task`, `cohorts`.
     *unnamed
         Nothing: a role that is given by place raises an error that names the roles.
+    {roles}
+    **unknown
+        Nothing: a role that there is not raises an error that names the nearest one.
 
     Returns
     -------
@@ -117,6 +274,7 @@ def evaluate(
     RoleError
         A column is missing, ambiguous or contradicts another; the message names the fix.
     """
+    declared = _given(locals())
     from dfevals.columns.sources import to_frame
     from dfevals.evaluation import Evaluation
     from dfevals.roles.kinds import written_kinds
@@ -130,6 +288,11 @@ def evaluate(
     evaluation = Evaluation(frame, Roles.build(base if roles is None else roles, **declared))
     check_classes(kept, evaluation.roles, evaluation.pos_label)
     return evaluation
+
+
+def _given(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The roles among the arguments of a call, and the names of which there is no role."""
+    return {name: values[name] for name in RECORDS if values[name] is not UNSET} | values["unknown"]
 
 
 def _kept(frame: pd.DataFrame) -> Roles:

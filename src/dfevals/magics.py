@@ -21,6 +21,7 @@ from dfevals.evaluation import Evaluation
 from dfevals.exceptions import DfevalsError, did_you_mean
 from dfevals.keywords import meant
 from dfevals.roles.declared import PerModel
+from dfevals.roles.records import BY_MODEL, COLUMN, RECORDS, Role, roles_of
 
 __all__ = ["COMMANDS", "Command", "complete", "evals", "load", "unload"]
 
@@ -37,6 +38,11 @@ class Command:
     def parameters(self) -> frozenset[str]:
         """Parameters of the method."""
         return frozenset(inspect.signature(getattr(Evaluation, self.name)).parameters)
+
+    @property
+    def roles(self) -> dict[str, dict[str, Any]]:
+        """Roles as options, without those whose names the method has for itself."""
+        return {name: settings for name, settings in _ROLES.items() if name not in self.parameters}
 
     @property
     def places(self) -> tuple[str, ...]:
@@ -83,18 +89,18 @@ def _number_or_column(text: str) -> float | str:
 
 
 _WORDS: dict[str, Any] = {"nargs": "+", "metavar": "NAME"}
-_ROLES: dict[str, dict[str, Any]] = {
-    "y_true": {"metavar": "COLUMN", "help": "what happened"},
-    "y_score": {"nargs": "+", "metavar": "COLUMN", "help": "scores: a column, or model=column for each model"},
-    "y_pred": {"nargs": "+", "metavar": "COLUMN", "help": "predictions: a column, or model=column for each model"},
-    "pos_label": {"metavar": "LABEL", "help": "the positive label of a binary task"},
-    "threshold": {"type": float, "help": "scores from here on are predicted positive"},
-    "sample_weight": {"metavar": "COLUMN", "help": "weight of every row"},
-    "cluster": {"metavar": "COLUMN", "help": "rows with the same value are not independent"},
-    "fold": {"metavar": "COLUMN", "help": "fold of out-of-fold predictions"},
-    "time": {"metavar": "COLUMN", "help": "when"},
-    "task": {"help": "binary, multiclass or regression, where it is not inferred right"},
-}
+
+
+def _role(role: Role) -> dict[str, Any]:
+    """The option of a role."""
+    several = {"nargs": "+"} if role.kind in (BY_MODEL, "labels", "outcomes", "cohorts") else {}
+    kinds: dict[str, dict[str, Any]] = {"number": {"type": float}, "choice": {"metavar": "|".join(role.options)}}
+    shape = kinds.get(role.kind, {"metavar": {"label": "LABEL", "labels": "LABEL"}.get(role.kind, "COLUMN")})
+    more = ": a column, or model=column for each model" if role.kind == BY_MODEL else ""
+    return {**several, **shape, "help": role.short.replace("%", "%%") + more}
+
+
+_ROLES = {name: _role(role) for name, role in RECORDS.items()}
 _OPTIONS: dict[str, dict[str, Any]] = {
     "metrics": {**_WORDS, "help": "names of metrics; the default set of the task when absent"},
     "by": {"nargs": "+", "metavar": "COHORTS", "help": "columns (their intersections), or 'bins(age, [30, 50])' …"},
@@ -151,7 +157,7 @@ _OF_COMMAND: dict[tuple[str, str], dict[str, Any]] = {
     ("agreement", "level"): {"choices": ["nominal", "ordinal", "interval", "ratio"], "help": "kind of the ratings"},
 }
 _ALSO = {"rules": ("--rule",)}
-_COLUMN_OPTIONS = {"by", "y_true", "y_score", "y_pred", "sample_weight", "cluster", "fold", "time", "unit"}
+_COLUMN_OPTIONS = {"by", *roles_of(COLUMN, BY_MODEL, "outcomes", "cohorts")}
 _DEFINITIONS: dict[str, Callable[..., Any]] = {
     "bins": cohorts.bins,
     "quantiles": cohorts.quantiles,
@@ -190,7 +196,7 @@ def _parser(command: Command) -> _Parser:
         mine.add_argument("--each", action="store_true", help="cohorts of each column instead of intersections")
         mine.add_argument("--plot", action="store_true", help="draw the result instead of showing its table")
     roles = parser.add_argument_group("roles (or set them once: df.evals.set_roles(…))")
-    for name, settings in _ROLES.items():
+    for name, settings in command.roles.items():
         roles.add_argument(_flag(name), default=argparse.SUPPRESS, **settings)
     return parser
 
@@ -268,7 +274,7 @@ def _placed(command: Command, given: dict[str, Any]) -> dict[str, Any]:
 
 def _answer(command: Command, given: dict[str, Any], known: Mapping[str, Any], cell: str | None) -> Any:
     rows, where, each, plot = (given.pop(key, None) for key in ("source", "where", "each", "plot"))
-    evaluation = _evaluation(rows, {key: given.pop(key) for key in _ROLES if key in given}, known)
+    evaluation = _evaluation(rows, {key: given.pop(key) for key in command.roles if key in given}, known)
     if where:
         evaluation = evaluation.where(where)
     if "by" in given:
@@ -321,11 +327,15 @@ def _evaluation(name: str, roles: dict[str, Any], known: Mapping[str, Any]) -> E
         return source
     if not isinstance(source, pd.DataFrame):
         raise UsageError(f"%evals: {name} is a {type(source).__name__}, not a DataFrame or an evaluation.")
-    for role in ("y_score", "y_pred"):
+    for role in roles_of(BY_MODEL):
         if role in roles:
             roles[role] = _models(roles[role], source)
-    if "pos_label" in roles and "y_true" in roles:
-        roles["pos_label"] = _label(roles["pos_label"], source.get(roles["y_true"]))
+    if "y_true" in roles:
+        truth = source.get(roles["y_true"])
+        roles |= {"pos_label": _label(roles["pos_label"], truth)} if "pos_label" in roles else {}
+        roles |= {"labels": [_label(word, truth) for word in roles["labels"]]} if "labels" in roles else {}
+    if "cohorts" in roles:
+        roles["cohorts"] = [_definition(word, source) for word in roles["cohorts"]]
     return evaluate(source, **roles)
 
 

@@ -14,6 +14,7 @@ from dfevals.cohorts import resolve
 from dfevals.exceptions import DfevalsError
 from dfevals.results.result import MetricsResult
 from dfevals.roles.bound import Bound
+from dfevals.roles.records import RECORDS
 
 __all__ = ["Card", "card"]
 
@@ -102,11 +103,8 @@ def _facts(bound: Bound) -> list[tuple[str, str]]:
             facts.append(
                 ("target", f"{bound.roles.y_true}: mean {good.mean():.4g}, from {good.min():.4g} to {good.max():.4g}")
             )
-    used = [
-        (role, getattr(bound.roles, role))
-        for role in ("sample_weight", "cluster", "fold", "id", "unit", "time", "release", "repeat")
-    ]
-    facts += [(role, str(name)) for role, name in used if name is not None]
+    needed = {role: name for role, name in bound.roles.needed().items() if role != "model"}  # models are named above
+    facts += [(role, str(name)) for role, name in needed.items()]
     if bound.roles.outcomes:
         facts.append(("outcomes", ", ".join(outcome.column for outcome in bound.roles.outcomes)))
     return facts
@@ -125,24 +123,14 @@ def _suggestions(bound: Bound) -> list[str]:
     """What the columns hint at; nothing of it is applied unasked."""
     roles, frame = bound.roles, bound.frame
     found = []
-    used = {str(name) for model in bound.models for name in model.columns} | {str(roles.y_true)}
+    used = {str(name) for name in bound.columns}
     columns = {str(name).lower(): name for name in frame.columns if str(name) not in used}
-    hints = {
-        "fold": ("fold", "cv_fold", "resample"),
-        "cluster": ("user_id", "patient_id", "customer_id", "conversation_id", "session_id", "group_id", "subject_id"),
-        "sample_weight": ("weight", "weights", "sample_weights"),
-        "time": ("timestamp", "time", "date", "datetime"),
-    }
-    reasons = {
-        "fold": "ranking metrics and comparisons are then made per fold",
-        "cluster": "rows of one unit are not independent, so intervals are too narrow without it",
-        "sample_weight": "rows may stand for unequal numbers",
-        "time": "drift and periods then work",
-    }
-    for role, names in hints.items():
-        name = next((columns[text] for text in names if text in columns), None)
-        if getattr(roles, role) is None and name is not None and (role != "cluster" or frame[name].duplicated().any()):
-            found.append(f"{role}={name!r}: {reasons[role]}.")
+    for role in RECORDS.values():
+        name = next((columns[text] for text in role.hints if text in columns), None)
+        if getattr(roles, role.name) is not None or name is None:
+            continue
+        if role.name != "cluster" or frame[name].duplicated().any():
+            found.append(f"{role.name}={name!r}: {role.reason}.")
     if bound.task == "binary" and roles.y_true is not None:
         codes = bound.codes(roles.y_true, "y_true")
         rate = float((codes == 1).sum() / max((codes >= 0).sum(), 1))

@@ -26,8 +26,7 @@ def has_changed(view: View) -> bool:
     if len(source) != len(frame) or not source.columns.equals(frame.columns):
         return True
     if not COPY_ON_WRITE:
-        roles = {c for model in view.bound.models for c in model.columns} | {view.bound.roles.y_true}
-        return any(not source[name].equals(frame[name]) for name in roles if name is not None)
+        return any(not source[name].equals(frame[name]) for name in view.bound.columns)
     return any(not _shared(source.iloc[:, i], frame.iloc[:, i]) for i in range(min(frame.shape[1], MOST_COLUMNS)))
 
 

@@ -168,18 +168,7 @@ class View:
         """The first declared cohort, else the first column that divides the rows into few groups, not into single rows."""
         offers = choices(self.bound.frame, limit=60)
         roles = self.bound.roles
-        taken = {
-            roles.y_true,
-            roles.y_pred,
-            roles.fold,
-            roles.sample_weight,
-            roles.id,
-            roles.unit,
-            roles.cluster,
-            roles.model,
-        }
-        taken |= {name for model in self.bound.models for name in model.columns}
-        taken |= {outcome.column for outcome in roles.outcomes}
+        taken = {*self.bound.columns} - {roles.time, roles.release}
         for cohort in roles.cohorts:
             plain = to_plain(list(cohort) if isinstance(cohort, tuple) else cohort)
             if len(plain) == 1 and isinstance(plain[0], str):

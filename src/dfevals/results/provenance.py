@@ -14,13 +14,10 @@ from pandas.api import types
 
 from dfevals import render
 from dfevals.cohorts import encode
-from dfevals.cohorts.plain import columns_of
 from dfevals.columns.numbers import Numbers, contents
 from dfevals.columns.plain_values import EXACT
 from dfevals.roles.bound import Bound
 from dfevals.roles.declared import Roles
-from dfevals.roles.kinds import columns_named
-from dfevals.roles.records import BY_MODEL, COHORTS, COLUMN, OUTCOMES, RECORDS
 from dfevals.version import __version__
 
 __all__ = ["Provenance", "data_hash", "provenance"]
@@ -104,7 +101,7 @@ def provenance(bound: Bound, roles: Roles, by: Any) -> dict[str, Any]:
 def data_hash(bound: Bound) -> str:
     """SHA-256 of the columns that play a role: equal data give equal hashes, whatever their dtypes."""
     digest = hashlib.sha256()
-    for name in dict.fromkeys(_columns_read(bound)):
+    for name in bound.columns:
         series = bound.frame[name]
         digest.update(str(name).encode() + b"\0")
         numbers = _numbers(series)
@@ -116,20 +113,6 @@ def data_hash(bound: Bound) -> str:
         digest.update(np.argsort(order).astype(np.int32).take(codes).data)
         digest.update("\0".join(map(str, labels[order])).encode())
     return digest.hexdigest()
-
-
-def _columns_read(bound: Bound) -> Iterator[Any]:
-    """Columns of every role that has a record."""
-    for model in bound.models:
-        yield from model.columns
-    for role in RECORDS.values():
-        value = getattr(bound.roles, role.name)
-        if role.kind == COHORTS:
-            yield from columns_of(value, bound.frame)
-        elif role.kind == OUTCOMES:
-            yield from (name for item in value for name in (item.column, item.error_column) if name is not None)
-        elif role.kind in (COLUMN, BY_MODEL):
-            yield from (name for name in columns_named(value) if name in bound.frame.columns)
 
 
 def _numbers(series: pd.Series) -> np.ndarray[Any, Any] | None:

@@ -61,6 +61,14 @@ class Bound:
         """Whether labels are classes."""
         return self.task in ("binary", "multiclass")
 
+    @cached_property
+    def columns(self) -> tuple[Any, ...]:
+        """Every column that a role reads, once, in the order of the roles."""
+        outcomes = [name for o in self.roles.outcomes for name in (o.column, o.error_column) if name is not None]
+        models = [name for model in self.models for name in model.columns]
+        cohorts = [name for item in self.roles.cohorts for name in columns_of(item, self.frame)]
+        return tuple(dict.fromkeys([*self.roles.single().values(), *models, *outcomes, *cohorts]))
+
     @property
     def ordered(self) -> bool:
         """Whether the order of the labels means something: as declared, of numbers, of an ordered categorical."""
