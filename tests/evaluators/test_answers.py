@@ -173,6 +173,7 @@ def test_structures_of_ones_own_are_json_and_streams_of_texts_are_joined() -> No
 
     assert go({"a": 1})["response"] == '{"a": 1}'
     assert go({"output": ["a", "b"]})["response"] == '["a", "b"]'
+    assert go({"message": {"a": 1}})["response"] == '{"message": {"a": 1}}'
     assert go({"choices": ["a", "b"]})["response"] == '{"choices": ["a", "b"]}'
     assert go(stream())["response"] == "Paris"
     assert read_answer(3) is None
@@ -280,3 +281,22 @@ def test_lone_surrogates_in_reasons_and_errors_of_evaluators(tmp_path: Any) -> N
         done = ev.annotate(frame, [good, bad, judge], progress=False, cache=tmp_path / "c").frame
         assert done["good_reason"].tolist() == done["judge_reason"].tolist() == ["half \ufffd of a smile"] * 2
         assert done["bad_error"].str.endswith("half \ufffd of a smile").all()
+
+
+def test_lone_surrogates_are_sent_to_no_server() -> None:
+    seen: list[str] = []
+
+    def client(messages: list[dict[str, str]]) -> str:
+        seen.extend(message["content"] for message in messages)
+        return '{"score": 1, "winner": "tie", "reason": "x"}'
+
+    ev.Judge("Is it good?", client).evaluate(response=LONE, prompt=LONE)
+    ev.PairwisePreference(client).evaluate(response=LONE, other=LONE, context=[LONE])
+    ev.PromptTemplate("Say {a}", client)({"a": LONE})
+    assert len(seen) == 7
+    assert all("half \ufffd of a smile" in text for text in seen if "half" in text)
+    assert "\ud83d" not in "".join(seen)
+    echo = ev.Judge(
+        "Is it good?", lambda prompt: f'{{"score": 1, "reason": "{LONE}"}}'.replace("\ud83d", "\ufffd"), retries=0
+    )
+    assert echo.evaluate(response=f'{{"score": 1, "reason": "{LONE}"}}').error is not None

@@ -123,7 +123,7 @@ def read_answer(answer: object) -> Answer | None:
         raise DataError(f"the answer is not there: its status is {found['status']!r}.")
     told = _content(message)
     if told is None:
-        if message is not found:
+        if message is not found and {"choices", "candidates"} & set(found):
             raise DataError("the answer holds neither a text nor a tool call.")
         return None
     text, calls = told

@@ -11,7 +11,7 @@ from dfevals.evaluators.answers import is_cut_off
 from dfevals.evaluators.clients import CallFailed, Completion, OpenAICompatible, as_client
 from dfevals.evaluators.concurrency import RateLimit
 from dfevals.evaluators.protocol import Evaluated, Evaluator, EvaluatorRecord
-from dfevals.evaluators.values import is_missing, passages, text, texts
+from dfevals.evaluators.values import is_missing, passages, text, texts, whole_characters
 from dfevals.evaluators.verdicts import SCORE_TEMPLATE, Template, codes, fenced, read_verdict
 from dfevals.exceptions import DataError
 
@@ -123,7 +123,7 @@ class Judge(Evaluator):
         super().__init__(settings=settings, **common)
 
     def _evaluate(self, response: object, seed: int | None = None, **others: Any) -> Evaluated:
-        untrusted = {"response": text("response", response), **_written(others)}
+        untrusted = _sendable({"response": text("response", response), **_written(others)})
         fence, code = codes(self.settings, untrusted)
         low, high = self.scale
         system = self.template.system.format(rubric=self.rubric, low=f"{low:g}", high=f"{high:g}", code=code)
@@ -193,6 +193,11 @@ class Judge(Evaluator):
     def _check(self, verdict: Mapping[str, Any]) -> None:
         """Refuse a verdict that is not of the form asked for."""
         _score(verdict, self.scale)
+
+
+def _sendable(texts: Mapping[str, str]) -> dict[str, str]:
+    """Texts that can be sent: servers refuse halves of surrogate pairs."""
+    return {name: whole_characters(one) for name, one in texts.items()}
 
 
 def _score(verdict: Mapping[str, Any], scale: tuple[float, float]) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from dfevals.evaluators.clients import CallFailed
-from dfevals.evaluators.judge import _JUDGE_WEAKNESSES, Judge, _written
+from dfevals.evaluators.judge import _JUDGE_WEAKNESSES, Judge, _sendable, _written
 from dfevals.evaluators.protocol import Evaluated, EvaluatorRecord
 from dfevals.evaluators.values import text
 from dfevals.evaluators.verdicts import PAIR_TEMPLATE, codes, fenced
@@ -57,8 +57,8 @@ class PairwisePreference(Judge):
     def _evaluate(  # type: ignore[override]
         self, response: object, other: object, seed: int | None = None, **others: Any
     ) -> Evaluated:
-        pair = {"response": text("response", response), "other": text("other", other)}
-        shared = _written(others)
+        pair = _sendable({"response": text("response", response), "other": text("other", other)})
+        shared = _sendable(_written(others))
         first, reason = self._ask(pair["response"], pair["other"], shared, seed)
         second, _ = self._ask(pair["other"], pair["response"], shared, seed)
         score = (first + 1 - second) / 2

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 from dfevals.evaluators.clients import Completion, as_client
-from dfevals.evaluators.values import is_missing, plain, show
+from dfevals.evaluators.values import is_missing, plain, show, whole_characters
 from dfevals.evaluators.written import exactly
 from dfevals.exceptions import DataError
 
@@ -82,7 +82,8 @@ class PromptTemplate:
         DataError
             When a cell is missing or not there.
         """
-        return "".join(text + ("" if name is None else _cell(name, row)) for text, name in self._parts)
+        filled = "".join(text + ("" if name is None else _cell(name, row)) for text, name in self._parts)
+        return whole_characters(filled)  # servers refuse halves of surrogate pairs
 
     def __call__(self, row: Mapping[str, Any], seed: int | None = None) -> Completion:
         """Ask the model about a row."""

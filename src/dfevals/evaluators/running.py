@@ -175,7 +175,7 @@ def _check(df: object, systems: object, retries: int, id: str | None) -> None:
         raise RoleError(f"The frame has two columns called {df.columns[df.columns.duplicated()][0]!r}.")
     clash = next((column for column in (*_MADE, *_TOLD) if column in df.columns), None)
     if clash is not None:
-        raise DataError(f"The frame already has a column {clash!r}; rename it: run adds {', '.join(_MADE)}.")
+        raise DataError(f"The frame already has a column {clash!r}; rename it: run adds {', '.join((*_MADE, *_TOLD))}.")
     if id is not None:
         if id not in df.columns:
             raise RoleError(f"id column {id!r} is not in the frame. {did_you_mean(id, df.columns, noun='Columns')}")
