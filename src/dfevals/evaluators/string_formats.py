@@ -6,6 +6,7 @@ jsonschema checks a format only where the library for it happens to be installed
 from __future__ import annotations
 
 import datetime
+import functools
 import ipaddress
 import re
 from collections.abc import Callable, Mapping
@@ -28,6 +29,7 @@ _COLOURS = {
 _BEYOND_ASCII = "\u00a0-\ud7ff\uf900-\ufdcf\ufdf0-\uffef\U00010000-\U000efffd"
 
 
+@functools.cache
 def _reference(extra: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
     """Patterns of a URI with a scheme and of a relative reference (RFC 3986), with further characters for IRIs (RFC 3987)."""
     free = rf"A-Za-z0-9._~!$&'()*+,;=\-{extra}"
@@ -42,8 +44,6 @@ def _reference(extra: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
     )
 
 
-_URI, _RELATIVE = _reference("")
-_IRI, _RELATIVE_IRI = _reference(_BEYOND_ASCII)
 _VARIABLE = r"(?:[A-Za-z0-9_]|%[0-9A-Fa-f]{2})(?:\.?(?:[A-Za-z0-9_]|%[0-9A-Fa-f]{2}))*(?::[1-9][0-9]{0,3}|\*)?"
 _TEMPLATE = re.compile(
     rf"""(?:[^\x00-\x20"%<>\\^`{{|}}\x7f]|%[0-9A-Fa-f]{{2}}|\{{[+#./;?&=,!@|]?{_VARIABLE}(?:,{_VARIABLE})*\}})*"""
@@ -92,8 +92,9 @@ def _is_international_email(text: str) -> bool:
     return bool(at and local and domain) and not any(char.isspace() for char in local + domain)
 
 
-def _is_reference(text: str, *patterns: re.Pattern[str]) -> bool:
-    found = next((match for match in (one.fullmatch(text) for one in patterns) if match), None)
+def _is_reference(text: str, extra: str = "", relative: bool = False) -> bool:
+    patterns = _reference(extra)
+    found = patterns[0].fullmatch(text) or (patterns[1].fullmatch(text) if relative else None)
     if found is not None and found["literal"] and found["literal"][0] not in "vV":
         ipaddress.IPv6Address(found["literal"])
     return found is not None
@@ -124,10 +125,10 @@ _ALL: Mapping[str, Callable[[str], bool]] = {
     "ipv4": _is_ipv4,
     "ipv6": _is_ipv6,
     "uuid": _matches(_UUID),
-    "uri": lambda text: _is_reference(text, _URI),
-    "uri-reference": lambda text: _is_reference(text, _URI, _RELATIVE),
-    "iri": lambda text: _is_reference(text, _IRI),
-    "iri-reference": lambda text: _is_reference(text, _IRI, _RELATIVE_IRI),
+    "uri": _is_reference,
+    "uri-reference": lambda text: _is_reference(text, relative=True),
+    "iri": lambda text: _is_reference(text, _BEYOND_ASCII),
+    "iri-reference": lambda text: _is_reference(text, _BEYOND_ASCII, relative=True),
     "uri-template": _matches(_TEMPLATE),
     "json-pointer": _matches(_POINTER),
     "relative-json-pointer": _matches(rf"(?:0|[1-9][0-9]*)(?:#|{_POINTER})"),
