@@ -24,6 +24,7 @@ __all__ = ["cochrans_q", "mcnemar", "paired_difference", "paired_proportions"]
 
 Floats = NDArray[np.float64]
 HALVINGS = 60
+ROOT = 1e-15  # change of a root below which it is found
 
 
 def mcnemar(
@@ -285,26 +286,34 @@ def paired_proportions(b: ArrayLike, c: ArrayLike, n: ArrayLike, level: float = 
 
 
 def _tango_low(first: Floats, second: Floats, rows: Floats, z: float) -> Floats:
-    """The Δ below the difference at which its score statistic is z, by bisection.
+    """The Δ below the difference at which its score statistic is z, by false position (Illinois), a few steps for all.
 
     The chance of "only the second", given Δ, is at its most likely value: the greater root of a quadratic equation
     (Tango 1998, equation 13).
     """
 
-    def above(delta: Floats) -> NDArray[np.bool_]:
+    def excess(delta: Floats) -> Floats:
         linear = (2 * rows - first + second) * delta - first - second
         constant = -second * delta * (1 - delta)
         chance = (np.sqrt(np.maximum(linear**2 - 8 * rows * constant, 0)) - linear) / (4 * rows)
         variance = np.maximum(2 * chance + delta * (1 - delta), 0)
-        return np.asarray(first - second - rows * delta >= z * np.sqrt(rows * variance))
+        return np.asarray(first - second - rows * delta - z * np.sqrt(rows * variance))
 
     with np.errstate(divide="ignore", invalid="ignore"):
         low, high = np.full(rows.shape, -1.0), np.asarray((first - second) / rows)
+        at_low, at_high = excess(low), np.full(rows.shape, -z)  # only its sign: it is 0 where all rows are of one kind
+        found, was_beyond = low, np.full(rows.shape, -1)
         for _ in range(HALVINGS):
-            middle = (low + high) / 2
-            beyond = above(middle)
-            low, high = np.where(beyond, middle, low), np.where(beyond, high, middle)
-    return low
+            previous, gap = found, at_low - at_high
+            found = np.clip(np.where(gap > 0, (high * at_low - low * at_high) / gap, high), low, high)
+            here = excess(found)
+            beyond = here >= 0
+            at_high = np.where(beyond, np.where(was_beyond == 1, at_high / 2, at_high), here)
+            at_low = np.where(beyond, here, np.where(was_beyond == 0, at_low / 2, at_low))
+            low, high, was_beyond = np.where(beyond, found, low), np.where(beyond, high, found), beyond.astype(int)
+            if not (np.abs(found - previous) > ROOT).any():
+                break
+    return found
 
 
 def cochrans_q(x: ArrayLike) -> HypothesisTest:
