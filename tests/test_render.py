@@ -169,6 +169,7 @@ def test_dollars_in_names_are_no_formulas(ignored: str) -> None:
     ]
     pages = [one._repr_html_() for one in shown] + [str(evaluation.explore(by="g").to_html())]
     assert all("$" in page for page in pages[:3])
+    assert r"cost \$x^2\$" in evaluation.metrics(by="g").to_markdown()
     for page in pages:
         reader = _Typeset(ignored)
         reader.feed(page)

@@ -22,16 +22,17 @@ from dfevals.exceptions import DataError, check_choice
 __all__ = ["ExactMatch", "NumericMatch", "RegexMatch", "TokenF1", "numbers_in", "squad_text"]
 
 _ARTICLES = frozenset(("a", "an", "the"))
-_DASHES = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2212"), "-") | {0xB4: "'"}  # NFKC parts the accent
+_DASHES = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2212"), "-")
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 # Marks that carry meaning: between digits (1.5, 3-1), signs and symbols beside a letter or digit (-5, C++, #1, x<5, A-)
 _MEANT = re.compile(
     r"(?<=\d)[^\w\s](?=\d)|(?<!\w)-(?=[.$]?\w)|(?<=[^\W_])-(?![\w-])"
     r"|(?<=[^\W_])[+#<>=^]|[+#<>=^]{1,9}(?=\.?[^\W_])|(?<=[^\W_][+#])[+#]|(?<=\w\s)[-+<>=](?=\s\d)"
 )
+_RAISED = re.compile("(?<=[0-9])[⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+")  # 5² is not 52
 _MARK = re.compile(r"[^\w\s]|_")
 _SQUAD = (
-    "SQuAD's rule; differs from its script in Unicode (all punctuation of Unicode counts, ² as 2), and keeps signs, "
+    "SQuAD's rule; differs from its script in Unicode (all punctuation of Unicode counts, ² as 2, 5² as 5^2), and keeps signs, "
     "symbols (C++), marks between digits and texts that are nothing but articles or punctuation."
 )
 
@@ -56,7 +57,8 @@ def squad_text(value: str) -> str:
     >>> squad_text("The  Eiffel-Tower!"), squad_text("$-1,000.50"), squad_text("C++"), squad_text("A.")
     ('eiffeltower', '-1000.50', 'c++', 'a')
     """
-    lowered = nfkc(value.translate(_DASHES)).lower()
+    raised = _RAISED.sub(r"^\g<0>", value.replace("\u00b4", "'"))  # NFKC would part this accent from its letter
+    lowered = nfkc(raised).translate(_DASHES).lower()
     words = _MARK.sub(_mark, _THOUSANDS.sub("", lowered)).split()
     return " ".join([word for word in words if word not in _ARTICLES] or words or lowered.split())
 

@@ -63,6 +63,7 @@ _NUMBER = re.compile(
     rf"(?<![{_NAME}\d_])(?<!\d\.)(?P<date>(?<=\d/))?(?:(?<!\d\w)(?P<sign>[-+]))?(?:{_CURRENCY}(?P<inner>[-+])?)?(?P<before>%|百分之)?"
     r"(?:(?P<whole>\d{1,6}) (?=\d{1,3}/))?"
     r"(?P<number>\d{1,2}(?:,\d{2}){1,6},\d{3}(?!\d)(?:\.\d+)?"  # 12,34,567 as in India
+    r"|\d{1,3}(?:\.\d{3}){2,}(?![\d.])"  # 1.234.567, which is no decimal
     rf"|\d{{1,3}}(?P<mark>{_MARK})\d{{3}}(?:(?P=mark)\d{{3}})*(?!\d)(?:\.\d+)?"
     rf"|\d+(?:\.\d+)?|(?<![{_NAME}\d_.])\.\d+)"
     rf"{_POWER}?(?(date)|(?:\s*/\s*(?P<bottom>[1-9]\d*(?:\.\d+)?)(?!\d|[.,/]\d))?)(?P<percent>{_PERCENT})?"
@@ -118,6 +119,7 @@ def _beside(match: re.Match[str], fraction: str) -> str:
 
 def _numeral(match: re.Match[str]) -> Numeral:
     digits = "1" if match["ten"] else match["number"].translate(_MARKS)
+    digits = digits.replace(".", "") if digits.count(".") > 1 else digits
     found = float(digits + "e" + (match["ten"] or match["e"] or match["power"] or "0"))
     if match["bottom"]:
         found = float(match["whole"] or 0) + found / float(match["bottom"])

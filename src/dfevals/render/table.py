@@ -405,4 +405,4 @@ def _pipe_row(cells: Iterable[str]) -> str:
 
 def _markdown(text: str) -> str:
     text = html.escape(words.visible(text), quote=False).replace("\\", "\\\\")
-    return "".join(f"\\{char}" if char in "|*_`#~" else char for char in text).replace("](", "]\\(")
+    return "".join(f"\\{char}" if char in "|*_`#~$" else char for char in text).replace("](", "]\\(")
