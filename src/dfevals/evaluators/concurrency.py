@@ -25,7 +25,7 @@ class TimedOut:
     def __init__(self, seconds: float, before: int = 0) -> None:
         self.message = f"no answer within {seconds:g} s"
         if before:
-            self.message += f" (not asked: {before} earlier calls have not ended; give what is called a time-out of its own, and ask again)"
+            self.message += f" (not asked: {before} earlier calls have not ended; give the function a time-out of its own, and ask again)"
 
 
 class Stuck:
