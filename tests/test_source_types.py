@@ -112,6 +112,12 @@ def test_json_says_the_types(tmp_path: Path) -> None:
     assert frame["n"].tolist() == [BIG, pd.NA]
 
 
+@pytest.mark.parametrize("name", ["x.json", "x.jsonl"])
+def test_a_file_of_one_line(tmp_path: Path, name: str) -> None:
+    frame = to_frame(lines(tmp_path / name, [{"release": "1.10", "y": 1}]))
+    assert frame.to_dict("records") == [{"release": "1.10", "y": 1}]
+
+
 def test_nested_json_stays_nested_and_half_characters_are_replaced(tmp_path: Path) -> None:
     (tmp_path / "x.jsonl").write_text(
         '{"calls": [{"name": "f"}], "text": "a\\ud800"}\n\n{"text": "b\u2028c"}\n', "utf-8"
@@ -288,6 +294,22 @@ def test_integers_of_128_bits_without_polars_name_the_way(tmp_path: Path, monkey
     monkeypatch.setitem(__import__("sys").modules, "polars", None)
     with pytest.raises(DataError, match="64 bits or as text, or install Polars"):
         to_frame(tmp_path / "x.parquet")
+
+
+def test_objects_of_polars_keep_their_values() -> None:
+    held = [{1}, None]
+    frame = to_frame(pl.DataFrame({"y": [1, None], "o": pl.Series(held, dtype=pl.Object)}))
+    assert frame["o"].tolist() == held
+    assert list(frame.columns) == ["y", "o"]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [pd.Series([1]), pl.Series([1]), pa.array([1]), [pd.DataFrame({"a": [1]})], b"x.csv", 3, None, np.zeros((2, 2))],
+)
+def test_what_holds_no_rows_is_refused_by_name(source: Any) -> None:
+    with pytest.raises(DataError, match=type(source).__name__ if not isinstance(source, list) else "pd.concat"):
+        to_frame(source)
 
 
 def test_duckdb_relations_and_open_results() -> None:

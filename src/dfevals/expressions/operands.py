@@ -133,9 +133,9 @@ def load(block: Any) -> Operand:
 
 
 def _objects(cells: Array) -> Plain | Objects | Times:
-    """Cells as they are; decimals as the floats that they are printed as, and times as times, as everywhere."""
+    """Cells as they are; decimals and narrow floats as the floats that they are printed as, and times as times, as everywhere."""
     kinds = set(map(type, cells[:100]))
-    if any(issubclass(kind, Decimal) for kind in kinds):
+    if any(issubclass(kind, Decimal | np.float32 | np.float16) for kind in kinds):
         series = pd.Series(cells, dtype=object)
         return Plain(Numbers(series, "").all()) if contents(series) == "numbers" else Objects(cells)
     if any(issubclass(kind, datetime | timedelta) for kind in kinds):

@@ -69,6 +69,8 @@ def _of_document(document: Any) -> pd.DataFrame:
             return _of_lists(document)
         if all(isinstance(values, dict) for values in document.values()):
             return _of_indexed(document)
+        if not any(isinstance(value, list | dict) for value in document.values()):
+            return frame_of_records([document])  # one object per line, and one line
         inner = [key for key, value in document.items() if isinstance(value, list)]
         hint = f"; pass the list itself, json.load(file)[{inner[0]!r}]" if inner else ""
         raise ValueError(f"it holds one object with {', '.join(map(repr, list(document)[:5]))}, not rows{hint}")

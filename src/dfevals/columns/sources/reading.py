@@ -119,21 +119,19 @@ def _of_object(source: Any) -> pd.DataFrame | None:
 
 
 def _of_stream(source: Any) -> pd.DataFrame:
-    """Rows by Arrow's stream interface; column by column where a type (Polars' Int128) has no place in Arrow."""
+    """Rows by Arrow's stream interface; columns of Polars that have no place in Arrow by their values."""
     import pyarrow as pa
 
+    kinds = {name: str(kind) for name, kind in source.schema.items()} if hasattr(source, "get_columns") else {}
+    apart = [name for name, kind in kinds.items() if "Int128" in kind or "Object" in kind]
     try:
-        return of_arrow(pa.table(source))
-    except (pa.ArrowException, NotImplementedError):
-        if not hasattr(source, "get_columns"):
-            raise
-    columns = {}
-    for name in source.columns:
-        try:
-            columns[name] = of_arrow(pa.table(source.select(name)))[name]
-        except (pa.ArrowException, NotImplementedError):
-            columns[name] = column_of(source[name].to_list())
-    return pd.DataFrame(columns)
+        frame = of_arrow(pa.table(source.drop(apart) if apart else source))
+    except (pa.ArrowException, NotImplementedError) as error:
+        raise DataError(f"Cannot read rows from {type(source).__name__}: {error}.") from error
+    if not apart:
+        return frame
+    values = {name: column_of(source[name].to_list()) for name in apart}
+    return pd.DataFrame({name: values.get(name, frame.get(name)) for name in kinds})
 
 
 def _of_connection(connection: Any) -> pd.DataFrame:
@@ -159,6 +157,10 @@ _NO_RESULT = (
 
 
 def _of_records(source: dict[Any, Any] | list[Any]) -> pd.DataFrame:
+    if isinstance(source, list) and any(isinstance(item, pd.DataFrame) for item in source):
+        raise DataError(
+            "Cannot read rows from a list of frames. Join them first: pd.concat(frames, ignore_index=True)."
+        )
     try:
         if isinstance(source, list) and source and all(isinstance(item, Mapping) for item in source):
             return frame_of_records(source)
