@@ -52,6 +52,7 @@ class Estimates:
     """One metric over cohorts; arrays have shape (cohorts,), or (classes, cohorts) by class.
 
     `few` marks numbers on too few rows or events for the interval to hold its level; `holds` that it does all the same.
+    `clusters` is the effective number of clusters on which they rest.
     """
 
     value: Floats
@@ -62,6 +63,7 @@ class Estimates:
     masks: list[tuple[npt.NDArray[np.bool_], str]] = field(default_factory=list)
     few: npt.NDArray[np.bool_] = field(default_factory=lambda: np.zeros((), bool))
     holds: bool = False
+    clusters: Floats | None = None
 
     def notes(self, texts: dict[str, int]) -> npt.NDArray[np.int64]:
         """Codes of the reasons and warnings of every number; new texts are added to `texts`."""
@@ -228,7 +230,7 @@ def _bounded(estimand: Any, found: Bounds | None, value: Floats, reasons: tuple[
     masks += [(~missing & np.isnan(low), note) for note in found.notes]
     if found.clusters is not None:
         masks += few_clusters(np.where(missing, np.nan, found.clusters))
-    return Estimates(value, low, high, support, found.method, masks, few, found.holds)
+    return Estimates(value, low, high, support, found.method, masks, few, found.holds, found.clusters)
 
 
 def _single(request: Request, part: Part, options: Options, needs: tuple[Need, ...]) -> Estimates:

@@ -18,6 +18,7 @@ from dfevals.estimates.estimate import Estimates, Options, Part, estimate
 from dfevals.estimates.intervals import delong_variance, hall_bounds, hall_statistic
 from dfevals.estimates.tested import FEW_ROWS, Tested, TestOptions
 from dfevals.exceptions import MetricError, did_you_mean
+from dfevals.inference.clusters import few_clusters
 from dfevals.inference.levels import normal_quantile, t_quantile
 from dfevals.inference.paired import welch_ttest_from_moments
 from dfevals.inference.tables import two_proportions
@@ -57,6 +58,8 @@ def unpaired(request: Request, a: Part, b: Part, options: TestOptions, labels: t
         found = _joined(first, second, options.level)
     few = np.minimum(first.support, second.support) < FEW_ROWS
     notes = [(np.isnan(e.value), _why(e)) for e in (first, second)]
+    for e in (first, second):
+        notes += [] if e.clusters is None else few_clusters(np.where(np.isnan(found.gap), np.nan, e.clusters))
     found = replace(found, few=found.few | few, masks=[*found.masks, *notes], support_b=second.support)
     return found.negated() if request.negated else found
 

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from dfevals.inference.clusters import worth_of
+from dfevals.inference.levels import normal_quantile, t_quantile
+
 if TYPE_CHECKING:
     from dfevals.tally.scores import ScoreTally
 
@@ -64,7 +67,8 @@ def _of_cohort(tally: ScoreTally, rows: slice) -> list[float]:
     sums, squares = table(weight), table(square).sum(axis=0)
     above, squares_above = (np.cumsum(x[..., ::-1, :], axis=-2)[..., ::-1, :] for x in (sums, squares))
     found = [_of_class(above[:, :, side], squares_above[:, side]) for side in (1, 0)]
-    return [*found, _of_rate(above, squares_above), _of_rate(sums, squares)]
+    whole = sums.sum(axis=(1, 2))
+    return [*found, _of_rate(above, squares_above, whole), _of_rate(sums, squares, whole)]
 
 
 def _first_equal(score: Floats) -> npt.NDArray[np.int64]:
@@ -82,20 +86,22 @@ def _of_class(above: Floats, square: Floats) -> float:
     rate = above.sum(axis=0) / total
     move = above - rate * whole[:, None]
     plain = square * (1 - rate) ** 2 + (whole_square - square) * rate**2
-    return _ratio(move, plain)
+    return _ratio(move, plain, whole)
 
 
-def _of_rate(sums: Floats, square: Floats) -> float:
-    """Of the share of positives in groups of rows."""
+def _of_rate(sums: Floats, square: Floats, size: Floats) -> float:
+    """Of the share of positives in groups of rows, of clusters that are `size` large."""
     total = sums.sum(axis=0)
     n = total.sum(axis=-1)
     rate = np.divide(total[:, 1], n, out=np.zeros_like(n), where=n > 0)
     move = sums[..., 1] - rate * sums.sum(axis=-1)
-    return _ratio(move, square[:, 1] * (1 - rate) ** 2 + square[:, 0] * rate**2)
+    return _ratio(move, square[:, 1] * (1 - rate) ** 2 + square[:, 0] * rate**2, size)
 
 
-def _ratio(move: Any, plain: Floats) -> float:
-    clusters = int((np.abs(move).sum(axis=1) > 0).sum())
-    if clusters < 2 or plain.sum() <= 0:
+def _ratio(move: Any, plain: Floats, size: Floats) -> float:
+    """Variance by clusters over that of rows; few clusters count by their quantile of t for less (at 95%)."""
+    worth = worth_of(size, np.zeros(len(size), np.intp), 1)
+    if not worth.df[0] or plain.sum() <= 0:
         return 1.0
-    return max(float((move**2).sum() / plain.sum()) * clusters / (clusters - 1), 1.0)
+    few = float(t_quantile(0.95, worth.df[0]) / normal_quantile(0.95)) ** 2
+    return max(few * float(np.nansum((move * worth.factor[:, None]) ** 2) / plain.sum()), 1.0)

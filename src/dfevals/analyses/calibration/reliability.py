@@ -19,6 +19,7 @@ from dfevals.analyses.calibration.bands import (
 )
 from dfevals.inference.levels import normal_quantile, t_quantile
 from dfevals.inference.proportions import wilson
+from dfevals.inference.records import agreeing
 from dfevals.metrics.reliability import (
     CUTS,
     decompose,
@@ -196,6 +197,7 @@ def summary_of(ties: TieTable, errors: dict[str, Any], level: float, *, of_event
     intercept_reach = t_quantile(level, line.intercept_df) * line.intercept_se
     slope_reach = t_quantile(level, line.slope_df) * line.slope_se
     spiegelhalter_p, bias_p = (2 * stdtr(np.where(ties.df > 0, ties.df, np.nan), -np.abs(x)) for x in (z, bias_z))
+    bias_low, bias_high = agreeing(bias_low, bias_high, bias, bias_p, level)
     columns: dict[str, Any] = {
         "n": whole(ties.rows),
         "observed": ties.total(ties.pos) / total,
