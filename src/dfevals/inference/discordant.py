@@ -302,16 +302,18 @@ def _tango_low(first: Floats, second: Floats, rows: Floats, z: float) -> Floats:
     with np.errstate(divide="ignore", invalid="ignore"):
         low, high = np.full(rows.shape, -1.0), np.asarray((first - second) / rows)
         at_low, at_high = excess(low), np.full(rows.shape, -z)  # only its sign: it is 0 where all rows are of one kind
-        found, was_beyond = low, np.full(rows.shape, -1)
+        found, was_beyond, settled = low, np.full(rows.shape, -1), np.zeros(rows.shape, bool)
         for _ in range(HALVINGS):
             previous, gap = found, at_low - at_high
-            found = np.clip(np.where(gap > 0, (high * at_low - low * at_high) / gap, high), low, high)
+            new = np.clip(np.where(gap > 0, (high * at_low - low * at_high) / gap, high), low, high)
+            found = np.where(settled, found, new)  # the same beside other cohorts as alone
             here = excess(found)
             beyond = here >= 0
             at_high = np.where(beyond, np.where(was_beyond == 1, at_high / 2, at_high), here)
             at_low = np.where(beyond, here, np.where(was_beyond == 0, at_low / 2, at_low))
             low, high, was_beyond = np.where(beyond, found, low), np.where(beyond, high, found), beyond.astype(int)
-            if not (np.abs(found - previous) > ROOT).any():
+            settled |= ~(np.abs(found - previous) > ROOT)
+            if settled.all():
                 break
     return found
 
