@@ -130,7 +130,7 @@ def test_confusion_counts_equal_crosstab(frame: pd.DataFrame) -> None:
 def test_frame_of_metrics_follows_the_contract(frame: pd.DataFrame) -> None:
     found = frame.evals(**ROLES).metrics(["recall", "roc_auc"], by=["sex", dfevals.bins("age", [30, 50])]).frame
     columns = ["sex", "age", "model", "metric", "value", "ci_low", "ci_high", "n", "support", "method", "note"]
-    assert found.columns.tolist() == [*columns, "is_overall"]
+    assert found.columns.tolist() == [*columns, "is_overall", "flag"]
     assert found["is_overall"].sum() == 4
     assert set(found["age"]) == {"(overall)", "< 30", "[30, 50)", "≥ 50"}
     each = frame.evals(**ROLES).metrics("recall", by=dfevals.each("sex", "race")).frame

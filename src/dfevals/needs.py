@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 __all__ = [
-    *("Cells", "Extremes", "Moments", "Need", "RowBlock", "RowFunction"),
+    *("Cells", "Classes", "Extremes", "Moments", "Need", "RowBlock", "RowFunction"),
     *("Rows", "ScoreBins", "Scores", "Units", "Values"),
 ]
 
@@ -65,6 +65,13 @@ class Cells:
     """Counts per y_true × y_pred × cohort (Σw and Σw² with weights; per cluster with clusters)."""
 
     columns = ("y_true", "y_pred")
+
+
+@dataclass(frozen=True)
+class Classes:
+    """Counts per y_true × cohort: the events on which the losses of a classifier rest."""
+
+    columns = ("y_true",)
 
 
 @dataclass(frozen=True)
@@ -154,4 +161,4 @@ class Units:
         return self.function.columns
 
 
-Need = Cells | Moments | Extremes | Scores | ScoreBins | Rows | Values | Units
+Need = Cells | Classes | Moments | Extremes | Scores | ScoreBins | Rows | Values | Units

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -16,10 +15,10 @@ from dfevals.engines import collect as run_pass
 from dfevals.estimates.asked import needs, requested, undecided, views_of
 from dfevals.estimates.estimate import Complement, Estimates, Options, Part, estimate
 from dfevals.estimates.intervals import METHODS
-from dfevals.estimates.tested import Tested, TestOptions
-from dfevals.estimates.unpaired import OF_AREAS, OF_MEANS, OF_RATES, unpaired
+from dfevals.estimates.tested import Tested, TestOptions, correct_for_looks, joined
+from dfevals.estimates.unpaired import unpaired
 from dfevals.exceptions import MetricError, check_choice
-from dfevals.inference.levels import check_level, normal_quantile
+from dfevals.inference.levels import check_level
 from dfevals.inference.seeds import check_resamples
 from dfevals.metrics.planning import check_order, needs_of
 from dfevals.metrics.registry import Request, find
@@ -38,6 +37,7 @@ __all__ = [
 ]
 
 Floats = npt.NDArray[np.float64]
+MARKS = ("higher", "lower")  # flags that say that a cohort differs from the rest
 AFFORDABLE = 2_000_000  # rows × cohorts sorted for the complement of a ranking metric without being asked
 
 
@@ -159,6 +159,7 @@ class _Run:
     relative_to: str | None
     texts: dict[str, int] = field(default_factory=lambda: {"": 0})
     notes: tuple[str, ...] = ()
+    unmarked: dict[str, None] = field(default_factory=dict)  # metrics of which no cohort was compared with the rest
 
     def estimate(self, request: Request, part: Part, options: Options | None = None) -> Estimates:
         """One metric under one view."""
@@ -185,7 +186,7 @@ def _result(tallies: Iterator[tuple[str, ModelTally]], run: _Run, provenance: An
         (np.concatenate([getattr(block, name) for block in blocks]) if blocks else None)
         for name in ("flags", "doubtful")
     )
-    notes = [*cohorts.notes, *run.notes]
+    notes = [*cohorts.notes, *run.notes, *_unmarked_note(run)]
     if options.by_class:
         notes.append(
             "Metrics of the whole matrix have no value per class." if any(r.metric.whole for r in run.requests) else ""
@@ -205,6 +206,14 @@ def _result(tallies: Iterator[tuple[str, ModelTally]], run: _Run, provenance: An
         dropped={name: sum(reasons.values()) for name, reasons in dropped.items()},
         better={r.label: r.better for r in run.requests if r.better in ("higher", "lower")},
     )
+
+
+def _unmarked_note(run: _Run) -> Iterator[str]:
+    if run.unmarked and run.relative_to is None:
+        yield (
+            f"No flags for {', '.join(run.unmarked)}: comparing each cohort with all other rows takes long. "
+            'relative_to="complement" does it.'
+        )
 
 
 def _made(provenance: Any, dropped: dict[str, dict[str, int]], options: Options) -> Any:
@@ -259,21 +268,9 @@ def _model_blocks(name: str, tally: ModelTally, run: _Run) -> list[_Block]:
         rest = None if overall or run.options.ci is None else Complement(part, whole)
         nothing = _nothing(tally, n[view.cohorts], part.rows(tally.weight))
         for found, request in zip(pieces, run.requests, strict=True):
-            others = None
-            if rest is not None and _compares(run, request, rest, rows):
-                others = run.estimate(request, rest, replace(run.options, interval="auto"))
             mine = nothing.said(run.estimate(request, part))
-            strict = None
-            if rest is not None and others is not None and _may_differ(mine, others, run):
-                options = replace(run.options, ci=_strict(run))
-                strict = (
-                    run.estimate(request, part, options),
-                    run.estimate(request, rest, replace(options, interval="auto")),
-                )
-            tested = None
-            if rest is not None and others is not None and run.relative_to is not None:
-                tested = _tested(run, request, part, rest)
-            found.append(_Piece(view.cohorts, mine, others, strict, tested))
+            tested = None if rest is None else _tested(run, request, part, rest, rows)
+            found.append(_Piece(view.cohorts, mine, tested))
     return [
         block
         for request, found in zip(run.requests, pieces, strict=True)
@@ -312,56 +309,21 @@ def _nothing(tally: ModelTally, rows: Floats, weight: Floats) -> _Nothing:
 
 @dataclass(frozen=True)
 class _Piece:
-    """Estimates of the cohorts of one view, and of the rows outside each of them; both again at the strict level.
-
-    `tested` is their difference as `ev.compare(against="complement")` has it.
-    """
+    """Estimates of the cohorts of one view, and the test of each against the rows outside it."""
 
     at: npt.NDArray[np.int64]
     mine: Estimates
-    others: Estimates | None
-    strict: tuple[Estimates, Estimates] | None = None
-    tested: Tested | None = None
+    tested: Tested | None
 
 
-def _tested(run: _Run, request: Request, part: Part, rest: Complement) -> Tested | None:
-    """The test of a comparison of rates, means or areas; None for the rest.
-
-    Other metrics are tested by the intervals of both sides, also at the strict level.
-    """
-    if run.options.ci is None or run.options.interval != "auto" or run.options.by_class:
+def _tested(run: _Run, request: Request, part: Part, rest: Complement, rows: float) -> Tested | None:
+    """The test of `ev.compare(against="complement")`, where the complement can be had."""
+    assert run.options.ci is not None
+    if not _compares(run, request, rest, rows):
+        run.unmarked[request.label] = None
         return None
-    found = unpaired(request, part, rest, TestOptions(level=run.options.ci), run.labels, run.task)
-    return found if found.test in (OF_RATES, OF_MEANS, OF_AREAS) else None
-
-
-def _strict(run: _Run) -> float:
-    """The level at which one of all cohorts must differ: intervals of skewed metrics are not wider in proportion."""
-    assert run.options.ci is not None
-    return 1 - (1 - run.options.ci) / run.cohorts.n_cohorts
-
-
-def _may_differ(mine: Estimates, others: Estimates, run: _Run) -> bool:
-    """Whether a cohort would be flagged if intervals grew in proportion, so that a closer look pays."""
-    if run.options.interval == "bootstrap" or run.cohorts.n_cohorts < 2:
-        return False
-    if run.relative_to is not None:
-        return True
-    assert run.options.ci is not None
-    with np.errstate(divide="ignore", invalid="ignore"):
-        z = np.abs(mine.value - others.value) / _half(mine, others) * normal_quantile(run.options.ci)
-    return bool((z > normal_quantile(_strict(run))).any())
-
-
-def _half(mine: Estimates, rest: Estimates) -> Floats:
-    """Distance from the difference of two independent estimates to its bound on the side of zero.
-
-    MOVER (Zou and Donner 2008); Newcombe's hybrid score interval for shares.
-    """
-    gap = mine.value - rest.value
-    low = np.hypot(mine.value - mine.low, rest.high - rest.value)
-    high = np.hypot(mine.high - mine.value, rest.value - rest.low)
-    return np.where(gap > 0, low, high)
+    options = TestOptions(level=run.options.ci, by_class=run.options.by_class)
+    return unpaired(request, part, rest, options, run.labels, run.task)
 
 
 def _compares(run: _Run, request: Request, rest: Complement, rows: float) -> bool:
@@ -379,88 +341,52 @@ def _blocks(name: str, request: Request, pieces: list[_Piece], n: Floats, run: _
     by_class = pieces[0].mine.value.ndim == 2
     shape = (len(run.labels) if by_class else 1, len(n))
     arrays = {key: np.full(shape, np.nan) for key in ("value", "low", "high", "support")}
-    rest = {key: np.full(shape, np.nan) for key in ("value", "low", "high")}
-    half = np.full((2, *shape), np.nan)
-    tested = {key: np.full(shape[1], np.nan) for key in ("low", "high", "p", "few")}
-    note = np.zeros(shape, np.int64)
-    few = np.zeros(shape, bool)
+    note, few = np.zeros(shape, np.int64), np.zeros(shape, bool)
     for piece in pieces:
         for key, out in arrays.items():
             out[:, piece.at] = getattr(piece.mine, key)
         few[:, piece.at] = piece.mine.few
         note[:, piece.at] = piece.mine.notes(run.texts)
-        for key, out in rest.items():
-            if piece.others is not None:
-                out[:, piece.at] = getattr(piece.others, key)
-        if piece.others is not None:
-            half[0][:, piece.at] = _half(piece.mine, piece.others)
-        if piece.tested is not None:
-            test = piece.tested
-            for key, values in zip(tested, (test.low, test.high, test.p_value, test.few), strict=True):
-                tested[key][piece.at] = values
-        if piece.strict is not None:
-            half[1][:, piece.at] = _half(*piece.strict)
+    tests = [(piece.at, piece.tested) for piece in pieces if piece.tested is not None]
+    tested = joined(tests, len(n)) if tests else None
     holds = all(piece.mine.holds for piece in pieces)
     method = next((piece.mine.method for piece in pieces if piece.mine.method), "")
     blocks = []
     for row in range(shape[0]):
         mine = {key: values[row] for key, values in arrays.items()}
-        others = {key: values[row] for key, values in rest.items()}
-        compared = _compared(mine, others, half[:, row], few[row], run, tested)
+        compared = _compared(mine, tested.row(row) if by_class and tested is not None else tested, few[row], run)
         label = run.labels[row] if by_class else None
         flags = compared.pop("flags")
+        doubtful = few[row] & (not holds)
         blocks.append(
-            _Block(
-                name,
-                request.label,
-                label,
-                **mine,
-                n=n,
-                method=method,
-                note=note[row],
-                flags=flags,
-                doubtful=few[row] & (not holds),
-                extra=compared,
-            )
-        )
+            _Block(name, request.label, label, **mine, n=n, method=method, note=note[row], flags=flags,
+                   doubtful=doubtful, extra=compared)
+        )  # fmt: skip
     return blocks
 
 
 def _compared(
-    mine: Mapping[str, Floats],
-    rest: Mapping[str, Floats],
-    half: Floats,
-    few: npt.NDArray[np.bool_],
-    run: _Run,
-    tested: Mapping[str, Floats],
+    mine: Mapping[str, Floats], tested: Tested | None, few: npt.NDArray[np.bool_], run: _Run
 ) -> dict[str, Any]:
     """Flags of the cohorts that differ from the rest (Holm over the cohorts of a metric), and the asked differences.
 
-    The interval of the difference follows from the intervals of both (see `_half`); the test asks at which level it
-    would touch zero. Where the difference was `tested` as comparisons are, interval and test are those.
+    The flag is the verdict of the test of the difference to the complement, so that the two never contradict.
     """
-    options, relative_to = run.options, run.relative_to
     flags = np.array(["", "too few"], dtype=object)[few.astype(np.intp)]
-    if options.ci is None or run.cohorts.n_cohorts == 0:
+    if run.options.ci is None or run.cohorts.n_cohorts == 0:
         return {"flags": flags}
-    from dfevals.inference.multiple import holm
-
-    with np.errstate(divide="ignore", invalid="ignore"):
-        gap = mine["value"] - rest["value"]
-        low = gap - np.sqrt((mine["value"] - mine["low"]) ** 2 + (rest["high"] - rest["value"]) ** 2)
-        high = gap + np.sqrt((mine["high"] - mine["value"]) ** 2 + (rest["value"] - rest["low"]) ** 2)
-        z = _z(np.abs(gap), half, normal_quantile(options.ci), normal_quantile(_strict(run)))
-        p = np.where(gap == 0, 1.0, _two_sided(z))
-    known = ~np.isnan(tested["p"])
-    low, high, p = (np.where(known, tested[key], own) for key, own in (("low", low), ("high", high), ("p", p)))
-    corrected = holm(p)  # of all cohorts: leaving out those with few events would pick the ones with many errors
-    significant = (corrected < 1 - options.ci) & ~few & ~(tested["few"] > 0)
+    none = np.full(len(few), np.nan)
+    gap = low = high = p = corrected = reference = none
+    if tested is not None:
+        gap, low, high, p, reference = tested.gap, tested.low, tested.high, tested.p_value, tested.value_b
+        corrected = correct_for_looks([tested], "holm", slice(None))[0]
+        corrected = np.where(tested.few & ~np.isnan(p), 1.0, corrected)  # no verdict, so nothing found
+    significant = corrected < 1 - run.options.ci
     flags[significant & (gap > 0)] = "higher"
     flags[significant & (gap < 0)] = "lower"
-    if relative_to is None:
+    if run.relative_to is None:
         return {"flags": flags}
-    reference = rest["value"]
-    if relative_to == "overall":  # a cohort is part of overall: the difference shrinks by the share of the rest
+    if run.relative_to == "overall":  # a cohort is part of overall: the difference shrinks by the share of the rest
         reference = np.full_like(gap, mine["value"][0])
         with np.errstate(divide="ignore", invalid="ignore"):
             shrink = np.where(gap != 0, (mine["value"] - reference) / gap, 1 - mine["support"] / mine["support"][0])
@@ -477,27 +403,6 @@ def _compared(
         "p_value": p,
         "p_corrected": corrected,
     }
-
-
-def _z(gap: Floats, half: Floats, normal: float, strict: float) -> Floats:
-    """Normal quantile of the level at which the interval of a difference just reaches zero.
-
-    `half` (2, cohorts) are its half-widths at the quantiles `normal` and `strict`; in between, and beyond, they grow
-    in proportion. The second is NaN where it was not asked for.
-    """
-    near, far = half
-    z = gap / np.where(near > 0, near, np.nan) * normal
-    beyond = (gap > near) & (far > near)
-    return np.where(beyond, normal + (strict - normal) * (gap - near) / np.where(beyond, far - near, 1), z)
-
-
-def _two_sided(z: Floats) -> Floats:
-    """Two-sided p of normal quantiles. A table of usual size does without SciPy: importing it takes longer than the table."""
-    if z.size <= 1000:
-        return np.array([math.erfc(one) for one in (z / math.sqrt(2)).ravel()]).reshape(z.shape)
-    from scipy.special import ndtr
-
-    return np.asarray(2 * ndtr(-z))
 
 
 def _frame_of(blocks: list[_Block], run: _Run) -> pd.DataFrame:
@@ -520,6 +425,9 @@ def _frame_of(blocks: list[_Block], run: _Run) -> pd.DataFrame:
     columns["method"] = as_texts([block.method for block in blocks], of_block)
     columns["note"] = as_texts(list(run.texts), np.concatenate([block.note for block in blocks]))
     columns["is_overall"] = place == 0
+    if cohorts.n_cohorts:
+        marks = np.concatenate([block.flags for block in blocks])
+        columns["flag"] = as_texts(["", *MARKS], sum((marks == mark) * (i + 1) for i, mark in enumerate(MARKS)))
     for key in blocks[0].extra if blocks else ():
         columns[key] = np.concatenate([block.extra[key] for block in blocks])
     return framed(cohorts, place, columns)

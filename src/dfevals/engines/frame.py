@@ -14,10 +14,20 @@ import numpy.typing as npt
 from dfevals.cohorts import Cohorts
 from dfevals.engines.block import Block, validity
 from dfevals.exceptions import MetricError
-from dfevals.needs import Cells, Extremes, Moments, Need, Rows, ScoreBins, Scores, Units, Values
+from dfevals.needs import Cells, Classes, Extremes, Moments, Need, Rows, ScoreBins, Scores, Units, Values
 from dfevals.roles.bound import BLOCK, Bound
 from dfevals.roles.declared import Model
-from dfevals.tally import BinTally, CellTally, ExtremeTally, ModelTally, MomentTally, RowTally, ScoreTally, UnitTally
+from dfevals.tally import (
+    BinTally,
+    CellTally,
+    ClassTally,
+    ExtremeTally,
+    ModelTally,
+    MomentTally,
+    RowTally,
+    ScoreTally,
+    UnitTally,
+)
 from dfevals.tally.bins import Binning
 from dfevals.tally.clusters import ClusterSums
 from dfevals.tally.joint import DENSE, distinct_of
@@ -63,7 +73,12 @@ class Pass:
     def collect(self, needs: list[Need]) -> ModelTally:
         """All needs: cells, moments, extremes and bins in one walk over the blocks, then each score and the rows."""
         n, weight, square = np.zeros(self.n_atoms), np.zeros(self.n_atoms), np.zeros(self.n_atoms)
-        walked: dict[Need, Any] = {need: WALKED[type(need)](self, need) for need in needs if type(need) in WALKED}
+        counted = Cells() in needs and len(self.bound.labels) <= FEW_CLASSES  # the classes follow from the cells
+        walked: dict[Need, Any] = {
+            need: WALKED[type(need)](self, need)
+            for need in needs
+            if type(need) in WALKED and not (counted and need == Classes())
+        }
         for block, atoms in self.blocks():
             codes = atoms.astype(np.intp)
             size = np.bincount(codes, minlength=self.n_atoms)
@@ -74,7 +89,9 @@ class Pass:
             for collector in walked.values():
                 collector.add(block, codes, size)
         read: dict[type, Any] = {Scores: self._scores, Rows: self._rows, Values: self._values, Units: self._units}
-        parts = {need: walked[need].tally() if need in walked else read[type(need)](need) for need in needs}
+        parts: dict[Need, Any] = {need: collector.tally() for need, collector in walked.items()}
+        read[Classes] = lambda _: ClassTally.of_cells(parts[Cells()])
+        parts = {need: parts[need] if need in parts else read[type(need)](need) for need in needs}
         kind = self.bound.score_kind(self.model)
         if not self.importance:
             square = weight
@@ -274,6 +291,32 @@ class _Cells:
         return CellTally(cube(self.counts), None if self.squares is None else cube(self.squares), clusters)
 
 
+class _Classes:
+    """Collects y_true × atom."""
+
+    def __init__(self, run: Pass, need: Classes) -> None:
+        self.run, self.shape = run, (run.n_atoms, len(run.bound.labels))
+        self.counts = np.zeros(self.shape)
+        self.squares = np.zeros(self.shape) if run.importance else None
+        self.entries: list[tuple[Any, ...]] = []
+
+    def add(self, block: Block, codes: npt.NDArray[np.intp], size: npt.NDArray[np.intp]) -> None:
+        joint = codes * self.shape[1]
+        joint += block.y_true.astype(np.intp, copy=False)
+        self.counts += np.bincount(joint, block.weight, self.counts.size).reshape(self.shape)
+        if self.squares is not None:
+            assert block.weight is not None
+            self.squares += np.bincount(joint, block.weight**2, self.counts.size).reshape(self.shape)
+        if self.run.bound.cluster is not None:
+            cluster = block.kept(self.run.bound.cluster[0][block.start : block.stop])
+            weight = np.ones(len(joint)) if block.weight is None else block.weight
+            self.entries.append((cluster, *np.divmod(joint, self.shape[1]), weight[None, :]))
+
+    def tally(self) -> ClassTally:
+        squares = None if self.squares is None else np.ascontiguousarray(self.squares.T)
+        return ClassTally(np.ascontiguousarray(self.counts.T), squares, _clusters(self.run, self.entries))
+
+
 class _Moments:
     """Collects the moments of one or two row functions."""
 
@@ -356,7 +399,13 @@ class _Extremes:
 
 
 #: What collects a need in the walk over the blocks; other needs read the rows by themselves.
-WALKED: dict[type, Any] = {Cells: _Cells, Moments: _Moments, Extremes: _Extremes, ScoreBins: _Bins}
+WALKED: dict[type, Any] = {
+    Cells: _Cells,
+    Classes: _Classes,
+    Moments: _Moments,
+    Extremes: _Extremes,
+    ScoreBins: _Bins,
+}
 
 
 def _clusters(run: Pass, entries: list[tuple[Any, ...]]) -> ClusterSums | None:

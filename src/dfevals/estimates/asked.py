@@ -13,7 +13,7 @@ from dfevals.cohorts import Cohorts
 from dfevals.estimates.estimate import Options, row_values
 from dfevals.metrics.planning import needs_of, plan
 from dfevals.metrics.registry import Request
-from dfevals.needs import Moments, Need
+from dfevals.needs import Classes, Moments, Need
 from dfevals.roles.bound import Bound
 from dfevals.roles.declared import Model
 
@@ -72,11 +72,13 @@ def undecided(bound: Bound, models: Iterable[Model]) -> list[str]:
 
 
 def needs(requests: Iterable[Request], bound: Bound, options: Options) -> list[Need]:
-    """Union of what the metrics need."""
+    """Union of what the metrics need, and the events on which losses of a classifier rest."""
     found: list[Need] = []
     for request in requests:
         for group in needs_of(request.metric, len(bound.labels), bound.task):
             found += group
             if options.interval == "bootstrap" and options.ci is not None:
                 found += [row_values(need) for need in group if isinstance(need, Moments)]
+    if bound.classifies and any(isinstance(need, Moments) for need in found):
+        found.append(Classes())
     return list(dict.fromkeys(found))

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from dfevals.estimates.bootstrap import bootstrap_bounds, cell_replicates, rank_replicates, resampled, value_replicates
 from dfevals.estimates.delta import FourCells, average_gradient, cell_variance, four_gradients
+from dfevals.estimates.events import FEW_OF_A_CLASS, rare_classes
 from dfevals.estimates.intervals import (
     ONE_CLUSTER,
     Bounds,
@@ -23,11 +24,21 @@ from dfevals.estimates.intervals import (
 from dfevals.exceptions import MetricError
 from dfevals.inference.clusters import few_clusters
 from dfevals.inference.seeds import generator
-from dfevals.metrics.estimands import Mean, Smooth, Value
+from dfevals.metrics.estimands import Mean, Smooth, SmoothMoments, Through, Value
 from dfevals.metrics.planning import needs_of, pairs_of
 from dfevals.metrics.registry import Request
-from dfevals.needs import Cells, Extremes, Moments, Need, Scores
-from dfevals.tally import CellTally, CellView, ExtremeTally, ManyCells, ModelTally, MomentTally, RowTally, ScoreTally
+from dfevals.needs import Cells, Classes, Extremes, Moments, Need, Scores
+from dfevals.tally import (
+    CellTally,
+    CellView,
+    ClassTally,
+    ExtremeTally,
+    ManyCells,
+    ModelTally,
+    MomentTally,
+    RowTally,
+    ScoreTally,
+)
 from dfevals.tally.clusters import ClusterSums
 
 __all__ = ["Estimates", "Options", "Part", "estimate"]
@@ -115,6 +126,13 @@ class Part:
         keep = self.cohort_of >= 0
         return np.asarray(np.bincount(self.cohort_of[keep], values[keep], self.n_cohorts), float)
 
+    def rare(self) -> npt.NDArray[np.bool_]:
+        """Cohorts with too few rows of a class for the loss of a classifier; none where classes were not counted."""
+        if Classes() not in self.tally.parts:
+            return np.zeros(self.n_cohorts, bool)
+        whole: Any = self.tally.parts[Classes()]
+        return rare_classes(self.get(Classes()).events, whole.weight.sum(axis=1) > 0)
+
     def cells(self, n_resamples: int, random_state: Any) -> Floats:
         """Bootstrap replicates of the cells, drawn once for all metrics."""
         key = (n_resamples, repr(random_state))
@@ -135,7 +153,7 @@ class Complement(Part):
         if need in self._parts:
             return self._parts[need]
         inside, total = self.part.get(need), self.whole.get(need)
-        if isinstance(inside, CellTally | ManyCells):
+        if isinstance(inside, CellTally | ClassTally | ManyCells):
             self._parts[need] = inside.outside(total, self._clusters(need))
         elif isinstance(inside, MomentTally):
             outside = _broadcast(total, self.n_cohorts).minus(inside)
@@ -200,9 +218,9 @@ def estimate(request: Request, part: Part, options: Options, labels: tuple[Any, 
     if Cells() in groups[0]:
         found = _of_cells(request, part, options, task)
     elif isinstance(groups[0][0], Scores) and task != "binary":
-        found = _of_class_scores(request, part, options, groups, labels)
+        found = _of_class_scores(request, part, options, groups, labels, task)
     else:
-        found = _single(request, part, options, groups[0])
+        found = _single(request, part, options, groups[0], task)
     return _negated(found) if request.negated else found
 
 
@@ -233,7 +251,15 @@ def _bounded(estimand: Any, found: Bounds | None, value: Floats, reasons: tuple[
     return Estimates(value, low, high, support, found.method, masks, few, found.holds, found.clusters)
 
 
-def _single(request: Request, part: Part, options: Options, needs: tuple[Need, ...]) -> Estimates:
+def rests_on_classes(request: Request, estimand: Any, task: str) -> bool:
+    """Whether a metric is made of per-row losses of a classifier, which are great where the rarer class occurs."""
+    while isinstance(estimand, Through):
+        estimand = estimand.base
+    loss = isinstance(estimand, SmoothMoments) or (isinstance(estimand, Mean) and not estimand.proportion)
+    return loss and request.outcome is None and task in ("binary", "multiclass")
+
+
+def _single(request: Request, part: Part, options: Options, needs: tuple[Need, ...], task: str) -> Estimates:
     """A metric with one estimand that needs no cells: moments, extremes, binary scores, rows."""
     record = request.metric
     tallies = [part.get(need) for need in needs]
@@ -249,6 +275,9 @@ def _single(request: Request, part: Part, options: Options, needs: tuple[Need, .
         else:
             found = interval(estimand, options.ci, options.interval, bounds=record.range)
     result = _bounded(estimand, found, value, getattr(estimand, "reasons", ()))
+    if rests_on_classes(request, estimand, task):
+        few = part.rare() & ~np.isnan(result.value)
+        result = replace(result, few=result.few | few, masks=[*result.masks, (few, FEW_OF_A_CLASS)])
     if undefined.any():
         text = next(need.undefined for need in needs if isinstance(need, Moments))
         kept = [(mask & ~undefined, old) for mask, old in result.masks]
@@ -464,9 +493,11 @@ def _average_bounds(context: CellContext, average: str, value: Floats, level: fl
     return Bounds(low, high, f"delta, {name}", few, what, (ONE_CLUSTER,), clusters=clusters)
 
 
-def _of_class_scores(request: Request, part: Part, options: Options, groups: Any, labels: tuple[Any, ...]) -> Estimates:
+def _of_class_scores(
+    request: Request, part: Part, options: Options, groups: Any, labels: tuple[Any, ...], task: str
+) -> Estimates:
     """A ranking metric of every class against the rest (or of pairs), by class or averaged."""
-    single = [_single(request, part, options, needs) for needs in groups]
+    single = [_single(request, part, options, needs, task) for needs in groups]
     value, low, high = (np.stack([getattr(s, name) for s in single]) for name in ("value", "low", "high"))
     sums = [part.get(needs[0]).rank_sums() for needs in groups]
     few = np.stack([np.broadcast_to(s.few, s.value.shape) for s in single])

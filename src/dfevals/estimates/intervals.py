@@ -33,6 +33,7 @@ USUAL = 0.951  # levels up to here are covered with few rows too
 SKEWED = 0.5  # skewness from which the far quantiles of a mean need many rows
 FAR = 30  # rows per squared quantile that they need: simulated errors at 0.1 % are near nominal from there
 HEAVY = 0.8  # share of the greatest possible skewness, √n, from which Hall's correction no longer suffices
+PEAKED = 7  # kurtosis (5 in small samples) from which the variance of a square is not known
 ROUNDING = 1e-15
 TIED = "no interval for shares of pairs when scores are tied"
 ONE_CLUSTER = "one cluster, so no interval"
@@ -508,6 +509,8 @@ def _smooth_moments(estimand: SmoothMoments, level: float, method: str) -> Bound
         low, high = back(to(value) - half), back(to(value) + half)
     n = estimand.moments.n
     few = df < 19 if estimand.events is None else (df < 19) | (estimand.events < FEW)
+    if estimand.kurtosis is not None:
+        few = few | (np.nan_to_num(estimand.kurtosis) > np.minimum(5 + (df + 1) / 500, PEAKED))
     clustered = estimand.moments.tally.clusters is not None
     name = f"influence, {estimand.scale}{', cluster-robust' if clustered else ''}"
     return Bounds(low, high, name, (n > 0) & few, "rows", variance=variance, clusters=df + 1 if clustered else None)

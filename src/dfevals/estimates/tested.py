@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["FEW_ROWS", "TestOptions", "Tested"]
+from dfevals.inference.multiple import correct
+
+__all__ = ["FEW_ROWS", "TestOptions", "Tested", "correct_for_looks", "joined"]
 
 Floats = npt.NDArray[np.float64]
 FEW_ROWS = 10
@@ -23,13 +25,15 @@ class TestOptions:
     test: str = "auto"
     n_resamples: int = 1000
     random_state: Any = 0
+    by_class: bool = False
 
 
 @dataclass(frozen=True)
 class Tested:
     """The comparison of one metric in every cohort; arrays of shape (cohorts,).
 
-    `se` and `df` describe the difference for tests against a margin; `few` marks cohorts too small for a verdict.
+    `se` and `df` describe the difference for tests against a margin; `few` marks cohorts too small for a verdict;
+    `ancillary` says that the support does not depend on the value (that of average precision, the positives, does).
     """
 
     __test__ = False
@@ -47,6 +51,23 @@ class Tested:
     masks: list[tuple[npt.NDArray[np.bool_], str]] = field(default_factory=list)
     difference: Floats | None = None
     support_b: Floats | None = None
+    ancillary: bool = True
+
+    def row(self, i: int) -> Tested:
+        """One class of a comparison by class."""
+        arrays = {name: getattr(self, name)[i] for name in (*_ARRAYS, "few")}
+        return replace(self, **arrays, masks=[])
+
+    @property
+    def tested(self) -> Floats:
+        """p-values that are corrected together.
+
+        Cohorts with too few rows are no tests. Those with too few events for a verdict are, with p = 1: which cohorts
+        they are depends on what is tested, so that leaving them out would pick the cohorts in which much happened.
+        """
+        support = self.support if self.support_b is None else np.minimum(self.support, self.support_b)
+        few = np.where((support < FEW_ROWS) & self.ancillary, np.nan, 1.0)
+        return np.where(self.few & ~np.isnan(self.p_value), few, self.p_value)
 
     @property
     def gap(self) -> Floats:
@@ -64,3 +85,34 @@ class Tested:
             statistic=self.statistic if "McNemar" in self.test else -self.statistic,
             difference=None if self.difference is None else -self.difference,
         )
+
+
+def correct_for_looks(tests: list[Tested], correction: str | None, part: slice) -> Floats:
+    """Corrected p-values of a part of the cohorts, (tests, cohorts); NaN where there is too little for a verdict."""
+    corrected = correct(np.stack([t.tested[..., part] for t in tests]), correction)
+    return np.where(np.stack([t.few[..., part] for t in tests]), np.nan, corrected)
+
+
+def joined(parts: list[tuple[npt.NDArray[Any], Tested]], size: int) -> Tested:
+    """One Tested over all cohorts from those of groups of cohorts and their places."""
+    shape = (*parts[0][1].value_a.shape[:-1], size)
+    arrays = {name: np.full(shape, np.nan) for name in _ARRAYS}
+    few, masks = np.zeros(shape, bool), []
+    for at, tested in parts:
+        for name, out in arrays.items():
+            given = getattr(tested, name)
+            if given is None:
+                given = tested.gap if name == "difference" else tested.support
+            out[..., at] = given
+        few[..., at] = tested.few
+        for mask, text in tested.masks:
+            wide = np.zeros(shape, bool)
+            wide[..., at] = mask
+            masks.append((wide, text))
+    return Tested(**arrays, few=few, masks=masks, test=parts[-1][1].test, ancillary=parts[-1][1].ancillary)
+
+
+_ARRAYS = (
+    *("value_a", "value_b", "low", "high", "statistic", "p_value"),
+    *("support", "se", "df", "difference", "support_b"),
+)

@@ -143,7 +143,8 @@ class SmoothMoments:
 
     `function(means, second)` takes the list of means and the dict of central second moments by exponents.
     `scale` is the transform on which the interval is symmetric: "identity", "log", "log1m", "fisher".
-    `events` is the number of rows of the rarer kind where the value rests on one.
+    `events` is the number of rows of the rarer kind where the value rests on one; `kurtosis` that of the number whose
+    squares it is made of.
     """
 
     moments: MomentView
@@ -151,6 +152,7 @@ class SmoothMoments:
     scale: str = "identity"
     reason: str = "no variation"
     events: Array | None = None
+    kurtosis: Array | None = None
 
     def inputs(self) -> tuple[list[Array], dict[tuple[int, ...], Array]]:
         """Means and second central moments, one array per cohort each."""

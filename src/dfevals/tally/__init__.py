@@ -2,6 +2,7 @@
 
 from dfevals.tally.bins import BinTally
 from dfevals.tally.cells import CellTally, CellView
+from dfevals.tally.classes import ClassTally
 from dfevals.tally.many_cells import ManyCells, MarginView
 from dfevals.tally.moments import MomentTally, MomentView
 from dfevals.tally.scores import RankSums, ScoreTally
@@ -11,6 +12,7 @@ __all__ = [
     "BinTally",
     "CellTally",
     "CellView",
+    "ClassTally",
     "ExtremeTally",
     "ManyCells",
     "MarginView",

@@ -14,6 +14,7 @@ from dfevals.needs import Need, ScoreBins, Scores
 from dfevals.roles.declared import stand_in
 from dfevals.tally.bins import BinTally
 from dfevals.tally.cells import CellTally
+from dfevals.tally.classes import ClassTally
 from dfevals.tally.clusters import ClusterSums
 from dfevals.tally.many_cells import ManyCells
 from dfevals.tally.moments import MomentTally
@@ -107,7 +108,9 @@ class UnitTally:
         return UnitTally(self.sums.merge(other.sums), self.n_cohorts)
 
 
-NeedTally = BinTally | CellTally | ManyCells | MomentTally | ExtremeTally | ScoreTally | RowTally | UnitTally
+NeedTally = (
+    BinTally | CellTally | ClassTally | ManyCells | MomentTally | ExtremeTally | ScoreTally | RowTally | UnitTally
+)
 
 
 @dataclass
@@ -150,7 +153,7 @@ class ModelTally:
                 parts[need] = part.merge(second, place, place_other, n_cohorts)  # type: ignore[arg-type]
                 continue
             a, b = part.regroup(place, n_cohorts), second.regroup(place_other, n_cohorts)
-            if isinstance(a, CellTally | ManyCells) and isinstance(b, CellTally | ManyCells):
+            if isinstance(a, CellTally | ClassTally | ManyCells):
                 a, b = relabel(a, b)
             parts[need] = a + b  # type: ignore[operator]
         dropped = {
@@ -163,8 +166,7 @@ class ModelTally:
         return [np.bincount(place, values, n_cohorts) for values in (self.n, self.weight, self.weight_sq)]
 
 
-AnyCells = CellTally | ManyCells
-Relabel = Callable[[AnyCells, AnyCells], tuple[AnyCells, AnyCells]]
+Relabel = Callable[[Any, Any], tuple[Any, Any]]
 
 
 @dataclass

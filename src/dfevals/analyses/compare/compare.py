@@ -25,7 +25,7 @@ from dfevals.cohorts import Cohorts
 from dfevals.engines import collect
 from dfevals.estimates.asked import needs, requested, undecided, views_of
 from dfevals.estimates.estimate import Complement, Options, Part
-from dfevals.estimates.tested import Tested, TestOptions
+from dfevals.estimates.tested import Tested, TestOptions, joined
 from dfevals.estimates.unpaired import UNPAIRED_TESTS, unpaired
 from dfevals.exceptions import DataError, MetricError, RoleError, check_choice
 from dfevals.inference.levels import check_level
@@ -177,41 +177,7 @@ def _pair(question: _Question, pair: Pair) -> tuple[list[Tested], Floats]:
         for i, request in enumerate(question.requests):
             pieces[i].append((at, paired(request, view, question.options)))
         n[at] = view.counts()
-    return [_joined(parts, question.size) for parts in pieces], n
-
-
-def _joined(parts: list[tuple[Any, Tested]], size: int) -> Tested:
-    """One Tested over all cohorts from those of the views."""
-    arrays = {
-        name: np.full(size, np.nan)
-        for name in (
-            "value_a",
-            "value_b",
-            "low",
-            "high",
-            "statistic",
-            "p_value",
-            "support",
-            "se",
-            "df",
-            "difference",
-            "support_b",
-        )
-    }
-    few = np.zeros(size, bool)
-    masks = []
-    for at, tested in parts:
-        for name, out in arrays.items():
-            given = getattr(tested, name)
-            if given is None:
-                given = tested.gap if name == "difference" else tested.support
-            out[at] = given
-        few[at] = tested.few
-        for mask, text in tested.masks:
-            wide = np.zeros(size, bool)
-            wide[at] = np.broadcast_to(mask, np.shape(tested.value_a))
-            masks.append((wide, text))
-    return Tested(**arrays, few=few, masks=masks, test=parts[-1][1].test)
+    return [joined(parts, question.size) for parts in pieces], n
 
 
 # Different rows
@@ -265,7 +231,7 @@ def _two_tallies(question: _Question, a: Any, b: Any) -> tuple[list[Tested], Flo
             pieces[i].append(
                 (view.cohorts, unpaired(request, parts[0], parts[1], question.options, bound.labels, bound.task))
             )
-    return [_joined(piece, question.size) for piece in pieces], n
+    return [joined(piece, question.size) for piece in pieces], n
 
 
 def _against_complement(question: _Question, sides: tuple[Contender, ...]) -> ComparisonResult:
@@ -299,7 +265,7 @@ def _against_complement(question: _Question, sides: tuple[Contender, ...]) -> Co
             for names in (names, np.where(names == "", "", REST).astype(object))
         )
         found += [
-            Compared(r, a, b, _joined(piece, question.size), n)
+            Compared(r, a, b, joined(piece, question.size), n)
             for r, piece in zip(question.requests, pieces, strict=True)
         ]
     why = "Unpaired: every cohort is compared with all rows outside it, which are different rows."

@@ -26,6 +26,8 @@ from dfevals.analyses.compare.influence import (
 )
 from dfevals.engines.block import Block
 from dfevals.estimates.delta import matrix_gradient
+from dfevals.estimates.estimate import rests_on_classes
+from dfevals.estimates.events import EVENTS, FEW_OF_A_CLASS, rare_classes
 from dfevals.estimates.tested import FEW_ROWS, Tested, TestOptions
 from dfevals.exceptions import MetricError, did_you_mean
 from dfevals.inference.clusters import ClusterWorth, few_clusters, varying, worth_of
@@ -39,11 +41,10 @@ from dfevals.metrics.registry import Request
 from dfevals.needs import Moments, Values
 from dfevals.tally import CellView, MomentTally
 
-__all__ = ["TESTS", "paired", "paired_rate"]
+__all__ = ["TESTS", "few_of_a_class", "paired", "paired_rate"]
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
-FEW_OF_A_CLASS = 5
 MCNEMAR = {"mcnemar": "mid-p", "mcnemar-exact": "exact", "mcnemar-chi2": "chi2", "mcnemar-chi2-cc": "chi2-cc"}
 RATES = ("tango", *MCNEMAR)
 TESTS = (*RATES, "delong", "t", "wilcoxon", "sign-flip", "delta", "bootstrap")
@@ -203,6 +204,9 @@ def _moments(request: Request, rows: ViewRows, options: TestOptions) -> Tested:
     else:
         _check(options.test, ("delta", "bootstrap"), request)
         found = _by_influence(request, rows, options)
+    if rests_on_classes(request, estimand, task):
+        few = few_of_a_class(rows)
+        found = replace(found, few=found.few | few, masks=[*found.masks, (few, FEW_OF_A_CLASS)])
     if undefined.any():
 
         def blank(values: Floats) -> Floats:
@@ -339,11 +343,23 @@ def _least_class(rows: PairedRows) -> Floats:
     return np.where(least > 0, least, np.nan)
 
 
-def _few_of_a_class(rows: PairedRows, least: int) -> npt.NDArray[np.bool_]:
+def _few_of_a_class(rows: PairedRows, least: float) -> npt.NDArray[np.bool_]:
     """Cohorts with fewer than `least` rows of a class that occurs, or of one class only."""
     table = _class_counts(rows)
     few = ((table > 0) & (table < least)).any(axis=0)
     return few | ((table > 0).sum(axis=0) < 2)
+
+
+def few_of_a_class(rows: ViewRows) -> npt.NDArray[np.bool_]:
+    """Cohorts with too few rows of a class for the losses of a classifier."""
+    k, size = len(rows.bound.labels), len(rows.bound.labels) * rows.size
+    joint, weight, square = rows.y_true().astype(np.intp) * rows.size + rows.codes, rows.weight, rows.square
+    if rows.cluster is not None:
+        joint, weight, square = np.unique(np.stack([joint, rows.cluster]), axis=1)[0], None, None
+    events = np.asarray(np.bincount(joint, weight, size), float)
+    squares = np.bincount(joint, square, size)
+    events = np.divide(events**2, squares, out=np.zeros_like(events), where=squares > 0).reshape(k, rows.size)
+    return rare_classes(events, events.sum(axis=1) > 0)
 
 
 # Everything else
@@ -369,9 +385,9 @@ def _by_influence(request: Request, rows: PairedRows, options: TestOptions, most
         statistic = centre / se
         p = np.where(same, 1.0, _two_sided(statistic, df))
     gap = a.value - b.value
-    few = (df + 1 < FEW_ROWS) | (np.minimum(a.support, b.support) < FEW_OF_A_CLASS)
+    few = (df + 1 < FEW_ROWS) | (np.minimum(a.support, b.support) < EVENTS)
     if rows.bound.classifies:
-        few = few | _few_of_a_class(rows, FEW_OF_A_CLASS)
+        few = few | _few_of_a_class(rows, EVENTS)
     masks = [(~defined, _reason(a, b)), (same, "no row tells the models apart")]
     if rows.cluster is not None:
         masks += few_clusters(np.where(defined, df + 1, np.nan))

@@ -16,6 +16,8 @@ from dfevals.analyses.compare.aligned import Aligned, ViewRows, align, chosen, c
 from dfevals.analyses.compare.influence import kind_of, moment_values
 from dfevals.analyses.compare.paired import paired_rate
 from dfevals.cohorts import Cohorts
+from dfevals.estimates.estimate import rests_on_classes
+from dfevals.estimates.events import rare_classes
 from dfevals.estimates.tested import FEW_ROWS
 from dfevals.exceptions import CohortError, DataError, MetricError, RoleError
 from dfevals.inference.levels import check_level, t_quantile
@@ -172,6 +174,7 @@ class _Losses:
     sign: float
     unjudged: int  # rows on which a model has no value
     clustered: bool
+    truth: Array | None = None  # class of each row, where the losses are those of a classifier
 
     def by_group(self) -> tuple[Array, Array, Floats, Floats]:
         """Cohort and number of every group within a cohort, its weighted sums per model, and its weight."""
@@ -256,7 +259,7 @@ def _losses(request: Request, rows: Aligned, cohorts: Cohorts) -> _Losses:
     bound = rows.bounds[0]
     k, kind = len(bound.labels), kind_of(request, len(bound.labels), bound.task)
     sign = (1.0 if request.better == "higher" else -1.0) * (-1.0 if request.negated else 1.0)
-    values, counted, unjudged = [], np.ones(len(atoms), bool), 0
+    values, counted, unjudged, of_classes = [], np.ones(len(atoms), bool), 0, False
     for j in range(len(rows.names)):
         if kind == "cells":
             rate = paired_rate(request, _single(view, j))
@@ -266,11 +269,11 @@ def _losses(request: Request, rows: Aligned, cohorts: Cohorts) -> _Losses:
             counted &= rate[2]
         elif kind == "moments":
             numbers = moment_values(request, view, j, k, bound.task)
-            if not isinstance(
-                request.metric(MomentTally.of_block(atoms[:0], 1, [v[:0] for v in numbers], 2, None).view()), Mean
-            ):
+            estimand = request.metric(MomentTally.of_block(atoms[:0], 1, [v[:0] for v in numbers], 2, None).view())
+            if not isinstance(estimand, Mean):
                 raise MetricError(f"{request.label!r} is no average over rows. Routing needs {NEEDED}.")
             values.append(numbers[0])
+            of_classes = rests_on_classes(request, estimand, bound.task)
             counted &= np.isfinite(numbers[0])
             unjudged = int((~counted).sum())
         else:
@@ -279,7 +282,8 @@ def _losses(request: Request, rows: Aligned, cohorts: Cohorts) -> _Losses:
     group = np.arange(len(atoms)) if view.cluster is None else view.cluster
     table = np.stack(values)[:, counted]
     parts = (atoms[counted], group[counted], weight[counted], cohorts.n_cohorts)
-    return _Losses(sign * table, *parts, sign, unjudged, view.cluster is not None)
+    truth = view.y_true().astype(np.int64)[counted] if of_classes else None
+    return _Losses(sign * table, *parts, sign, unjudged, view.cluster is not None, truth)
 
 
 def _single(view: ViewRows, j: int) -> ViewRows:
@@ -297,7 +301,8 @@ class _Sums:
     """Sums over groups that give means and robust variances of differences of all pairs of models; they add up.
 
     Axes: (…, parts, cohorts). `s` Σ of a group's sums per model, `cross` Σ of products of two models' sums, `sn` Σ of
-    products with the group's weight, `nn` Σ of squared weights, `n` Σ of weights, `groups` their number.
+    products with the group's weight, `nn` Σ of squared weights, `n` Σ of weights, `groups` their number, `events` the
+    groups in which a class occurs (no class where losses do not rest on classes).
     """
 
     s: Floats
@@ -306,6 +311,7 @@ class _Sums:
     nn: Floats
     n: Floats
     groups: Floats
+    events: Floats
 
     @classmethod
     def of(cls, losses: _Losses, part: Array | None, parts: int) -> _Sums:
@@ -325,7 +331,15 @@ class _Sums:
             add(weight**2),
             add(weight),
             add(np.ones(len(group))),
+            _events(losses, part, parts),
         )
+
+    @property
+    def rare(self) -> Array:
+        """Cohorts with too few rows of a class."""
+        if not len(self.events):
+            return np.zeros(self.n.shape[-1], bool)
+        return rare_classes(self.events[:, 0], self.events.sum(axis=(1, 2)) > 0)
 
     def without(self, part: int) -> _Sums:
         """Sums of all parts but one."""
@@ -345,6 +359,17 @@ class _Sums:
             groups = self.groups[0]
             variance = np.maximum(spread, 0) / self.n[0] ** 2 * groups / (groups - 1)
             return gap, np.sqrt(np.where(groups > 1, variance, np.nan)), groups - 1
+
+
+def _events(losses: _Losses, part: Array | None, parts: int) -> Floats:
+    """Groups in which a class occurs, (classes, parts, cohorts)."""
+    if losses.truth is None:
+        return np.zeros((0, parts, losses.size))
+    k = max(int(losses.truth.max(initial=0)) + 1, 2)
+    code, group, truth = np.unique(np.stack([losses.code, losses.group, losses.truth]), axis=1)
+    own = np.zeros(len(code), np.int64) if part is None else part[group]
+    at = (truth * parts + own) * losses.size + code
+    return np.bincount(at, minlength=k * parts * losses.size).reshape(k, parts, losses.size).astype(float)
 
 
 @dataclass(frozen=True)
@@ -371,11 +396,13 @@ def _rule(sums: _Sums, default: int | None, correction: str | None, alpha: float
     others = [j for j in range(k) if j != base]
     found = [sums.differences(j, base) for j in others]
     gap, se, df = (np.stack(part) for part in zip(*found, strict=True))
-    few = sums.groups[0] < FEW_ROWS
+    small = sums.groups[0] < FEW_ROWS
+    few = small | sums.rare
     with np.errstate(divide="ignore", invalid="ignore"):
         t = np.where(se > 0, gap / se, np.where(gap == 0, 0.0, np.nan))
         p = 2 * stdtr(np.where(df > 0, df, np.nan), -np.abs(t))
-    corrected = correct(np.where(few, np.nan, p), correction)
+    looks = np.where(small, np.nan, np.where(few, 1.0, p))  # where much happened depends on what is tested
+    corrected = np.where(few, np.nan, correct(looks, correction))
     wins = (corrected < alpha) & (gap > 0)
     best = np.where(wins, gap, -np.inf).argmax(axis=0)
     shown = np.where(np.isnan(gap), -np.inf, gap).argmax(axis=0)

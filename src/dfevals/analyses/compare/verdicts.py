@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dfevals.estimates.tested import Tested
+from dfevals.estimates.tested import Tested, correct_for_looks
 from dfevals.exceptions import DataError, did_you_mean
 from dfevals.inference.multiple import correct
 from dfevals.metrics.registry import Request
@@ -65,13 +65,12 @@ def check_margins(margin: float | Mapping[str, float] | None, requests: tuple[Re
 def decide(family: list[Compared], correction: str | None, alpha: float, margin: float | None) -> None:
     """Corrected p-values and verdicts of the pairs compared by one metric.
 
-    Overall rows of all pairs are one family of tests and cohort rows of all pairs another. Cohorts that are too few
-    for a verdict are not tests. "Equivalent" needs more than a small p: the interval shown lies inside the margin.
+    Overall rows of all pairs are one family of tests and cohort rows of all pairs another. "Equivalent" needs more than
+    a small p: the interval shown lies inside the margin.
     """
     for part in (slice(0, 1), slice(1, None)):
-        p = np.stack([np.where(c.tested.few, np.nan, c.tested.p_value)[part] for c in family])
-        corrected = correct(p, correction)
-        equivalent = np.zeros(p.shape, bool)
+        corrected = correct_for_looks([c.tested for c in family], correction, part)
+        equivalent = np.zeros(corrected.shape, bool)
         if margin is not None:
             outside = np.stack([np.where(c.tested.few, np.nan, _outside(c.tested, margin))[part] for c in family])
             shown = np.stack([((c.tested.low > -margin) & (c.tested.high < margin))[part] for c in family])
