@@ -49,6 +49,7 @@ bench: $(VENV)/.ready-bench  ## Measure against peers on the same frame in one p
 
 validate: $(VENV)/.ready  ## Simulate the coverage of every interval at length and write the tables of the documentation
 	$(PY) scripts/validate.py
+	$(PY) scripts/validate_flags.py
 
 clean:  ## Remove what was built, keeping the source
 	rm -rf build dist docs/_build docs/_generated $(VENV) $(LOWEST) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
