@@ -359,6 +359,16 @@ class TestVerdicts:
         assert (excludes == (found["p_value"] <= 0.05)).all()
         assert 0.05 < excludes.mean() < 0.95
 
+    @pytest.mark.parametrize(("metric", "test"), [("f1", "auto"), ("accuracy", "bootstrap"), ("roc_auc", "auto")])
+    def test_few_clusters_are_too_few_and_say_how_many_they_are_worth(self, metric: str, test: str) -> None:
+        frame = simulated(400, 1, seed=3, effect=1.5, clusters=2)
+        frame["unit"] = np.minimum(frame["unit"] // 10, 19) * (frame.index >= 160)
+        found = evaluation(frame, cluster="unit").compare(metrics=metric, test=test, n_resamples=99).frame.iloc[0]
+        worth = float(found["note"].split("worth ")[1].split()[0])
+        assert 3 < worth < 10
+        assert frame["unit"].nunique() == 13
+        assert found["verdict"] == "too few"
+
     def test_false_equivalence_keeps_its_level(self) -> None:
         frame = simulated(200, 800, seed=4, effect=0.6)
         result = evaluation(frame).compare(by="g", metrics="log_loss", correction=None)

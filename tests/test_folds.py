@@ -132,6 +132,12 @@ class TestLearners:
         assert row["verdict"] == "no evidence"
         assert np.isnan(row["ci_low"])
 
+    def test_posterior_of_repeats_rests_on_the_degrees_of_the_test(self) -> None:
+        result = evaluation(out_of_fold(200, 5, repeats=10), repeat="repeat").compare(metrics="log_loss")
+        posterior = result.posterior("log_loss", rope=0)
+        assert posterior.df == 6
+        assert 2 * min(posterior.p_a, posterior.p_b) == pytest.approx(result.frame["p_value"].iloc[0])
+
     def test_posterior_of_a_loss_favours_the_lower(self) -> None:
         roles = {"y_true": "cnt", "y_pred": {"gbm": "pred_gbm", "ridge": "pred_ridge"}, "fold": "fold"}
         result = (

@@ -275,6 +275,7 @@ def bayesian_correlated_ttest(
     rope: float = 0.01,
     level: float = 0.95,
     better: str = "higher",
+    repeats: int = 1,
 ) -> BayesianTest:
     """Bayesian correlated t test of two learners over folds, with a region of practical equivalence.
 
@@ -290,6 +291,8 @@ def bayesian_correlated_ttest(
         Probability of the credible interval.
     better : {"higher", "lower", "none"}
         "lower" for losses: `p_a` is then the probability that the difference is below −rope.
+    repeats : int
+        Repeats of the folds, for degrees of freedom as in `calibrated_resampled_ttest`.
 
     Returns
     -------
@@ -322,7 +325,7 @@ def bayesian_correlated_ttest(
     check_level(level)
     check_choice("better", better, ("higher", "lower", "none"), DataError)
     mean, scale, n = _corrected(differences, n_train, n_test)
-    df = np.where(n > 1, n - 1.0, np.nan)
+    df = np.where(n > 1, repeated_df(n, repeats), np.nan)
     with np.errstate(divide="ignore", invalid="ignore"):
         above = np.where(scale > 0, stdtr(df, (mean - rope) / scale), np.nan)
         below = np.where(scale > 0, stdtr(df, (-rope - mean) / scale), np.nan)

@@ -303,7 +303,9 @@ class ComparisonResult(Result):
         if better in ("zero", "one"):
             a, b, better = np.abs(a - (better == "one")), np.abs(b - (better == "one")), "lower"
         n_train = np.maximum(folds.n_train, 1)
-        return bayesian_correlated_ttest(a - b, n_train, folds.n_test, rope, self._level, better)
+        return bayesian_correlated_ttest(
+            a - b, n_train, folds.n_test, rope, self._level, better, repeats=folds.n_repeats
+        )
 
     def _of_folds(self) -> Any:
         if self._folds is None:

@@ -487,9 +487,13 @@ def _bootstrap(request: Request, rows: PairedRows, options: TestOptions, kind: s
     masks.append((~np.isnan(gap) & np.isnan(low), "no interval: the resamples are all alike, or too few"))
     if rows.cluster is not None and kind != "rows":
         masks.append((~np.isnan(gap), "clusters are resampled"))
+    worth = n  # what is drawn: rows, or clusters
+    if rows.cluster is not None:
+        worth = _clusters(np.ones(len(rows.codes)), rows)[0].effective
+        masks += few_clusters(np.where(np.isnan(gap), np.nan, worth))
     return Tested(
         value_a, value_b, low, high, np.full(rows.size, np.nan), p, n, f"paired bootstrap, {options.n_resamples} resamples",
-        spread, np.full(rows.size, np.inf), n < FEW_ROWS, masks,
+        spread, np.full(rows.size, np.inf), worth < FEW_ROWS, masks,
     )  # fmt: skip
 
 
