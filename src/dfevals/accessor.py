@@ -273,6 +273,13 @@ def evaluate(
     ------
     RoleError
         A column is missing, ambiguous or contradicts another; the message names the fix.
+
+    Examples
+    --------
+    >>> import dfevals
+    >>> df = dfevals.datasets.load("adult")
+    >>> dfevals.evaluate(df, y_true="income", y_score={"gbm": "p_gbm"}, pos_label=">50K").models
+    ('gbm',)
     """
     declared = _given(locals())
     from dfevals.columns.sources import to_frame

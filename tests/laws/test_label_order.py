@@ -122,3 +122,8 @@ def test_more_columns_than_classes_may_be_models() -> None:
     with pytest.raises(RoleError, match=r"y_score=\{'0': 0, '1': 1, '2': 2\}"):
         frame.evals(y_true="y", y_score=[0, 1, 2], labels=[0, 1])
     assert frame.evals(y_true="y", y_score={"a": 0, "b": 2}).models == ("a", "b")
+    with pytest.raises(RoleError, match=r"y_score=\{'0': 0, '2': 2\}"):
+        frame.evals(y_true="y", y_score=[0, 2])  # which class would each belong to?
+    guesses = frame.assign(g=frame["y"], h=1)
+    with pytest.raises(RoleError, match=r"a model has one. .* pass y_pred=\{'g': 'g', 'h': 'h'\}"):
+        guesses.evals(y_true="y", y_pred=["g", "h"])

@@ -22,6 +22,7 @@ __all__ = [
     "column",
     "label_key",
     "not_named",
+    "one_each",
     "specs",
     "stand_in",
 ]
@@ -250,6 +251,8 @@ def column(frame: pd.DataFrame, name: Any, role: str) -> pd.Series:
         found = frame[name] if name in frame.columns else None
     except TypeError:
         found = None
+    if found is None and isinstance(name, tuple) and all(part in frame.columns for part in name):
+        raise RoleError(f"{role}={list(name)!r} lists {len(name)} columns, but a model has one. {one_each(role, name)}")
     if found is None:
         hint = did_you_mean(name, frame.columns, noun="Columns")
         lost = (
@@ -279,6 +282,12 @@ def _checked(role: Role, value: Any) -> Any:
         check_choice(role.name, value, role.options, RoleError)
     make = _MAKE.get(role.kind)
     return value if make is None else make(value, role.name)
+
+
+def one_each(role: str, columns: tuple[Any, ...]) -> str:
+    """How to say that each of the columns is a model's."""
+    shown = ", ".join(f"{str(name)!r}: {name!r}" for name in columns[:4]) + (", …" if len(columns) > 4 else "")
+    return f"If each is that of a model, pass {role}={{{shown}}}."
 
 
 def _not_data(role: str) -> RoleError:

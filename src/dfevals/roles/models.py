@@ -10,7 +10,7 @@ import pandas as pd
 
 from dfevals.columns.numbers import contents
 from dfevals.exceptions import RoleError, did_you_mean
-from dfevals.roles.declared import Model, PerModel, Roles, _plain, column, label_key, specs
+from dfevals.roles.declared import Model, PerModel, Roles, _plain, column, label_key, one_each, specs
 
 __all__ = ["check_classes", "find_models", "has_score_per_class", "pattern_labels", "unlabelled_lists"]
 
@@ -126,17 +126,12 @@ def _listed(columns: tuple[Any, ...], roles: Roles, labels: Sequence[Any]) -> tu
     if len(columns) != len(labels):
         raise RoleError(
             f"y_score lists {len(columns)} columns for {len(labels)} labels {list(labels)!r}. One score per class: pass "
-            f"labels=[...] in the order of the columns. {_one_each(columns)}"
+            f"labels=[...] in the order of the columns. {one_each('y_score', columns)}"
         )
     if roles.labels is None or len(roles.labels) != len(columns):
         return _by_label(columns, labels)
     place = {label_key(label): name for label, name in zip(roles.labels, columns, strict=True)}
     return tuple(place[label_key(label)] for label in labels)
-
-
-def _one_each(columns: tuple[Any, ...]) -> str:
-    shown = ", ".join(f"{str(name)!r}: {name!r}" for name in columns[:4]) + (", …" if len(columns) > 4 else "")
-    return f"If each is the score of a model, pass y_score={{{shown}}}."
 
 
 def _by_label(columns: tuple[str, ...], labels: Sequence[Any]) -> tuple[str, ...]:
@@ -149,7 +144,7 @@ def _by_label(columns: tuple[str, ...], labels: Sequence[Any]) -> tuple[str, ...
             return tuple(place[text] for text in texts)
     raise RoleError(
         f"y_score lists the columns {list(columns)!r}, but which class does each belong to? "
-        f"Pass labels=[...] in the order of the columns; the labels are {list(labels)!r}. {_one_each(columns)}"
+        f"Pass labels=[...] in the order of the columns; the labels are {list(labels)!r}. {one_each('y_score', columns)}"
     )
 
 
