@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import pickle
 import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
@@ -19,6 +20,7 @@ from dfevals import accessor
 from dfevals.analyses.card import card
 from dfevals.exceptions import RoleError
 from dfevals.roles import table
+from dfevals.roles.bound import Bound
 from dfevals.roles.declared import Roles
 from dfevals.roles.records import COLUMN, RECORDS
 
@@ -149,3 +151,13 @@ def test_every_role_is_an_option_of_the_magic(frame: pd.DataFrame) -> None:
     text = _parser(COMMANDS["metrics"]).format_help()
     for name in RECORDS:
         assert f"--{name.replace('_', '-')} " in text
+
+
+def test_the_meaning_has_no_rows_and_travels(frame: pd.DataFrame) -> None:
+    bound = frame.evals(y_true="y_true", y_score={"m": "p"}, cluster="cluster")._bound
+    sent = pickle.loads(pickle.dumps(bound.meaning))  # noqa: S301 - made here
+    assert sent == bound.meaning
+    assert (sent.task, sent.pos_label, sent.model("m").y_score) == ("binary", 1, ("p",))
+    assert not any(isinstance(value, pd.DataFrame | pd.Series | np.ndarray) for value in vars(sent).values())
+    half = Bound.of(frame.iloc[:40], sent)
+    assert (half.n, half.task, half.labels) == (40, "binary", (0, 1))

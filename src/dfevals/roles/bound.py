@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -16,6 +16,7 @@ from dfevals.columns.numbers import BLOCK, VERDICTS, Numbers, contents, outcome_
 from dfevals.exceptions import DataError, MetricError, RoleError, did_you_mean
 from dfevals.roles.declared import Model, Outcome, Roles, column, specs
 from dfevals.roles.labels import encode_labels, find_labels, found_labels
+from dfevals.roles.meaning import Meaning
 from dfevals.roles.models import find_models, has_score_per_class, unlabelled_lists
 from dfevals.roles.scores import Spread, spread
 from dfevals.roles.tasks import find_task
@@ -29,37 +30,26 @@ SUM_ROUNDING = 1e-2  # sums of probabilities this far from one are rounding (two
 
 
 @dataclass(frozen=True)
-class Bound:
-    """What the roles mean for this frame.
+class Bound(Meaning):
+    """What the roles mean for this frame, and its columns as codes and numbers; `n` is the number of rows."""
 
-    `labels` are the classes in order (binary: the positive label last); `reasons` say how the task and the labels
-    were found; `n` is the number of rows.
-    """
+    frame: pd.DataFrame = field(kw_only=True)
+    _cache: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False, kw_only=True)
 
-    frame: pd.DataFrame
-    roles: Roles
-    task: str
-    labels: tuple[Any, ...]
-    models: tuple[Model, ...]
-    reasons: tuple[str, ...] = ()
-    _cache: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
+    @classmethod
+    def of(cls, frame: pd.DataFrame, meaning: Meaning, known: dict[Any, Any] | None = None) -> Bound:
+        """The columns of a frame under a meaning; `known` is what other rows have settled."""
+        settled = {part.name: getattr(meaning, part.name) for part in fields(Meaning)}
+        return cls(**settled, frame=frame, _cache=known or {})
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_cache": {}}
+    @property
+    def meaning(self) -> Meaning:
+        """What the roles mean, without rows: small, and may be sent elsewhere."""
+        return Meaning(**{part.name: getattr(self, part.name) for part in fields(Meaning)})
 
     @property
     def n(self) -> int:
         return len(self.frame)
-
-    @property
-    def pos_label(self) -> Any:
-        """The positive label of a binary task."""
-        return self.labels[-1] if self.task == "binary" else None
-
-    @property
-    def classifies(self) -> bool:
-        """Whether labels are classes."""
-        return self.task in ("binary", "multiclass")
 
     @cached_property
     def columns(self) -> tuple[Any, ...]:
@@ -76,21 +66,6 @@ class Bound:
         known = isinstance(dtype, pd.CategoricalDtype) and dtype.ordered
         numbers = not any(isinstance(label, str) for label in self.labels)
         return len(self.labels) <= 2 or self.roles.labels is not None or numbers or bool(known)
-
-    def model(self, name: Any) -> Model:
-        """A model by name.
-
-        Raises
-        ------
-        RoleError
-            Unknown model.
-        """
-        for model in self.models:
-            if model.name == str(name):
-                return model
-        raise RoleError(
-            f"There is no model {name!r}. {did_you_mean(name, [m.name for m in self.models], noun='Models')}"
-        )
 
     def codes(self, name: str, role: str) -> Array:
         """Class codes of a label column, −1 where it is missing (cached; one or two bytes a row)."""
@@ -290,15 +265,6 @@ class Bound:
             self._cache[key] = index[codes]
         return self._cache[key]
 
-    def outcome(self, name: str) -> Outcome:
-        """A declared outcome by its column."""
-        for outcome in self.roles.outcomes:
-            if outcome.column == name:
-                return outcome
-        raise RoleError(
-            f"There is no outcome {name!r}. {did_you_mean(name, [o.column for o in self.roles.outcomes], noun='Outcomes')}"
-        )
-
     @cached_property
     def notes(self) -> tuple[str, ...]:
         """What to know of numbers made from these columns: durations become seconds."""
@@ -354,7 +320,7 @@ class Bound:
         scored = [model for model in self.models if model.y_score]
         kinds: dict[Any, Any] = {("kind", model.y_score): self.score_kind(model) for model in scored}
         kinds |= {("doubt", model.y_score): self.doubt(model) for model in scored if self.doubt(model)}
-        return Bound(frame, self.roles, self.task, self.labels, self.models, self.reasons, kinds)
+        return Bound.of(frame, self, kinds)
 
 
 def bind(frame: pd.DataFrame, roles: Roles) -> Bound:
@@ -387,7 +353,7 @@ def bind(frame: pd.DataFrame, roles: Roles) -> Bound:
                 "A regression has predictions, not scores: pass y_pred= instead of y_score=. If y_true holds classes, "
                 "say task='binary' or task='multiclass'."
             )
-        return Bound(frame, roles, task, (), find_models(roles, frame, (), False), (reason,))
+        return Bound(roles, task, (), find_models(roles, frame, (), False), (reason,), frame=frame)
     labels, label_reason = find_labels(roles, frame, truth, preds, task)
     if task == "binary" and len(labels) > 2:
         task, reason = "multiclass", f"{len(labels)} classes have a score"
@@ -395,7 +361,7 @@ def bind(frame: pd.DataFrame, roles: Roles) -> Bound:
     if roles.threshold is not None and any(model.y_pred for model in models):
         raise RoleError("Both y_pred and threshold= are given. Drop y_pred to cut the scores at the threshold.")
     matched = ("score columns matched to the labels by their names",) if unlabelled_lists(roles) else ()
-    return Bound(frame, roles, task, labels, models, (reason, label_reason, *matched))
+    return Bound(roles, task, labels, models, (reason, label_reason, *matched), frame=frame)
 
 
 def _without_labels(frame: pd.DataFrame, roles: Roles) -> Bound:
@@ -406,7 +372,7 @@ def _without_labels(frame: pd.DataFrame, roles: Roles) -> Bound:
             f"columns made by evaluators or people. {hint}"
         )
     models = _long_models(roles, frame)
-    return Bound(frame, roles, "outcomes", (), models, ("no y_true, so the outcomes are evaluated",))
+    return Bound(roles, "outcomes", (), models, ("no y_true, so the outcomes are evaluated",), frame=frame)
 
 
 def _long_models(roles: Roles, frame: pd.DataFrame) -> tuple[Model, ...]:
