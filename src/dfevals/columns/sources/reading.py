@@ -88,8 +88,8 @@ def _with_plain_texts(frame: pd.DataFrame) -> pd.DataFrame:
 
     frame = frame.copy(deep=False)
     for i in views:
-        texts = pa.chunked_array(pa.array(frame.iloc[:, i].array)).cast(pa.large_string())
-        frame.isetitem(i, pd.arrays.ArrowExtensionArray(texts))
+        texts = pa.array(frame.iloc[:, i].array).to_pylist()  # old versions of Arrow cannot cast views
+        frame.isetitem(i, pd.arrays.ArrowExtensionArray(pa.chunked_array([pa.array(texts, pa.large_string())])))
     return frame
 
 
@@ -124,8 +124,9 @@ def _of_stream(source: Any) -> pd.DataFrame:
 
     kinds = {name: str(kind) for name, kind in source.schema.items()} if hasattr(source, "get_columns") else {}
     apart = [name for name, kind in kinds.items() if "Int128" in kind or "Object" in kind]
+    is_relation = type(source).__name__ == "DuckDBPyRelation"  # streams of DuckDB 1 do not take what Arrow passes
     try:
-        frame = of_arrow(pa.table(source.drop(apart) if apart else source))
+        frame = of_arrow(source.to_arrow_table() if is_relation else pa.table(source.drop(apart) if apart else source))
     except (pa.ArrowException, NotImplementedError) as error:
         raise DataError(f"Cannot read rows from {type(source).__name__}: {error}.") from error
     if not apart:
