@@ -237,3 +237,32 @@ def test_weights_enter_as_repeated_rows() -> None:
     repeated = df.loc[df.index.repeat(df["w"])].evals(y_true="y", y_score="p").metrics(["brier", "ece"]).frame
     assert frame.loc["brier", "before"] == pytest.approx(repeated["value"][0])
     assert frame.loc["ece", "before"] == pytest.approx(repeated["value"][1])
+
+
+def test_copies_of_rows_do_not_narrow_the_gain_where_clusters_name_them() -> None:
+    rng = np.random.default_rng(3)
+    single = pd.DataFrame({"id": np.arange(300), "y": rng.integers(0, 2, 300)})
+    single["p"] = 1 / (1 + np.exp(-3 * (single["y"] - 0.5) - 2 * rng.normal(size=300)))
+    copies = pd.concat([single] * 6, ignore_index=True)
+
+    def width(frame: pd.DataFrame, **roles: str) -> pd.Series:
+        found = frame.evals(y_true="y", y_score="p", **roles).recalibrate("sigmoid", random_state=0).frame
+        found = found.set_index("metric").loc[["brier", "log_loss", "calibration_slope"]]
+        return found["ci_high"].fillna(found["after_high"]) - found["ci_low"].fillna(found["after_low"])
+
+    ratio = width(copies, cluster="id") / width(single)
+    assert ratio.between(0.85, 1.2).all(), ratio
+    assert (width(copies) < 0.6 * width(single)).all()
+
+
+def test_counts_of_rows_give_the_interval_of_the_rows_written_out() -> None:
+    from dfevals.analyses.calibration.recalibrate import _Event, _paired
+
+    rng = np.random.default_rng(4)
+    times, before, after = rng.integers(1, 5, 80), rng.random(80), rng.random(80)
+    place, inside = np.zeros(80, np.int64), np.ones(80, bool)
+    counted = _paired(before, after, _Event(before, before > 0.5, times * 1.0, True), place, inside, 1, 0.95)
+    out = [np.repeat(x, times) for x in (before, after, place, inside)]
+    written = _paired(*out[:2], _Event(out[0], out[0] > 0.5, None, False), *out[2:], 1, 0.95)
+    for name in ("difference", "ci_low", "ci_high", "p_value"):
+        assert counted[name][0] == pytest.approx(written[name][0])

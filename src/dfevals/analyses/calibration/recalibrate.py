@@ -18,6 +18,7 @@ from dfevals.engines.block import Block, validity
 from dfevals.estimates.asked import views_of
 from dfevals.exceptions import MetricError, check_choice
 from dfevals.inference.calibrators import METHODS, fit_calibrator, fit_temperature
+from dfevals.inference.clusters import worth_of
 from dfevals.inference.levels import t_quantile
 from dfevals.metrics.reliability import decompose, ece_of, logistic_recalibration, smooth_ece_of, spiegelhalter_of
 from dfevals.render.plain_tables import plain_table
@@ -112,10 +113,25 @@ class _Event:
     y: Bools
     weight: Floats | None
     frequency: bool
+    cluster: npt.NDArray[np.int64] | None = None
+
+    def of(self, inside: Bools) -> _Event:
+        """Some of the rows."""
+        weight = None if self.weight is None else self.weight[inside]
+        cluster = None if self.cluster is None else self.cluster[inside]
+        return _Event(self.score[inside], self.y[inside], weight, self.frequency, cluster)
 
     def ties(self, cohort: npt.NDArray[np.int64], n_cohorts: int) -> TieTable:
         return TieTable.of(
-            ScoreTally.collect(cohort, n_cohorts, self.score, self.y, self.weight, frequency=self.frequency)
+            ScoreTally.collect(
+                cohort,
+                n_cohorts,
+                self.score,
+                self.y,
+                self.weight,
+                None if self.cluster is None else self.cluster.astype(np.int32),
+                frequency=self.frequency,
+            )
         )
 
 
@@ -383,8 +399,9 @@ def _judge(rows: _Rows, after: Floats) -> _Judged:
 
 def _event(rows: _Rows, scores: Floats) -> _Event:
     if scores.ndim == 1:
-        return _Event(scores, rows.y == 1, rows.weight, rows.frequency)
-    return _Event(scores.max(axis=1), scores.argmax(axis=1) == rows.y, rows.weight, rows.frequency)
+        return _Event(scores, rows.y == 1, rows.weight, rows.frequency, rows.groups)
+    right = scores.argmax(axis=1) == rows.y
+    return _Event(scores.max(axis=1), right, rows.weight, rows.frequency, rows.groups)
 
 
 def _loss(name: str, scores: Floats, y: npt.NDArray[np.int64], eps: float = EPS) -> Floats:
@@ -412,7 +429,7 @@ def _compared(name: str, judged: _Judged, cohorts: Cohorts, bound: Bound, level:
         n = np.bincount(place[inside], minlength=size)
         for metric in (*LOSSES, *stages[1]):
             columns = (
-                _paired(*judged.losses[metric], judged.events[0].weight, place, inside, size, level)
+                _paired(*judged.losses[metric], judged.events[0], place, inside, size, level)
                 if metric in LOSSES
                 else _side_by_side(stages[0][metric], stages[1][metric])
             )
@@ -438,8 +455,7 @@ def _numbers(
     none = np.full(size, np.nan)
     if np.isnan(event.score).any():
         return dict.fromkeys(names, (none, none, none))
-    weight = None if event.weight is None else event.weight[inside]
-    ties = _Event(event.score[inside], event.y[inside], weight, event.frequency).ties(place[inside], size)
+    ties = event.of(inside).ties(place[inside], size)
     error = ece_of(ties.sums(uniform_cuts(ties, 15)), size)
     found: dict[str, Bounded] = {
         "ece": (error.debiased, *error.bounds(level)),
@@ -448,13 +464,13 @@ def _numbers(
     }
     if binary:
         line = logistic_recalibration(ties)
-        q = float(t_quantile(level, np.inf))
-        for name, value, se in (
-            ("calibration_slope", line.slope, line.slope_se),
-            ("calibration_intercept", line.intercept, line.intercept_se),
-            ("spiegelhalter_z", spiegelhalter_of(ties), np.ones(size)),
+        for name, value, se, df in (
+            ("calibration_slope", line.slope, line.slope_se, line.slope_df),
+            ("calibration_intercept", line.intercept, line.intercept_se, line.intercept_df),
+            ("spiegelhalter_z", spiegelhalter_of(ties), np.ones(size), ties.df),
         ):
-            found[name] = value, value - q * se, value + q * se
+            half = t_quantile(level, df) * se
+            found[name] = value, value - half, value + half
     return found
 
 
@@ -475,15 +491,17 @@ def _side_by_side(before: Bounded, after: Bounded) -> dict[str, Any]:
 def _paired(
     before: Floats,
     after: Floats,
-    weight: Floats | None,
+    event: _Event,
     place: npt.NDArray[np.int64],
     inside: Bools,
     size: int,
     level: float,
 ) -> dict[str, Any]:
-    """Mean losses and their paired difference with a t interval; weights enter by Σw²."""
-    w = np.ones(len(before)) if weight is None else weight
-    at, w, d = place[inside], w[inside], (after - before)[inside]
+    """Mean losses and their paired difference with a t interval; importance weights enter by Σw², clusters by their sums."""
+    rows = event.of(inside)
+    at, d = place[inside], (after - before)[inside]
+    w = np.ones(len(d)) if rows.weight is None else rows.weight
+    power = w if rows.frequency else w * w
 
     def add(values: Floats) -> Floats:
         return np.asarray(np.bincount(at, values, size), float)
@@ -491,13 +509,18 @@ def _paired(
     from scipy.special import stdtr
 
     with np.errstate(divide="ignore", invalid="ignore"):
-        total, square = add(w), add(w * w)
+        total = add(w)
         mean = add(w * d) / total
-        n = total**2 / square
-        variance = add(w * w * (d - mean[at]) ** 2) / total**2 * n / (n - 1)
-        se = np.sqrt(variance)
-        half = np.asarray(t_quantile(level, np.maximum(n - 1, 1))) * se
-        p = 2 * stdtr(np.maximum(n - 1, 1), -np.abs(mean) / np.where(se > 0, se, np.nan))
+        df = total**2 / add(power) - 1
+        variance = add(power * (d - mean[at]) ** 2) * (df + 1) / df
+        if rows.cluster is not None:
+            width = int(rows.cluster.max(initial=0)) + 1
+            pair, inverse = np.unique(at * width + rows.cluster, return_inverse=True)
+            worth = worth_of(np.bincount(inverse, w), pair // width, size)
+            variance, df = worth.variance(np.bincount(inverse, w * (d - mean[at]))), worth.df
+        se = np.where(df > 0, np.sqrt(variance) / total, np.nan)
+        half = np.asarray(t_quantile(level, df)) * se
+        p = 2 * stdtr(np.where(df > 0, df, np.nan), -np.abs(mean) / np.where(se > 0, se, np.nan))
         columns = {"before": add(w * before[inside]) / total, "after": add(w * after[inside]) / total}
     none = np.full(size, np.nan)
     return {

@@ -20,6 +20,7 @@ from dfevals.estimates.estimate import rests_on_classes
 from dfevals.estimates.events import rare_classes
 from dfevals.estimates.tested import FEW_ROWS
 from dfevals.exceptions import CohortError, DataError, MetricError, RoleError
+from dfevals.inference.clusters import worth_of
 from dfevals.inference.levels import check_level, t_quantile
 from dfevals.inference.multiple import correct
 from dfevals.inference.seeds import generator
@@ -438,11 +439,12 @@ def _gain(
         return dict.fromkeys(("value_default", "value_routed", "gain", "ci_low", "ci_high", "p_value"), float("nan"))
     mean = gap.sum() / total
     centred = np.bincount(losses.group, gap - mean * losses.weight, n_groups)
-    groups = np.count_nonzero(np.bincount(losses.group))
-    se = float(np.sqrt((centred**2).sum() * groups / max(groups - 1, 1)) / total)
-    half = float(t_quantile(level, groups - 1)) * se
+    worth = worth_of(np.bincount(losses.group, losses.weight, n_groups), np.zeros(n_groups, np.intp), 1)
+    df = float(worth.df[0])
+    se = float(np.sqrt(worth.variance(centred)[0]) / total)
+    half = float(t_quantile(level, df)) * se
     value = float((losses.value[whole] * losses.weight).sum() / total)
-    p = 1.0 if se == 0 else float(2 * stdtr(groups - 1, -abs(mean) / se))
+    p = 1.0 if se == 0 else float(2 * stdtr(df, -abs(mean) / se))
     return {
         "value_default": losses.sign * value + 0.0,  # no -0.0
         "value_routed": losses.sign * (value + float(mean)) + 0.0,
