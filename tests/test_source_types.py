@@ -170,6 +170,14 @@ def test_other_writings_are_text(texts: list[str]) -> None:
     assert typed(pd.Series(texts)).tolist() == texts
 
 
+def test_long_digits_are_read_in_linear_time() -> None:
+    digits = "1" * 2_000_000
+    for text in (digits, digits + "x", "0." + digits + "x", digits + ".x", "1e" + digits + "x", "." + digits + "e"):
+        assert typed(pd.Series([text], dtype=object)).tolist() == [text]
+    assert typed(pd.Series([digits, "1"]), "number").tolist() == [np.inf, 1]
+    assert typed(pd.Series(["12345678901234567890123", "1"]), "number").tolist() == [12345678901234567890123.0, 1]
+
+
 def test_a_role_says_what_a_written_column_is(tmp_path: Path) -> None:
     frame = pd.DataFrame(
         {

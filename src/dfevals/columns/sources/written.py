@@ -23,7 +23,7 @@ SCIENTIFIC = r"-?[0-9](\.[0-9]+)?[eE][+-][0-9]+|-?[0-9]\.[0-9]+[eE][0-9]+|[+-]?[
 WHOLE = r"-?(0|[1-9][0-9]*)"
 SHORT = rf"{WHOLE}(\.[0-9]*[1-9]|\.0)?|-?\.[0-9]*[1-9]|{SCIENTIFIC}"
 DECIMAL = r"-?(0|[1-9][0-9]*)?\.[0-9]+"
-NUMBER = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|[+-]?[iI][nN][fF]([iI][nN][iI][tT][yY])?"
+NUMBER = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?|[+-]?[iI][nN][fF]([iI][nN][iI][tT][yY])?"
 TRUTHS = ({"True", "False"}, {"TRUE", "FALSE"}, {"true", "false"})
 
 
@@ -51,8 +51,8 @@ def typed(column: pd.Series, kind: Kind = "any") -> pd.Series:
     if not len(found) or not re.fullmatch(NUMBER, found[0].strip()):
         return column
     texts = pd.Series(found).str.strip()
-    if texts.str.fullmatch(WHOLE).all():
-        return column if kind != "number" and _are_long(texts) else _whole(texts, codes, column)
+    if texts.str.fullmatch(WHOLE).all() and not (kind == "number" and _are_long(texts)):
+        return column if _are_long(texts) else _whole(texts, codes, column)
     if kind == "name" or not texts.str.fullmatch(NUMBER).all():
         return column
     values = texts.astype(np.float64).to_numpy() + 0.0  # −0 is 0
@@ -76,7 +76,8 @@ def _are_canonical(texts: pd.Series, values: Any, kind: Kind) -> bool:
 
 def _are_long(texts: pd.Series) -> bool:
     """Whether whole numbers go beyond 64 bits, as codes do."""
-    return bool((texts.str.len() > 18).any()) and max(abs(int(text)) for text in texts) >= 1 << 63
+    size = int(texts.str.len().max())
+    return size > 20 or (size > 18 and max(abs(int(text)) for text in texts) >= 1 << 63)
 
 
 def _whole(texts: pd.Series, codes: Any, column: pd.Series) -> pd.Series:
