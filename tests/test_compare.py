@@ -298,6 +298,48 @@ class TestWeightsAndClusters:
             b = evaluation(repeated).compare(metrics=metric).frame.iloc[0]
             assert (a["difference"], a["p_value"]) == pytest.approx((b["difference"], b["p_value"]))
 
+    @pytest.mark.parametrize("metric", ["ece", "smooth_ece", "brier_miscalibration", "median_ae"])
+    def test_metrics_of_rows_count_frequencies_as_rows_written_out(self, metric: str) -> None:
+        from sklearn.metrics import median_absolute_error
+
+        rng = np.random.default_rng(4)
+        frame = simulated(500, 1, seed=4).assign(w=rng.integers(0, 5, 500), g=rng.choice(["u", "v"], 500))
+        models: dict[str, object] = {"y_score": {"a": "a", "b": "b"}}
+        if metric == "median_ae":
+            frame = frame.assign(y=rng.normal(size=500))
+            models = {"y_pred": {"a": "a", "b": "b"}, "task": "regression"}
+        long = frame.loc[frame.index.repeat(frame["w"])].reset_index(drop=True)
+        counted = frame.evals(y_true="y", **models, sample_weight="w", weight_kind="frequency")
+        found, right = (
+            e.compare("a", "b", metrics=metric, by="g", n_resamples=99)
+            for e in (counted, long.evals(y_true="y", **models))
+        )
+        columns = ["value_a", "value_b", "difference", "ci_low", "ci_high", "p_value", "n"]
+        np.testing.assert_allclose(found.frame[columns], right.frame[columns], rtol=1e-9, atol=1e-12)
+        assert found.frame["n"].tolist()[0] == len(long)
+        if metric == "median_ae":
+            assert found.frame["value_a"][0] == pytest.approx(median_absolute_error(long["y"], long["a"]))
+
+    def test_metrics_of_rows_keep_importance_weights_and_clusters(self) -> None:
+        frame = simulated(600, 1, seed=5).assign(w=np.random.default_rng(5).exponential(size=600))
+        weighted = evaluation(frame, sample_weight="w")
+        found = weighted.compare("a", "b", metrics="ece", n_resamples=99).frame.iloc[0]
+        single = weighted.metrics("ece").frame.set_index("model")["value"]
+        assert (found["value_a"], found["value_b"]) == pytest.approx((single["a"], single["b"]))
+
+    def test_metrics_of_rows_draw_clusters_whole(self) -> None:
+        once = simulated(150, 1, seed=6)
+        copies = pd.concat([once.assign(unit=range(150))] * 4, ignore_index=True)
+        a = evaluation(once).compare("a", "b", metrics=["ece", "smooth_ece"], n_resamples=400).frame
+        b = evaluation(copies, cluster="unit").compare("a", "b", metrics=["ece", "smooth_ece"], n_resamples=400).frame
+        rows = evaluation(copies).compare("a", "b", metrics=["ece", "smooth_ece"], n_resamples=400).frame
+        width, alone, blind = (f["ci_high"] - f["ci_low"] for f in (b, a, rows))
+        np.testing.assert_allclose(width, alone, rtol=0.25)
+        assert (blind < 0.75 * width).all()
+        single = evaluation(copies, cluster="unit").metrics(["ece", "smooth_ece"]).frame
+        np.testing.assert_allclose(b["value_a"], single[single["model"] == "a"]["value"])
+        assert b["note"].str.contains("clusters are resampled").all()
+
 
 class TestVerdicts:
     def test_margin_gives_equivalence(self) -> None:

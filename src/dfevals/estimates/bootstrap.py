@@ -23,6 +23,7 @@ __all__ = [
 ]
 
 Floats = npt.NDArray[np.float64]
+WRITTEN_OUT = 1 << 20  # rows that frequency weights may stand for when each is drawn as a row
 ALIKE = "the resamples are all alike, so the bootstrap has no interval"
 
 
@@ -105,9 +106,15 @@ def resampled(
     cluster: npt.NDArray[Any] | None = None,
     frequency: bool = False,
 ) -> Floats:
-    """Weights of the rows in one resample of rows or clusters; with frequency weights each equal row is drawn alone."""
+    """Weights of the rows in one resample of rows or clusters; with frequency weights each equal row is drawn alone.
+
+    As long as they fit, equal rows are drawn as if written out, so that both ways give the same resamples.
+    """
     if not frequency or cluster is not None:
         return weight * row_weights(cohort, n_cohorts, rng, cluster)
+    if weight.sum() <= WRITTEN_OUT:
+        row = np.repeat(np.arange(len(cohort)), weight.astype(np.intp))
+        return np.bincount(row, row_weights(cohort[row], n_cohorts, rng), len(cohort)).astype(float)
     out = np.zeros(len(cohort))
     bounds = np.searchsorted(cohort, np.arange(n_cohorts + 1))
     for start, stop in zip(bounds[:-1], bounds[1:], strict=True):

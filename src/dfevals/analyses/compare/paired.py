@@ -485,12 +485,10 @@ def _bootstrap(request: Request, rows: PairedRows, options: TestOptions, kind: s
     n = counts(rows)
     masks: list[tuple[npt.NDArray[np.bool_], str]] = [(np.isnan(gap), "not defined on these rows")]
     masks.append((~np.isnan(gap) & np.isnan(low), "no interval: the resamples are all alike, or too few"))
-    if rows.cluster is not None and kind != "rows":
-        masks.append((~np.isnan(gap), "clusters are resampled"))
     worth = n  # what is drawn: rows, or clusters
     if rows.cluster is not None:
         worth = _clusters(np.ones(len(rows.codes)), rows)[0].effective
-        masks += few_clusters(np.where(np.isnan(gap), np.nan, worth))
+        masks += [(~np.isnan(gap), "clusters are resampled"), *few_clusters(np.where(np.isnan(gap), np.nan, worth))]
     return Tested(
         value_a, value_b, low, high, np.full(rows.size, np.nan), p, n, f"paired bootstrap, {options.n_resamples} resamples",
         spread, np.full(rows.size, np.inf), worth < FEW_ROWS, masks,
@@ -510,19 +508,24 @@ def _not_rejected(drawn: Floats, known: Array, level: float) -> tuple[Floats, Fl
     return np.where(none, np.nan, low), np.where(none, np.nan, high)
 
 
+def _drawn_alone(rows: PairedRows) -> bool:
+    """Whether a row stands for several equal ones, of which each is drawn alone."""
+    return rows.weight is not None and rows.count is not None and rows.cluster is None
+
+
 def _draws(rows: PairedRows, options: TestOptions, kind: str) -> Any:
     """Weights of the rows, one array per resample; for metrics of the rows themselves how often each is drawn."""
     from dfevals.estimates.bootstrap import resampled
 
     rng = generator(options.random_state)
     order = np.argsort(rows.codes, kind="stable")
-    codes, cluster = rows.codes[order], rows.cluster
-    weighted = kind != "rows" and rows.weight is not None
+    codes, cluster, alone = rows.codes[order], rows.cluster, _drawn_alone(rows)
+    weighted = rows.weight is not None and (alone or kind != "rows")
     base = rows.weight[order] if weighted and rows.weight is not None else np.ones(len(order))
     cluster = None if cluster is None else cluster[order]
     for _ in range(options.n_resamples):
         weight = np.empty(len(order))
-        weight[order] = resampled(codes, rows.size, rng, base, cluster, weighted and rows.count is not None)
+        weight[order] = resampled(codes, rows.size, rng, base, cluster, alone)
         yield weight
 
 
@@ -540,18 +543,32 @@ def _row_values(request: Request, rows: ViewRows) -> Callable[[Floats | None], t
 
     order = np.argsort(rows.codes, kind="stable")
     columns = [_columns(request, rows, j) for j in (0, 1)]
+    frequency = rows.weight is not None and rows.count is not None
 
     def evaluate(draw: Floats | None) -> tuple[Floats, Floats]:
-        picked = order if draw is None else np.repeat(order, draw[order].astype(np.intp))
+        picked, own = _picked(rows, order, draw)
         sizes = np.bincount(rows.codes[picked], minlength=rows.size)
         offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-        found = [
-            np.asarray(request.metric(RowTally(offsets, {name: v[picked] for name, v in c.items()})).value, float)
-            for c in columns
-        ]
+        tallies = [RowTally(offsets, {name: v[picked] for name, v in c.items()} | own, frequency) for c in columns]
+        found = [np.asarray(request.metric(tally).value, float) for tally in tallies]
         return found[0], found[1]
 
     return evaluate
+
+
+def _picked(rows: ViewRows, order: Array, draw: Floats | None) -> tuple[Array, dict[str, Array]]:
+    """Places of the rows drawn, and what a draw changes: their frequency, or their cluster, new in every copy."""
+    if draw is None:
+        return order, {}
+    if _drawn_alone(rows):
+        picked = order[draw[order] > 0]
+        return picked, {"sample_weight": draw[picked]}
+    times = draw[order].astype(np.intp)
+    picked = np.repeat(order, times)
+    if rows.cluster is None:
+        return picked, {}
+    copy = np.arange(len(picked)) - np.repeat(np.cumsum(times) - times, times)
+    return picked, {"cluster": rows.cluster[picked] * (int(times.max(initial=0)) + 1) + copy}
 
 
 def _columns(request: Request, rows: ViewRows, j: int) -> dict[str, Array]:
@@ -563,9 +580,7 @@ def _columns(request: Request, rows: ViewRows, j: int) -> dict[str, Array]:
     if isinstance(need, Values):
         for i, function in enumerate(need.functions):
             columns[f"value {i}"] = rows.of(j, ("value", function), function)
-        if rows.weight is not None:
-            columns["sample_weight"] = rows.weight
-        return columns
+        return columns | _beside(rows)
     for name in need.names:
         if name == "y_true":
             columns[name] = labels[rows.y_true(j)] if bound.classifies else rows.y_true(j)
@@ -577,6 +592,10 @@ def _columns(request: Request, rows: ViewRows, j: int) -> dict[str, Array]:
     if "y_true" in need.names and model.y_score:
         binary = bound.task == "binary"
         columns["y_score"] = rows.of(j, ("raw", binary), lambda b: b.raw_score if binary else b.raw_scores)
-    if rows.weight is not None:
-        columns["sample_weight"] = rows.weight
-    return columns
+    return columns | _beside(rows)
+
+
+def _beside(rows: ViewRows) -> dict[str, Array]:
+    """Weights and clusters of the rows."""
+    both = {"sample_weight": rows.weight, "cluster": rows.cluster}
+    return {name: values for name, values in both.items() if values is not None}
