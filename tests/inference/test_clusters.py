@@ -70,7 +70,7 @@ def test_rows_that_do_not_vary_do_not_count_and_notes_tell_the_number():
     assert each.tolist() == [0.25, 0.25, 0, 0]
     ((mask, text),) = few_clusters(np.array([12.0, 3.62, 1.0, np.nan]))
     assert mask.tolist() == [False, True, False, False]
-    assert text == "few clusters: worth 3.6 of equal size"
+    assert text == "few clusters: worth 4 of equal size"
 
 
 DESIGNS = {
@@ -98,7 +98,7 @@ def test_intervals_of_few_or_unequal_clusters_cover(design, spread):
     covered = ((found["ci_low"] <= 0) & (found["ci_high"] >= 0)).mean()
     assert 0.95 - 3 * np.sqrt(0.05 * 0.95 / samples) <= covered <= 0.995
     worth = worth_of(sizes.astype(float), np.zeros(len(sizes), int), 1)
-    assert found["note"].str.contains(f"worth {worth.effective[0]:.2g}").all()
+    assert found["note"].str.contains(f"worth {worth.effective[0]:.0f} of").all()
 
 
 def test_calibration_of_five_clusters_covers():
@@ -122,3 +122,16 @@ def test_calibration_of_five_clusters_covers():
     table = frame[frame["s"] == "0"].evals(y_true="y", y_score="p", cluster="c").calibration().summary
     slope = found[(found["s"] == "0") & (found["metric"] == "calibration_slope")]
     assert table["calibration_slope_low"].iloc[0] == pytest.approx(slope["ci_low"].item())
+
+
+def test_many_cohorts_of_few_clusters_keep_their_other_notes():
+    import dfevals  # noqa: F401
+
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"g": np.repeat(np.arange(150), 40).astype(str), "y": rng.integers(0, 2, 6000)})
+    sizes = np.sort(rng.random((150, 7)), axis=1)
+    frame["c"] = [(sizes[i // 40] < (i % 40) / 40).sum() + 10 * (i // 40) for i in range(6000)]
+    frame["p"] = np.where(frame["g"] == "3", frame["y"], rng.integers(0, 2, 6000))
+    found = frame.evals(y_true="y", y_pred="p", cluster="c").metrics("accuracy", by="g").frame.set_index("g")
+    assert found.loc["3", "note"].startswith("too few events; few clusters: worth ")
+    assert found["note"].nunique() < 20

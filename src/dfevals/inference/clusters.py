@@ -170,9 +170,8 @@ def few_clusters(effective: Floats) -> list[tuple[NDArray[np.bool_], str]]:
     --------
     >>> import numpy as np
     >>> few_clusters(np.array([40.0, 2.8, 5.0]))
-    [(array([False,  True, False]), 'few clusters: worth 2.8 of equal size'), (array([False, False,  True]), 'few clusters: worth 5 of equal size')]
+    [(array([False,  True, False]), 'few clusters: worth 3 of equal size'), (array([False, False,  True]), 'few clusters: worth 5 of equal size')]
     """
-    shown = np.round(np.asarray(effective, float), 1)
-    return [
-        (shown == g, f"few clusters: worth {g:g} of equal size") for g in np.unique(shown[(shown > 1) & (shown < FEW)])
-    ]
+    given = np.asarray(effective, float)
+    shown = np.where((given > 1) & (given < FEW), np.rint(given), np.nan)  # whole numbers: at most ten texts
+    return [(shown == g, f"few clusters: worth {g:g} of equal size") for g in np.unique(shown[~np.isnan(shown)])]
