@@ -245,8 +245,9 @@ def moment_variance(estimand: SmoothMoments) -> tuple[Floats, Floats]:
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         about = _about(source, tally.mean)
         total = np.zeros(tally.n_cohorts)
-        for a, ga in zip((*units, *products), gradient, strict=True):
-            for b, gb in zip((*units, *products), gradient, strict=True):
+        used = [(e, g) for e, g in zip((*units, *products), gradient, strict=True) if e in units or np.any(g)]
+        for a, ga in used:  # a function of means alone needs no fourth-order moments
+            for b, gb in used:
                 moment_a, moment_b = (_moment(tally, e) if sum(e) == 2 else 0.0 for e in (a, b))
                 joint = about(tuple(x + y for x, y in zip(a, b, strict=True)))
                 joint = joint - moment_a * about(b) - moment_b * about(a) + moment_a * moment_b * source.n

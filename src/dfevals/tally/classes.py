@@ -40,7 +40,7 @@ class ClassTally:
     def events(self) -> Floats:
         """Effective number of rows of every class, (K, cohorts): at most the clusters in which it occurs."""
         square = self.weight if self.square is None else self.square
-        rows = np.divide(self.weight**2, square, out=np.zeros_like(self.weight), where=square > 0)
+        rows = np.divide(self.weight**2, square, out=np.zeros(self.weight.shape), where=square > 0)
         if self.clusters is None:
             return rows
         joint = self.clusters.kind * self.n_cohorts + self.clusters.cohort
