@@ -607,3 +607,31 @@ def test_certain_scores_that_err_have_a_logistic_fit() -> None:
     assert line["calibration_intercept"] == pytest.approx((high + low) / 2, rel=1e-6)
     # σ(a − L) · 60 + σ(a + L) · 40 = 36
     assert line["calibration_in_the_large"] == pytest.approx(logit(0.9) - end, abs=1e-3)
+
+
+def test_pools_are_those_of_scikit_learn_and_sums_those_of_whole_cohorts() -> None:
+    from sklearn.isotonic import isotonic_regression
+
+    from dfevals.tally import ScoreTally
+    from dfevals.tally.ties import TieTable
+
+    rng = np.random.default_rng(5)
+    codes, score = np.sort(rng.integers(0, 7, 3000)), np.round(rng.random(3000), 2)
+    codes[codes == 3] = 4  # one cohort has no rows
+    label = rng.random(3000) < score
+    ties = TieTable.of(ScoreTally.collect(codes, 7, score, label))
+    starts = ties.pools()
+    for cohort in np.unique(codes):
+        part = slice(ties.offsets[cohort], ties.offsets[cohort + 1])
+        fitted = isotonic_regression(ties.pos[part] / ties.n[part], sample_weight=ties.n[part])
+        begins = np.flatnonzero(np.append(True, np.diff(fitted) > 1e-12))
+        mine = starts[(starts >= part.start) & (starts < part.stop)] - part.start
+        assert mine.tolist() == begins.tolist()
+    for size in (7, 100, 10_000):
+        added = np.zeros(7)
+        for part, cohorts, first in ties.pieces(size):
+            added[cohorts] += np.add.reduceat(ties.pos[part], first)
+        np.testing.assert_allclose(added, np.bincount(codes, label, 7), rtol=1e-12)
+    np.testing.assert_allclose(
+        ties.add_up(lambda part: (ties.pos[part], ties.n[part]))[1], np.bincount(codes, minlength=7)
+    )

@@ -23,10 +23,11 @@ __all__ = [
 ]
 
 Floats = npt.NDArray[np.float64]
-EPS = float(np.finfo(np.float64).eps)
 CUTS = {"uniform": uniform_cuts, "quantile": quantile_cuts}
 CELLS = 256  # groups of scores on which a logistic fit starts
 LONGEST = 8.0  # step of a logistic fit: where scores are 0 and 1 the likelihood is flat far from its top
+POLISHES = 20  # Newton steps on all scores, at most
+SMALL_STEP = 2e-7  # step after which parameters are known to twice as many digits
 GRID = 1024  # cells of [0, 1] on which residuals are smoothed
 
 
@@ -128,24 +129,39 @@ def smooth_ece_of(ties: TieTable, grid: int = GRID) -> Floats:
     from scipy.fft import dct, idct
 
     size = ties.n_cohorts
-    at = ties.score * grid - 0.5
-    left = np.clip(np.floor(at), 0, grid - 2).astype(np.int64)
-    share = np.clip(at - left, 0, 1)
-    residual = ties.pos - ties.n * ties.score
-    place = ties.cohort * grid + left
-    parts = [np.bincount(place + k, residual * w, size * grid) for k, w in ((0, 1 - share), (1, share))]
+    sums = np.zeros((size, grid))
+    for part, cohorts, starts in ties.pieces():
+        at = ties.score[part] * grid - 0.5
+        left = np.clip(at.astype(np.int64), 0, grid - 2)
+        share = np.clip(at - left, 0, 1)
+        residual = ties.pos[part] - ties.n[part] * ties.score[part]
+        first, sizes = cohorts[0], np.diff(np.append(starts, len(at)))
+        place = np.repeat((cohorts - first) * grid, sizes) + left
+        cells = (cohorts[-1] - first + 1) * grid
+        for shift, values in ((0, residual * (1 - share)), (1, residual * share)):
+            sums[first : cohorts[-1] + 1] += np.bincount(place + shift, values, cells).reshape(-1, grid)
     total = ties.total(ties.n)
-    mass = (parts[0] + parts[1]).reshape(size, grid) / np.where(total > 0, total, 1)[:, None]
+    mass = sums / np.where(total > 0, total, 1)[:, None]
     wave = dct(mass, axis=1, norm="ortho")
     square = (np.pi * np.arange(grid)) ** 2 / 2
     low, high = np.zeros(size), np.ones(size)
-    for _ in range(24):
-        width = (low + high) / 2
+    at_low, at_high = np.abs(mass).sum(axis=1), np.full(size, -1.0)
+    width, side, settled = low, np.full(size, -1), np.zeros(size, bool)
+    for _ in range(60):  # false position (Illinois): a handful of steps, for each cohort as for it alone
+        previous = width
+        new = low + (high - low) * np.clip(ratio(at_low, at_low - at_high), 0, 1)
+        width = np.where(settled | np.isnan(new), width, new)
         with np.errstate(under="ignore"):
             smoothed = idct(wave * np.exp(-(width[:, None] ** 2) * square), axis=1, norm="ortho")
-        above = np.abs(smoothed).sum(axis=1) > width
-        low, high = np.where(above, width, low), np.where(above, high, width)
-    return np.where(total > 0, (low + high) / 2, np.nan)
+        excess = np.abs(smoothed).sum(axis=1) - width
+        above = excess > 0
+        at_low = np.where(above, excess, np.where(side == 0, at_low / 2, at_low))
+        at_high = np.where(above, np.where(side == 1, at_high / 2, at_high), excess)
+        low, high, side = np.where(above, width, low), np.where(above, high, width), above.astype(int)
+        settled |= ~(np.abs(width - previous) > 1e-10)
+        if settled.all():
+            break
+    return np.where(total > 0, width, np.nan)
 
 
 # Decompositions and tests
@@ -175,18 +191,24 @@ def decompose(ties: TieTable, starts: npt.NDArray[np.int64] | None = None) -> tu
     n = np.where(pos + neg > 0, pos + neg, 1)
     total, positives = ties.total(ties.n), ties.total(ties.pos)
     rate = ratio(positives, total)
-    s, inner = ties.score, np.clip(ties.score, EPS, 1 - EPS)
+    s, (log_s, log_rest) = ties.score, ties.logs
+
+    def losses(part: slice) -> tuple[Floats, Floats]:
+        hit, miss, score = ties.pos[part], ties.neg[part], s[part]
+        return hit * (1 - score) ** 2 + miss * score * score, -hit * log_s[part] - miss * log_rest[part]
+
+    own = ties.add_up(losses)
 
     def pooled(values: Floats) -> Floats:
         return ratio(np.asarray(np.bincount(owner, values, ties.n_cohorts), float), total)
 
-    def split(own: Floats, fitted: Floats, uncertainty: Floats) -> Decomposition:
-        score = ratio(ties.total(own), total)
+    def split(loss: Floats, fitted: Floats, uncertainty: Floats) -> Decomposition:
+        score = ratio(loss, total)
         return Decomposition(score, np.maximum(score - fitted, 0), np.maximum(uncertainty - fitted, 0), uncertainty)
 
-    brier = split(ties.pos * (1 - s) ** 2 + ties.neg * s * s, pooled(pos * neg / n), rate * (1 - rate))
+    brier = split(own[0], pooled(pos * neg / n), rate * (1 - rate))
     log = split(
-        -ties.pos * np.log(inner) - ties.neg * np.log1p(-inner),
+        own[1],
         pooled(-xlogy(pos, pos / n) - xlogy(neg, neg / n)),
         -xlogy(rate, rate) - xlogy(1 - rate, 1 - rate),
     )
@@ -198,13 +220,16 @@ def spiegelhalter_of(ties: TieTable) -> Floats:
 
     Positive: worse than expected, so the scores are too extreme (overconfident). Standard normal if calibrated.
     """
-    s = ties.score
-    tilt = 1 - 2 * s
-    excess = ties.total(tilt * (ties.pos * (1 - s) - ties.neg * s))
-    if ties.clusters is None:
-        variance = ties.total((ties.pos_sq + ties.neg_sq) * tilt * tilt * s * (1 - s))
-    else:
-        variance = np.nan_to_num(ties.scatter(tilt * (1 - s), -tilt * s)[0])
+
+    def sums(part: slice) -> tuple[Floats, Floats]:
+        s, square = ties.score[part], ties.pos_sq[part] + ties.neg_sq[part]
+        tilt = 1 - 2 * s
+        return tilt * (ties.pos[part] * (1 - s) - ties.neg[part] * s), square * tilt * tilt * s * (1 - s)
+
+    excess, variance = ties.add_up(sums)
+    if ties.clusters is not None:
+        tilt = 1 - 2 * ties.score
+        variance = np.nan_to_num(ties.scatter(tilt * (1 - ties.score), -tilt * ties.score)[0])
     return ratio(excess, np.sqrt(np.where(variance > 1e-300, variance, 0)))
 
 
@@ -238,9 +263,8 @@ def logistic_recalibration(ties: TieTable) -> Line:
     Standard errors come from the information matrix, with weights from the sandwich, with clusters from the bias-reduced
     one with its own degrees of freedom. There is no fit where a cohort has one class, one distinct score, or scores that separate the classes.
     """
-    x = _logit(ties.score)
-    small = ties.grouped(CELLS)
-    centre = _logit(small.score) if small is ties else _group_means(ties, small, x)
+    x = ties.logs[0] - ties.logs[1]
+    small, centre = _coarse(ties, x)
     pos, neg = ties.total(ties.pos), ties.total(ties.neg)
     one_class = (pos <= 0) | (neg <= 0)
     constant, separated = _degenerate(ties)
@@ -249,17 +273,16 @@ def logistic_recalibration(ties: TieTable) -> Line:
     flat = np.stack([np.log(np.where(one_class, 1, pos)) - np.log(np.where(one_class, 1, neg)), 0 * one[0]])
     start = np.where(_likelihood(small, centre, flat) > _likelihood(small, centre, one), flat, one)
     rough = _newton(small, centre, start, usable, 60, 1e-8)
-    fitted, _, _ = _steps(ties, x, rough, 3 if small is not ties else 1, usable)
-    _, info, meat = _steps(ties, x, fitted, 0, usable)
-    variance = np.stack(_covariance(info, meat if ties.weighted else None))
+    fitted, info = _polished(ties, x, rough, usable)
+    variance = np.stack(_covariance(info, _meat(ties, x, fitted)))
     df = np.stack([ties.df, ties.df])
     if ties.clusters is not None:
         variance, df = ties.clusters.line(_chances(ties, x, fitted), x, usable)
     flat = np.stack([_newton(small, centre, one, ~one_class, 60, 1e-8, slope=False)[0], one[1]])
-    flat, _, _ = _steps(ties, x, flat, 2, ~one_class, slope=False)
-    _, flat_info, flat_meat = _steps(ties, x, flat, 0, ~one_class)
+    flat, flat_info = _polished(ties, x, flat, ~one_class, slope=False)
+    flat_meat = _meat(ties, x, flat)
     with np.errstate(divide="ignore", invalid="ignore"):
-        flat_variance = 1 / flat_info[0] if not ties.weighted else flat_meat[0] / flat_info[0] ** 2
+        flat_variance = 1 / flat_info[0] if flat_meat is None else flat_meat[0] / flat_info[0] ** 2
         ses = [np.sqrt(np.where(usable, v, np.nan)) for v in variance]
     fitted = np.where(usable, fitted, np.nan)
     large = np.where(one_class, np.nan, flat[0])
@@ -278,17 +301,20 @@ def logistic_recalibration(ties: TieTable) -> Line:
     )
 
 
-def _logit(score: Floats) -> Floats:
-    inner = np.clip(score, EPS, 1 - EPS)
-    return np.log(inner) - np.log1p(-inner)
-
-
-def _group_means(ties: TieTable, groups: TieTable, x: Floats) -> Floats:
-    """Weighted mean logit of every group of blocks."""
-    n = ties.n
-    ends = np.cumsum(groups.n)
-    place = np.minimum(np.searchsorted(ends, np.cumsum(n) - 0.5 * n), len(ends) - 1)
-    return np.bincount(place, n * x, len(ends)) / np.bincount(place, n, len(ends))
+def _coarse(ties: TieTable, x: Floats) -> tuple[TieTable, Floats]:
+    """Groups of as many neighbouring blocks, at most `CELLS` per cohort, and the mean logit of each: a fit starts there."""
+    sizes = np.diff(ties.offsets)
+    if (sizes <= CELLS).all():
+        return ties, x
+    count = np.minimum(sizes, CELLS)
+    offsets = np.concatenate([[0], np.cumsum(count)])
+    owner = np.repeat(np.arange(len(sizes)), count)
+    starts = (
+        ties.offsets[owner] + (np.arange(offsets[-1]) - offsets[owner]) * sizes[owner] // np.maximum(count, 1)[owner]
+    )
+    pos, n, sums = (np.add.reduceat(values, starts) for values in (ties.pos, ties.n, ties.n * x))
+    centre = np.where(n > 0, sums / np.where(n > 0, n, 1), x[starts])
+    return TieTable(offsets, ties.score[starts], pos, n - pos, pos, n - pos, ties.rows), centre
 
 
 def _degenerate(ties: TieTable) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
@@ -296,33 +322,58 @@ def _degenerate(ties: TieTable) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.b
     size = ties.n_cohorts
     constant, separated = np.zeros(size, bool), np.zeros(size, bool)
     low, high = ({True: np.full(size, np.inf), False: np.full(size, np.inf)} for _ in range(2))
-    cohort = ties.cohort
     for side, weight in ((True, ties.pos), (False, ties.neg)):
         some = np.flatnonzero(weight > 0)
         high[side] = np.full(size, -np.inf)
-        owners, first = np.unique(cohort[some], return_index=True)
-        last = np.append(first[1:], len(some))[: len(first)] - 1
-        low[side][owners], high[side][owners] = ties.score[some[first]], ties.score[some[last]]
+        first = np.searchsorted(some, ties.offsets)
+        owners = np.flatnonzero(first[1:] > first[:-1])
+        low[side][owners], high[side][owners] = ties.score[some[first[owners]]], ties.score[some[first[owners + 1] - 1]]
     least, greatest = np.minimum(low[True], low[False]), np.maximum(high[True], high[False])
     constant = least == greatest
     separated = ~constant & ((high[False] <= low[True]) | (high[True] <= low[False]))
     return constant, separated
 
 
-def _steps(
-    ties: TieTable, x: Floats, beta: Floats, count: int, usable: npt.NDArray[np.bool_], slope: bool = True
-) -> tuple[Floats, Floats, Floats]:
-    """Newton steps from `beta` (2, cohorts); the parameters, and the information and Σw²-score products at the last."""
-    n = ties.n
-    for left in range(count, -1, -1):
-        p = _chances(ties, x, beta)
-        w, r = n * p * (1 - p), ties.pos - n * p
-        info = np.stack([ties.total(w), ties.total(w * x), ties.total(w * x * x)])
-        if left == 0:
-            return beta, info, np.stack(ties.scatter(1 - p, -p, x))
-        move = _solve(info, np.stack([ties.total(r), ties.total(r * x)]), slope)
-        beta = beta + np.where(usable, np.nan_to_num(move), 0)
-    raise AssertionError
+def _polished(
+    ties: TieTable, x: Floats, beta: Floats, usable: npt.NDArray[np.bool_], slope: bool = True
+) -> tuple[Floats, Floats]:
+    """Newton steps from a start near the top until they no longer matter; the parameters and the information there.
+
+    The last step is so small that the information at its start is that at its end.
+    """
+    for _ in range(POLISHES):
+        gradient, info = _slopes(ties, x, beta)
+        move = np.where(usable, np.nan_to_num(_solve(info, gradient, slope)), 0)
+        beta = beta + move
+        if float(np.abs(move).max(initial=0)) < SMALL_STEP:
+            break
+    return beta, info
+
+
+def _slopes(ties: TieTable, x: Floats, beta: Floats) -> tuple[Floats, Floats]:
+    """Gradient (2, cohorts) of the likelihood and the information (3, cohorts), some blocks at a time."""
+
+    def sums(part: slice) -> tuple[Floats, ...]:
+        at, n, cohort = x[part], ties.n[part], ties.cohort[part]
+        if len(cohort) and cohort[0] == cohort[-1]:
+            cohort = cohort[:1]
+        with np.errstate(over="ignore"):
+            p = 1 / (1 + np.exp(-beta[0][cohort] - beta[1][cohort] * at))
+        expected = n * p
+        rest, w = ties.pos[part] - expected, expected * (1 - p)
+        pull = w * at
+        return rest, rest * at, w, pull, pull * at
+
+    out = ties.add_up(sums)
+    return out[:2], out[2:]
+
+
+def _meat(ties: TieTable, x: Floats, beta: Floats) -> Floats | None:
+    """Σw²-products of the scores of the rows; None where weights are none."""
+    if not ties.weighted:
+        return None
+    p = _chances(ties, x, beta)
+    return np.stack(ties.scatter(1 - p, -p, x))
 
 
 def _chances(ties: TieTable, x: Floats, beta: Floats) -> Floats:
@@ -354,8 +405,8 @@ def _newton(
     """Newton to convergence; a step that lowers the likelihood of a cohort is halved."""
     value = _likelihood(ties, x, beta)
     for _ in range(most):
-        moved, _, _ = _steps(ties, x, beta, 1, usable, slope)
-        move = np.clip(moved - beta, -LONGEST, LONGEST)
+        gradient, info = _slopes(ties, x, beta)
+        move = np.where(usable, np.clip(np.nan_to_num(_solve(info, gradient, slope)), -LONGEST, LONGEST), 0)
         for _ in range(12):
             after = _likelihood(ties, x, beta + move)
             worse = ~(after >= value - 1e-9 * np.abs(value))

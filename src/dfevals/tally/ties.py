@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -17,6 +18,7 @@ __all__ = ["BinSums", "TieTable", "quantile_cuts", "uniform_cuts", "uniform_edge
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+EPS = float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True)
@@ -102,9 +104,36 @@ class TieTable:
         return self.pos + self.neg
 
     @cached_property
+    def logs(self) -> tuple[Floats, Floats]:
+        """Logarithms of the score and of one less the score, both kept ε away from 0 and 1."""
+        inner = np.clip(self.score, EPS, 1 - EPS)
+        return np.log(inner), np.log1p(-inner)
+
+    @cached_property
     def cohort(self) -> Ints:
         """Cohort of every block."""
         return np.repeat(np.arange(self.n_cohorts), np.diff(self.offsets))
+
+    def pieces(self, size: int = 1 << 15) -> Iterator[tuple[slice, Ints, Ints]]:
+        """Runs of at most `size` blocks, which stay near the processor: the run, its cohorts, and where each begins in it."""
+        for start in range(0, len(self.score), size):
+            stop = min(start + size, len(self.score))
+            first, last = np.searchsorted(self.offsets, (start, stop - 1), "right") - 1
+            bounds = np.maximum(self.offsets[first : last + 1] - start, 0)
+            filled = np.diff(np.append(bounds, stop - start)) > 0
+            yield slice(start, stop), np.arange(first, last + 1)[filled], bounds[filled]
+
+    @cached_property
+    def _pieces(self) -> list[tuple[slice, Ints, Ints]]:
+        return list(self.pieces())
+
+    def add_up(self, numbers: Callable[[slice], Sequence[Floats]]) -> Floats:
+        """Sums over every cohort of several numbers of the blocks in a run, (numbers, cohorts)."""
+        out = np.zeros((len(numbers(slice(0, 0))), self.n_cohorts))
+        for part, cohorts, starts in self._pieces:
+            for row, values in zip(out, numbers(part), strict=True):
+                row[cohorts] += np.add.reduceat(values, starts)
+        return out
 
     def total(self, values: Floats) -> Floats:
         """Sum of a number of the blocks over every cohort."""
@@ -185,11 +214,17 @@ class TieTable:
         """First block of every pool of the isotonic regression of outcome on score, per cohort (CORP)."""
         if not len(self.score):
             return np.zeros(0, np.int64)
-        n = self.n
-        some = np.where(n > 0, n, 1)
-        cohort = self.cohort
-        _, starts = isotonic(self.pos / some, np.where(n > 0, n, 1e-300), cohort)
-        pos, weight = np.add.reduceat(self.pos, starts), np.add.reduceat(n, starts)
+        n, cohort = self.n, self.cohort
+        rate = self.pos / np.where(n > 0, n, 1)
+        rises = np.ones(len(n), bool)
+        rises[1:] = (rate[1:] > rate[:-1]) | (cohort[1:] != cohort[:-1])
+        begins = np.flatnonzero(rises)  # what does not rise is one pool, and there are few rises
+        pos, weight = np.add.reduceat(self.pos, begins), np.add.reduceat(n, begins)
+        _, firsts = isotonic(
+            pos / np.where(weight > 0, weight, 1), np.where(weight > 0, weight, 1e-300), cohort[begins]
+        )
+        starts = begins[firsts]
+        pos, weight = np.add.reduceat(pos, firsts), np.add.reduceat(weight, firsts)
         value = pos / np.where(weight > 0, weight, 1)
         owner = cohort[starts]
         keep = np.ones(len(starts), bool)

@@ -312,12 +312,26 @@ def mean_bias(ties: TieTable, level: float) -> tuple[Floats, Floats, Floats, Flo
     The interval uses the variance of the residuals, the test their variance if the scores are calibrated.
     """
     s, total = ties.score, ties.total(ties.n)
-    residual = ties.total(ties.n * s - ties.pos)
+
+    def sums(part: slice) -> tuple[Floats, ...]:
+        score, pos, neg = s[part], ties.pos_sq[part], ties.neg_sq[part]
+        square, rest = pos + neg, score - 1
+        under, over = pos * rest, neg * score
+        return (
+            ties.n[part] * score - ties.pos[part],
+            square * score * -rest,
+            under * rest + over * score,
+            under + over,
+            square,
+        )
+
+    residual, null, raw, slope, square = ties.add_up(sums)
     with np.errstate(divide="ignore", invalid="ignore"):
         bias = residual / total
-        tilt = bias[ties.cohort]
-        actual = ties.scatter(s - 1 - tilt, s - tilt)[0]
-        null = ties.total((ties.pos_sq + ties.neg_sq) * s * (1 - s)) if ties.clusters is None else actual
+        actual = raw - 2 * bias * slope + bias**2 * square  # about the bias
+        if ties.clusters is not None:
+            tilt = bias[ties.cohort]
+            actual = null = ties.scatter(s - 1 - tilt, s - tilt)[0]
         half = t_quantile(level, ties.df) * np.sqrt(np.maximum(actual, 0)) / total
         z = np.where(null > 0, residual / np.sqrt(np.where(null > 0, null, 1)), np.nan)
     return bias, bias - half, bias + half, z

@@ -23,6 +23,7 @@ from dfevals.analyses.calibration.reliability import (
     errors_of,
     even_sums,
     points_of,
+    summary_names,
     summary_of,
 )
 from dfevals.cohorts import Cohorts
@@ -382,8 +383,8 @@ class _Run:
     @cached_property
     def names(self) -> tuple[str, ...]:
         """Cohort columns, the same in the frame and in the summary."""
-        own = [{*curve.points.columns, *self._numbers(curve).columns} for curve in self.curves[:1]]
-        return cohort_names(self.cohorts, {"p_corrected", "verdict"}.union(*own))
+        own = [{*curve.points.columns, *curve.errors.columns} for curve in self.curves[:1]]
+        return cohort_names(self.cohorts, {"p_corrected", "verdict", *summary_names()}.union(*own))
 
     @property
     def settings(self) -> Settings:

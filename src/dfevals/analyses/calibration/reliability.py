@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -28,11 +29,12 @@ from dfevals.metrics.reliability import (
     smooth_ece_of,
     spiegelhalter_of,
 )
+from dfevals.tally.scores import ScoreTally
 from dfevals.tally.ties import BinSums, TieTable, quantile_cuts, uniform_cuts
 
 __all__ = [
     *("BARS", "ERROR_BINS", "NO_BAND", "Placed", "Settings", "bars_of", "before_and_after", "binned_points"),
-    *("errors_of", "even_sums", "points_of", "summary_of"),
+    *("errors_of", "even_sums", "points_of", "summary_names", "summary_of"),
 ]
 
 Floats = npt.NDArray[np.float64]
@@ -233,6 +235,14 @@ def summary_of(ties: TieTable, errors: dict[str, Any], level: float, *, of_event
     columns["p_value"] = spiegelhalter_p if of_event else bias_p
     columns["toward"] = np.sign(z if of_event else bias_z)
     return columns
+
+
+@lru_cache(maxsize=1)
+def summary_names() -> tuple[str, ...]:
+    """Names of all numbers, those of `errors_of` left out."""
+    score, label = np.array([0.2, 0.4, 0.6, 0.8]), np.array([False, True, False, True])
+    ties = TieTable.of(ScoreTally.collect(np.zeros(4, np.int8), 1, score, label))
+    return tuple(summary_of(ties, {}, 0.95, of_event=True))
 
 
 def before_and_after(stages: list[str], ties: list[TieTable]) -> list[pd.DataFrame]:
