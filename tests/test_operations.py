@@ -113,3 +113,61 @@ def test_a_score_without_a_mark_names_the_verdicts_beside_it() -> None:
         frame.evals(outcomes=["mine", "mine_passed"]).metrics("mine_fail_rate")
     with pytest.raises(DataError, match=r"not a verdict\. Say from where it passes"):
         frame.evals(outcomes=["mine"]).metrics("fail_rate")
+
+
+@pytest.mark.parametrize(("right", "rows"), [(20, 20), (29, 30), (0, 30), (7, 30)])
+def test_means_of_zeros_and_ones_have_the_interval_of_a_share(right: int, rows: int) -> None:
+    frame = pd.DataFrame({"acc": np.r_[np.ones(right), np.zeros(rows - right)]})
+    ev = frame.evals(outcomes=["acc"])
+    found = ev.metrics("acc_mean").frame.iloc[0]
+    share = dfevals.inference.wilson(right, rows)
+    assert (found["ci_low"], found["ci_high"]) == pytest.approx((share.ci_low, share.ci_high))
+    if right == rows:
+        assert ev.gate(dfevals.Gate("acc_mean", ">=", 0.99)).answer == "inconclusive"
+
+
+def test_equal_numbers_have_no_interval_unless_their_range_is_known() -> None:
+    frame = pd.DataFrame({"score": [0.9] * 12})
+    found = frame.evals(outcomes=["score"]).metrics("score_mean").frame.iloc[0]
+    assert np.isnan(found["ci_low"])
+    assert "constant" in found["note"]
+    known = frame.evals(outcomes=[dfevals.Outcome("score", range=(0, 1))])
+    found = known.metrics("score_mean").frame.iloc[0]
+    share = dfevals.inference.wilson(0.9 * 12, 12)
+    assert (found["ci_low"], found["ci_high"]) == pytest.approx((share.ci_low, share.ci_high))
+    assert known.gate(dfevals.Gate("score_mean", ">=", 0.89)).answer == "inconclusive"
+    assert dfevals.evaluate(frame, **known.roles.declared()).roles == known.roles
+    assert type(known.roles).from_json(known.roles.to_json()) == known.roles
+
+
+@pytest.mark.parametrize("shape", ["beta", "uniform", "rare zeros"])
+def test_means_of_scores_with_a_known_range_cover_and_keep_to_it(shape: str) -> None:
+    rng, samples, n = np.random.default_rng(9), 600, 30
+    x, truth = {
+        "beta": (rng.beta(9, 1, samples * n), 0.9),
+        "uniform": (rng.random(samples * n), 0.5),
+        "rare zeros": (np.where(rng.random(samples * n) < 0.05, 0, rng.uniform(0.9, 1, samples * n)), 0.95**2),
+    }[shape]
+    frame = pd.DataFrame({"x": x, "c": np.repeat(np.arange(samples), n)})
+    found = frame.evals(outcomes=[dfevals.Outcome("x", range=(0, 1))]).metrics("mean", by="c").frame
+    found = found[~found["is_overall"]]
+    assert found["ci_low"].between(0, 1).all()
+    assert found["ci_high"].between(0, 1).all()
+    assert ((found["ci_low"] <= truth) & (truth <= found["ci_high"])).mean() > 0.93
+
+
+def test_a_score_of_an_evaluator_knows_its_range() -> None:
+    frame = pd.DataFrame({"response": ["a b c"] * 6 + ["a b"] * 6, "reference": ["a b c"] * 12})
+    scored = frame.evals.annotate([dfevals.evaluators.TokenF1()])
+    found = scored.evals().metrics().frame
+    means = found[found["metric"].str.contains("mean")]
+    assert len(means)
+    assert means["ci_high"].max() <= 1
+    assert means["ci_low"].min() >= 0
+
+
+def test_the_root_of_a_mean_keeps_its_lower_bound() -> None:
+    frame = pd.DataFrame({"y": np.r_[np.zeros(24), 30.0], "p": 0.0})
+    found = frame.evals(y_true="y", y_pred="p", task="regression").metrics(["mse", "rmse"]).frame
+    assert found["ci_low"].tolist() == [0, 0]
+    assert found["ci_high"].iloc[1] == pytest.approx(found["ci_high"].iloc[0] ** 0.5)

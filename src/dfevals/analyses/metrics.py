@@ -268,9 +268,9 @@ def _model_blocks(name: str, tally: ModelTally, run: _Run) -> list[_Block]:
         rest = None if overall or run.options.ci is None else Complement(part, whole)
         nothing = _nothing(tally, n[view.cohorts], part.rows(tally.weight))
         for found, request in zip(pieces, run.requests, strict=True):
-            mine = nothing.said(run.estimate(request, part))
-            tested = None if rest is None else _tested(run, request, part, rest, rows)
-            found.append(_Piece(view.cohorts, mine, tested))
+            mine = run.estimate(request, part)
+            tested = None if rest is None else _tested(run, request, part, rest, rows, mine)
+            found.append(_Piece(view.cohorts, nothing.said(mine), tested))
     return [
         block
         for request, found in zip(run.requests, pieces, strict=True)
@@ -316,14 +316,15 @@ class _Piece:
     tested: Tested | None
 
 
-def _tested(run: _Run, request: Request, part: Part, rest: Complement, rows: float) -> Tested | None:
+def _tested(run: _Run, request: Request, part: Part, rest: Complement, rows: float, mine: Estimates) -> Tested | None:
     """The test of `ev.compare(against="complement")`, where the complement can be had."""
     assert run.options.ci is not None
     if not _compares(run, request, rest, rows):
         run.unmarked[request.label] = None
         return None
     options = TestOptions(level=run.options.ci, by_class=run.options.by_class)
-    return unpaired(request, part, rest, options, run.labels, run.task)
+    known = mine if run.options.interval == "auto" else None
+    return unpaired(request, part, rest, options, run.labels, run.task, known)
 
 
 def _compares(run: _Run, request: Request, rest: Complement, rows: float) -> bool:

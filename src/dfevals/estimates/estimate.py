@@ -126,6 +126,12 @@ class Part:
         keep = self.cohort_of >= 0
         return np.asarray(np.bincount(self.cohort_of[keep], values[keep], self.n_cohorts), float)
 
+    def as_share(self, request: Request, estimand: Any, need: Need) -> Any:
+        """The mean of an outcome as a share, where all its values in all cohorts are 0 or 1."""
+        if not isinstance(estimand, Mean) or estimand.proportion or request.outcome is None:
+            return estimand
+        return replace(estimand, proportion=_zero_one(self.tally.parts[need]))
+
     def rare(self) -> npt.NDArray[np.bool_]:
         """Cohorts with too few rows of a class for the loss of a classifier; none where classes were not counted."""
         if Classes() not in self.tally.parts:
@@ -139,6 +145,14 @@ class Part:
         if key not in self._replicates:
             self._replicates[key] = cell_replicates(self.get(Cells()), n_resamples, generator(random_state))
         return self._replicates[key]
+
+
+def _zero_one(atoms: Any) -> bool:
+    """Whether all numbers are 0 or 1: those with a mean and Σ x² = Σ x, whose third moment is that of a share."""
+    n, mean = atoms.n, atoms.mean[0]
+    expected = np.stack([mean * (1 - mean), mean * (1 - mean) * (1 - 2 * mean)]) * n
+    inside = ((mean >= 0) & (mean <= 1)) | (n == 0)
+    return bool(n.any() and inside.all() and np.allclose(atoms.central[:2], expected, rtol=1e-9, atol=1e-9))
 
 
 class Complement(Part):
@@ -264,7 +278,7 @@ def _single(request: Request, part: Part, options: Options, needs: tuple[Need, .
     record = request.metric
     tallies = [part.get(need) for need in needs]
     views = [_view(tally) for tally in tallies]
-    estimand = record(*views)
+    estimand = part.as_share(request, record(*views), needs[0])
     value = np.asarray(estimand.value, float)
     undefined = _undefined(tallies, needs)
     value = np.where(undefined, np.nan, value)

@@ -36,6 +36,7 @@ HEAVY = 0.8  # share of the greatest possible skewness, √n, from which Hall's 
 PEAKED = 7  # kurtosis (5 in small samples) from which the variance of a square is not known
 ROUNDING = 1e-15
 TIED = "no interval for shares of pairs when scores are tied"
+CONSTANT = "constant, so no interval"
 ONE_CLUSTER = "one cluster, so no interval"
 METHODS = (
     "auto",
@@ -139,6 +140,10 @@ def interval(
             low, high = estimand.f(base.low), estimand.f(base.high)
         if estimand.decreasing:
             low, high = high, low
+        low, high = (  # bounds beyond what the function is defined for are the ends of the range
+            np.where(np.isnan(end) & ~np.isnan(base.low + base.high), limit, end)
+            for end, limit in zip((low, high), bounds, strict=True)
+        )
         return _cut(replace(base, low=low, high=high, variance=None), bounds)
     if isinstance(estimand, Ratio):
         found = _ratio(estimand, level, method, cells)
@@ -147,7 +152,7 @@ def interval(
     elif isinstance(estimand, Smooth):
         found = _smooth(estimand, level, method, cells)
     elif isinstance(estimand, Mean):
-        found = _mean(estimand, level, method)
+        found = _mean(estimand, level, method, bounds)
     elif isinstance(estimand, SmoothMoments):
         found = _smooth_moments(estimand, level, method)
     elif isinstance(estimand, Rank):
@@ -421,7 +426,7 @@ def hall_bounds(mean: Floats, se: Floats, skewness: Floats, n: Floats, q: Floats
         return mean - se * inverse(q), mean - se * inverse(-q)
 
 
-def _mean(estimand: Mean, level: float, method: str) -> Bounds:
+def _mean(estimand: Mean, level: float, method: str, limits: tuple[float, float] = (-np.inf, np.inf)) -> Bounds:
     tally = estimand.moments.tally
     n, value = tally.n, estimand.value
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
@@ -438,6 +443,7 @@ def _mean(estimand: Mean, level: float, method: str) -> Bounds:
             skewness, df = third / second**1.5, n_eff - 1
         variance = np.where(df > 0, variance, np.nan)
     clusters = None if tally.clusters is None else df + 1
+    constant = (second <= (ROUNDING * value) ** 2) & (n_eff > 1)
     if estimand.proportion:
         with np.errstate(divide="ignore", invalid="ignore"):
             inner = (variance > 0) & (value > 0) & (value < 1)
@@ -464,15 +470,11 @@ def _mean(estimand: Mean, level: float, method: str) -> Bounds:
     q = np.asarray(t_quantile(level, df)) if method != "wald" else np.full_like(n, normal_quantile(level))
     se = np.sqrt(variance)
     if method in ("t", "wald") or tally.clusters is not None:
-        return Bounds(
-            value - q * se,
-            value + q * se,
-            "t, cluster-robust" if tally.clusters is not None else method,
-            (n > 0) & (n_eff < 10),
-            "rows",
-            variance=variance,
-            clusters=clusters,
+        name = "t, cluster-robust" if tally.clusters is not None else method
+        simple = Bounds(
+            value - q * se, value + q * se, name, (n > 0) & (n_eff < 10), "rows", variance=variance, clusters=clusters
         )
+        return _within(simple, value, n_eff, constant, level, limits)
     low, high = hall_bounds(value, se, skewness, n_eff, q)
     # Bounds cannot be honest where a handful of rows makes the whole loss.
     heavy = np.abs(skewness) > HEAVY * np.sqrt(n_eff)
@@ -480,15 +482,34 @@ def _mean(estimand: Mean, level: float, method: str) -> Bounds:
     few = (n > 0) & ((n_eff < 10) | (np.nan_to_num(heavy) > 0))
     if level > USUAL:
         few |= (n > 0) & (np.abs(np.nan_to_num(skewness)) > SKEWED) & (n_eff < FAR * q**2)
-    return Bounds(
-        low,
-        high,
-        "hall" if tally.square is None else "hall, weighted",
-        few,
-        "rows beside the tail",
-        notes if heavy.any() else (),
-        n_eff,
-        variance,
+    name = "hall" if tally.square is None else "hall, weighted"
+    found = Bounds(low, high, name, few, "rows beside the tail", notes if heavy.any() else (), n_eff, variance)
+    return _within(found, value, n_eff, constant, level, limits)
+
+
+def _within(
+    found: Bounds, value: Floats, n: Floats, constant: Array, level: float, limits: tuple[float, float]
+) -> Bounds:
+    """The interval of a mean of numbers whose range may be known; none of equal numbers where it is not.
+
+    Near an end of the range a sample may lack the rows that are far from it, so where the mean is worth fewer than five
+    of those, or all numbers are equal, the interval is also that of a share (Wilson): of all numbers with a range and a
+    mean those at the two ends vary most.
+    """
+    low, high = limits
+    if not np.isfinite(limits).all():
+        ends = [np.where(constant, np.nan, end) for end in (found.low, found.high)]
+        notes = (*found.notes, CONSTANT) if constant.any() else found.notes
+        return replace(found, low=ends[0], high=ends[1], notes=notes)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        events = np.clip((value - low) / (high - low), 0, 1) * n
+        near = constant | (np.fmin(events, n - events) < FEW)
+        wide = [low + (high - low) * edge for edge in _share(events, n, level, "wilson")[:2]]
+    return replace(
+        found,
+        low=np.where(near, np.fmin(found.low, wide[0]), found.low),
+        high=np.where(near, np.fmax(found.high, wide[1]), found.high),
+        few=None if found.few is None else found.few & ~near,
     )
 
 

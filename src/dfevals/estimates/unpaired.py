@@ -8,7 +8,7 @@ intervals joined (MOVER: Zou and Donner 2008) and the test that inverts them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -45,8 +45,16 @@ INVERTED = 40  # rows of a class times the share of pairs in the wrong order bel
 LADDER = (0.999, 0.999999)  # levels at which intervals are made again where the first does not hold 0
 
 
-def unpaired(request: Request, a: Part, b: Part, options: TestOptions, labels: tuple[Any, ...], task: str) -> Tested:
-    """Test the difference between two parts with different rows, cohort by cohort.
+def unpaired(
+    request: Request,
+    a: Part,
+    b: Part,
+    options: TestOptions,
+    labels: tuple[Any, ...],
+    task: str,
+    known: Estimates | None = None,
+) -> Tested:
+    """Test the difference between two parts with different rows, cohort by cohort; `known` estimates of the first are used.
 
     Raises
     ------
@@ -62,8 +70,9 @@ def unpaired(request: Request, a: Part, b: Part, options: TestOptions, labels: t
 
     def again(level: float) -> tuple[Estimates, Estimates]:
         asked = Options(ci=level, by_class=options.by_class)
-        first, second = (estimate(straight, part, asked, labels, task) for part in (a, b))
-        return first, second
+        mine = known if level == options.level and not request.negated else None
+        first = estimate(straight, a, asked, labels, task) if mine is None else mine
+        return first, estimate(straight, b, asked, labels, task)
 
     need = needs_of(straight.metric, len(labels), task)[0][0]
     pair = _Pair(straight, (a, b), [part.get(need) for part in (a, b)], *again(options.level), options, task, again)
@@ -102,6 +111,11 @@ class _Pair:
     again: Callable[[float], tuple[Estimates, Estimates]] | None
 
     @property
+    def sides(self) -> Iterator[tuple[Part, Any]]:
+        """Each part with its tally."""
+        return zip(self.parts, self.tallies, strict=True)
+
+    @property
     def plain(self) -> bool:
         """Whether rows are independent and count one each."""
         return all(tally.square is None and tally.clusters is None for tally in self.tallies)
@@ -127,7 +141,7 @@ def _of_estimand(pair: _Pair, need: Any) -> Tested | None:
             return None
         estimands = [request.metric(t.view()) for t in pair.tallies]
     elif isinstance(need, Moments):
-        estimands = [request.metric(t.view()) for t in pair.tallies]
+        estimands = [part.as_share(request, request.metric(t.view()), need) for part, t in pair.sides]
     else:
         estimands = [request.metric(t.rank_sums()) for t in pair.tallies]
     return _of_base(pair, *estimands)

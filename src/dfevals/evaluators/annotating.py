@@ -359,7 +359,8 @@ class _Job:
         better: Any = one.better
         error = f"{one.name}_error"
         score, passed = self.score[decided], self.passed[decided]
-        scored = Outcome(one.name, "score", better, one.pass_at, error)
+        limits = self._range(score)
+        scored = Outcome(one.name, "score", better, one.pass_at, error, limits)
         if not decided.any():
             return [scored]
         if one.pass_at is not None:
@@ -369,9 +370,17 @@ class _Job:
         if (follows == passed).all() and (one.pass_at is not None or np.isin(score, (0.0, 1.0)).all()):
             return [scored if one.pass_at is not None else Outcome(one.name, "pass", None, None, error)]
         return [
-            Outcome(one.name, "score", better, None, error),
+            Outcome(one.name, "score", better, None, error, limits),
             Outcome(f"{one.name}_passed", "pass", None, None, error),
         ]
+
+    def _range(self, score: np.ndarray) -> tuple[float, float] | None:
+        """The range that the evaluator's record gives, if it is finite and the scores keep to it."""
+        if isinstance(self.one, FunctionEvaluator):  # a user's own, whose range nobody stated
+            return None
+        low, high = self.one.record.range
+        known = np.isfinite([low, high]).all() and (np.isnan(score) | ((score >= low) & (score <= high))).all()
+        return (low, high) if known else None
 
     def provenance(self) -> dict[str, Any]:
         """What was evaluated, how, and how often it failed."""

@@ -131,6 +131,8 @@ def _bound_to(request: Request, outcome: Any, outcomes: Sequence[Any]) -> Reques
             )
             return _of(renamed, **parameters)
 
+    if outcome.range is not None and record.base == "mean":
+        record = replace(record, range=outcome.range)
     better = record.better
     if outcome.better is not None and record.base in OF_THE_VALUE:
         better = outcome.better

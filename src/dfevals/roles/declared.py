@@ -46,6 +46,8 @@ class Outcome:
         A score passes when it is at least (at most, if lower is better) this.
     error_column : str, optional
         Column with the message of an evaluation that failed; such rows are counted as errors.
+    range : (float, float), optional
+        Least and greatest score there can be, where both are known: intervals of the mean then keep to it.
 
     Examples
     --------
@@ -59,8 +61,14 @@ class Outcome:
     better: Literal["higher", "lower"] | None = None
     pass_at: float | None = None
     error_column: str | None = None
+    range: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
+        if self.range is not None:
+            low, high = map(float, self.range)
+            if not low < high:
+                raise RoleError(f"range={self.range!r} of the outcome {self.column!r} must be (least, greatest).")
+            object.__setattr__(self, "range", (low, high))
         if self.kind is not None:
             check_choice("kind", self.kind, OUTCOME_KINDS, RoleError)
         if self.better is not None:
