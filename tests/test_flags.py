@@ -144,3 +144,26 @@ def test_heavy_tailed_errors_are_marked_where_squares_of_them_matter(metric: str
         shares[name] = found[~found["is_overall"]]["note"].str.contains("too few").mean()
     assert shares["normal"] == 0
     assert shares["t3"] > 0.8
+
+
+def test_average_precision_mixes_its_variance_with_the_binomial_one_of_three_positives() -> None:
+    from scipy.special import expit, logit
+    from scipy.stats import t as student
+    from sklearn.metrics import average_precision_score
+
+    rng = np.random.default_rng(10)
+    y = np.r_[np.ones(7), np.zeros(33)].astype(int)
+    score = expit(rng.normal(size=40) + 2.2 * y)
+    value = average_precision_score(y, score)
+    step, moved = 1e-6, np.empty(40)
+    for i in range(40):
+        weight = np.ones(40)
+        weight[i] += step
+        moved[i] = (average_precision_score(y, score, sample_weight=weight) - value) / step
+    own = (moved**2).sum() * 7 / 6
+    mixed = (7 * own + 3 * value * (1 - value) / 7) / 10  # Boyd et al. 2013: the binomial variance of the positives
+    half = student.ppf(0.975, 6) * np.sqrt(mixed) / (value * (1 - value))
+    found = pd.DataFrame({"y": y, "s": score}).evals(y_true="y", y_score="s").metrics("average_precision").frame.iloc[0]
+    ends = expit([logit(value) - half, logit(value) + half])
+    assert (found["ci_low"], found["ci_high"]) == pytest.approx(tuple(ends), rel=1e-4)
+    assert abs(own / mixed - 1) > 0.05
