@@ -101,6 +101,12 @@ def _gate_arguments(parser: argparse.ArgumentParser) -> None:
         help="tables of predictions with the same columns: .csv, .json, .jsonl or .parquet (also compressed), or directories",
     )
     parser.add_argument("--config", required=True, metavar="gate.toml", help="roles and rules")
+    parser.add_argument(
+        "--missing",
+        metavar="worst|ignore",
+        help="what rows without a label, prediction or verdict mean: a pass must hold with all of them on the bad side "
+        "(worst), or they are like the others (ignore); as the gate file says when absent",
+    )
     parser.add_argument("--json", metavar="FILE", help="also write the evidence as JSON")
     parser.add_argument("--junit", metavar="FILE", help="also write JUnit XML")
     parser.add_argument("--markdown", metavar="FILE", help="also write Markdown, for a pull request")
@@ -109,11 +115,14 @@ def _gate_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _gate(given: argparse.Namespace) -> int:
     """Judge a release by a gate file: 0 pass, 1 fail, 2 inconclusive, 3 wrong usage or data."""
+    from dataclasses import replace
     from pathlib import Path
 
     from dfevals.analyses.gate.gate_file import read_gate_file
 
     gate = read_gate_file(given.config)
+    if given.missing is not None:
+        gate = replace(gate, missing=given.missing)
     result = gate.judge(dfevals.evaluate(given.data, gate.roles))
     for path, text in (
         (given.json, result.to_json),

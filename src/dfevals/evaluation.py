@@ -667,6 +667,7 @@ class Evaluation:
         baseline: str | None = None,
         by: Any = None,
         level: float = 0.95,
+        missing: str = "worst",
         **options: Any,
     ) -> GateResult:
         """May it ship? Rules judged by their intervals: pass, fail or inconclusive, with the rows that would decide.
@@ -683,13 +684,17 @@ class Evaluation:
             Cohorts: every rule must hold overall and in each of them, with intervals corrected for their number.
         level : float
             Level at which the intervals of a rule hold together.
+        missing : {"worst", "ignore"}
+            What rows that a rule leaves out (without a label, prediction, verdict, weight, …) mean. "worst": a rule passes
+            only if it also passes with all of them on the bad side. "ignore": they are taken to be like the others.
         **options
             Passed on to `metrics` and `compare`.
         """
         from dfevals.analyses.gate.gate import judge
 
         provenance = self._provenance(by)
-        return judge(self, rules, model=model, baseline=baseline, by=by, level=level, provenance=provenance, **options)
+        named = {"model": model, "baseline": baseline, "by": by, "level": level, "missing": missing}
+        return judge(self, rules, provenance=provenance, **named, **options)
 
     def route(
         self,

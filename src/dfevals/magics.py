@@ -128,6 +128,7 @@ _OPTIONS: dict[str, dict[str, Any]] = {
         "help": "'recall >= 0.8', or 'fail_rate no worse than baseline by more than 0.01'; quote each",
     },
     "level": {"type": float, "help": "level of intervals and bands; of a rule, that at which they hold together"},
+    "missing": {"choices": ["worst", "ignore"], "help": "what rows left out mean: on the bad side, or like the others"},
     "raters": {**_WORDS, "help": "columns or models; the outcomes when absent"},
     "band": {"metavar": "NAME", "help": "kind of the band, or none"},
     "max_fpr": {"type": float, "metavar": "RATE", "help": "area up to this false positive rate"},

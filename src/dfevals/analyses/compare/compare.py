@@ -342,12 +342,15 @@ def _result(
         decide(family, question.correction, alpha, margin_of(question.margin, request))
     frame = pd.concat([_frame(c, question.cohorts) for c in found], ignore_index=True)
     few = np.concatenate([c.tested.few for c in found])
+    support = np.concatenate([_support(c.tested, is_paired) for c in found])
     if skip_overall:
-        few, frame = few[~frame["is_overall"]], frame[~frame["is_overall"]].reset_index(drop=True)
+        part = ~frame["is_overall"].to_numpy(bool)
+        few, support, frame = few[part], support[part], frame[part].reset_index(drop=True)
     warnings = list(dict.fromkeys(text for c in found if (text := simpson(c, question.cohorts.describe))))
     tests = len(found) // len(question.requests)
     left = undecided(question.bound, question.bound.models)
-    notes = [*warnings, why, *first, *question.cohorts.notes, *left, *notes, *_correction_note(question, tests)]
+    facts = [*warnings, why, *first, *question.cohorts.notes, *left, *notes]
+    notes = [*facts, *_correction_note(question, tests)]
     margins = {r.label: m for r in question.requests if (m := margin_of(question.margin, r)) is not None}
     for label, margin in margins.items():
         notes.append(f"{label}: equivalent means within ±{margin:g} (two one-sided tests at {alpha:g}).")
@@ -365,7 +368,14 @@ def _result(
         mix=partial(mix_frame, found, question.cohorts),
         margins=margins,
         few=few,
+        support=support,
+        facts=facts,
     )
+
+
+def _support(tested: Tested, is_paired: bool) -> Floats:
+    """Rows, or pairs of rows, on which each difference rests."""
+    return tested.support + (0 if is_paired or tested.support_b is None else tested.support_b)
 
 
 def _unjudged_notes(question: _Question, found: list[Compared], is_paired: bool) -> Iterator[str]:
@@ -379,16 +389,11 @@ def _unjudged_notes(question: _Question, found: list[Compared], is_paired: bool)
         if not (isinstance(need, Moments) and need.skip_missing and len(need.functions) == 1):
             continue
         family = [c for c in found if c.request.label == request.label]
-        left, n = max((c.n[0] - _judged(c.tested, is_paired), c.n[0]) for c in family)
+        left, n = max((c.n[0] - _support(c.tested, is_paired)[0], c.n[0]) for c in family)
         if left > 0:
             what = "pairs in which one or both have" if is_paired else "rows that have"
             most = "up to " if len(family) > 1 else ""
             yield f"{request.label}: {most}{left:,.0f} of {n:,.0f} {what} no value are left out; n counts them."
-
-
-def _judged(tested: Tested, is_paired: bool) -> float:
-    """Rows, or pairs of rows, on which the overall difference rests."""
-    return float(tested.support[0] + (0 if is_paired or tested.support_b is None else tested.support_b[0]))
 
 
 def _correction_note(question: _Question, pairs: int) -> Iterator[str]:

@@ -153,6 +153,8 @@ class ComparisonResult(Result):
         mix: Callable[[], pd.DataFrame] | None = None,
         margins: Mapping[str, float] | None = None,
         few: Any = None,
+        support: Any = None,
+        facts: Sequence[str] | None = None,
     ) -> None:
         super().__init__(frame, provenance=provenance, title=title, notes=notes, cohort_columns=cohort_columns)
         self.paired, self.why = paired, why
@@ -160,6 +162,8 @@ class ComparisonResult(Result):
         self._margins = dict(margins or {})
         self._folds: Any = None
         self._few = np.zeros(len(frame), bool) if few is None else np.asarray(few, bool)
+        self._support = np.full(len(frame), np.nan) if support is None else np.asarray(support, float)
+        self._facts = tuple(notes if facts is None else facts)  # the notes that are not about p-values
 
     def _focus(self) -> dict[str, Any]:
         found = super()._focus()

@@ -4,29 +4,37 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from dfevals.analyses.compare.compare import compare
+from dfevals.analyses.gate.left_out import LeftOut
+from dfevals.analyses.metrics import measure
+from dfevals.cohorts import Cohorts
 from dfevals.exceptions import MetricError, RoleError, check_choice, did_you_mean
 from dfevals.inference.levels import check_level, normal_quantile
 from dfevals.metrics.planning import plan
 from dfevals.metrics.registry import Request
 from dfevals.results.tidy import renamed
+from dfevals.roles.bound import Bound
 
 if TYPE_CHECKING:
     from dfevals.analyses.gate.gate_report import GateResult
     from dfevals.evaluation import Evaluation
 
-__all__ = ["ANSWERS", "Gate", "judge"]
+__all__ = ["ANSWERS", "MISSING", "Gate", "judge"]
 
 ANSWERS = ("pass", "fail", "inconclusive")
+MISSING = ("worst", "ignore")
 OPERATORS = (">=", "<=")
 POWER_QUANTILE = 0.8416212335729143  # Φ⁻¹(0.8)
 BASELINE, OVERALL = "baseline", "overall"
+OWN = ("value", "ci_low", "ci_high", "n", "support", "method", "note", "is_overall", "doubtful")
 _LIMIT = re.compile(r"(?P<metric>.+?)\s*(?P<op>>=|<=)\s*(?P<limit>\S+)")
 _COMPARISON = re.compile(r"(?P<metric>.+?) no worse than (?P<vs>.+?)(?: by more than (?P<margin>\S+))?")
 
@@ -152,7 +160,16 @@ class _Asked:
     baseline: str | None
     by: Any
     level: float
+    missing: str
     options: dict[str, Any]
+
+    @property
+    def bound(self) -> Bound:
+        return self.evaluation._bound
+
+    def cohorts(self, by: Any) -> Cohorts:
+        """Cohorts of a rule."""
+        return self.evaluation._cohorts_of(by)
 
 
 def judge(
@@ -163,6 +180,7 @@ def judge(
     baseline: str | None = None,
     by: Any = None,
     level: float = 0.95,
+    missing: str = "worst",
     provenance: Any = None,
     **options: Any,
 ) -> GateResult:
@@ -178,12 +196,24 @@ def judge(
                 f"{rule!r} is no rule. Write Gate('recall', '>=', 0.8) or Gate('recall', vs='baseline', margin=0.01)."
             )
     check_level(level)
+    check_choice("missing", missing, MISSING, MetricError)
     baseline = None if baseline is None else _known(evaluation, baseline)
-    asked = _Asked(evaluation, _candidate(evaluation, model, baseline), baseline, by, level, options)
+    asked = _Asked(evaluation, _candidate(evaluation, model, baseline), baseline, by, level, missing, options)
     judged = [_judged(rule, i, asked) for i, rule in enumerate(rules)]
     names = list(dict.fromkeys(name for part in judged for name in part.cohorts))
     frame = pd.concat([_with_columns(part.table, names) for part in judged], ignore_index=True)
-    return GateResult(frame, tuple(rules), asked.model, baseline, level, cohort_columns=names, provenance=provenance)
+    notes = tuple(dict.fromkeys(note for part in judged for note in part.notes))
+    return GateResult(
+        frame,
+        tuple(rules),
+        asked.model,
+        baseline,
+        level,
+        missing=missing,
+        notes=notes,
+        cohort_columns=names,
+        provenance=provenance,
+    )
 
 
 def _known(evaluation: Evaluation, name: str) -> str:
@@ -208,109 +238,158 @@ def _candidate(evaluation: Evaluation, model: str | None, baseline: str | None) 
 class _Measured:
     """Numbers of one rule, overall and per cohort, at the level at which all of them hold together.
 
-    `table` has the columns `cohorts`, and `value, ci_low, ci_high, n, method, note, is_overall, doubtful`.
+    `table` has the columns `cohorts` and those of `OWN`.
     """
 
     table: pd.DataFrame
     cohorts: tuple[str, ...]
-    low_is_good: bool
-    limit: float
-    level: float
+    notes: tuple[str, ...]
 
     @classmethod
-    def of(
-        cls, table: pd.DataFrame, cohorts: Sequence[str], low_is_good: bool, limit: float, level: float
-    ) -> _Measured:
+    def of(cls, table: pd.DataFrame, cohorts: Sequence[str], notes: Iterable[str]) -> _Measured:
         """Of a result's frame, whose cohort columns get the prefix where a gate has a column of their name."""
-        own = ("value", "ci_low", "ci_high", "n", "method", "note", "is_overall", "doubtful")
-        names = renamed(cohorts, (*own, "rule", "metric", "answer", "n_to_decide", "limit", "level", "rule_index"))
-        found = table[[*cohorts, *own]].rename(columns=dict(zip(cohorts, names, strict=True)))
-        return cls(found, names, low_is_good, limit, level)
+        made = ("rule", "metric", "answer", "n_to_decide", "limit", "level", "rule_index", "left_out", "turned")
+        names = renamed(cohorts, (*OWN, *made))
+        found = table[[*cohorts, *OWN]].rename(columns=dict(zip(cohorts, names, strict=True)))
+        return cls(found, names, tuple(notes))
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """A rule as it is judged: its cohorts, the level of each interval, the models, and the limit of the numbers."""
+
+    rule: Gate
+    cohorts: Cohorts
+    level: float
+    models: tuple[str, ...]
+    low_is_good: bool
+    limit: float
+
+    @classmethod
+    def of(cls, rule: Gate, asked: _Asked) -> _Rule:
+        """The rule with what the gate says where the rule is silent."""
+        cohorts = asked.cohorts(asked.by if rule.by is None else rule.by)
+        level = asked.level if rule.level is None else rule.level
+        level = 1 - (1 - level) / (1 + cohorts.n_cohorts)  # Bonferroni over overall and the cohorts
+        if rule.limit is not None:
+            return cls(rule, cohorts, level, (asked.model,), rule.op == "<=", float(rule.limit))
+        lower = _lower_is_better(rule, asked.evaluation)
+        models = (asked.model,) if rule.vs == OVERALL else (asked.model, _reference(rule, asked))
+        if rule.vs == OVERALL and not cohorts.names:
+            raise MetricError(
+                f"The rule {str(rule)!r} compares cohorts with all rows, but there are no cohorts. Pass by=."
+            )
+        return cls(rule, cohorts, level, models, lower, rule.margin if lower else -rule.margin)
+
+    def measured(self, bound: Bound, cohorts: Cohorts, options: dict[str, Any]) -> _Measured:
+        """The numbers on the rows of this frame."""
+        if len(self.models) == 2:
+            return self._compared(bound, cohorts, options)
+        relative = {"relative_to": "overall"} if self.rule.vs == OVERALL else {}
+        result = measure(
+            bound, cohorts, self.rule.metric, models=[bound.model(self.models[0])], ci=self.level, **relative, **options
+        )
+        frame = result._frame
+        metrics = frame["metric"].unique()
+        if len(metrics) > 1:
+            raise MetricError(
+                f"The rule {str(self.rule)!r} means several metrics: {', '.join(map(repr, metrics))}. Name one."
+            )
+        table = frame.assign(doubtful=result._doubtful)
+        if relative:
+            table = table[~table["is_overall"]]
+            table = table.assign(
+                value=table["difference"], ci_low=table["difference_low"], ci_high=table["difference_high"]
+            )
+        return _Measured.of(table, result.cohort_columns, result.notes)
+
+    def _compared(self, bound: Bound, cohorts: Cohorts, options: dict[str, Any]) -> _Measured:
+        """Differences candidate − reference."""
+        a, b = self.models
+        found = compare(bound, cohorts, a, b, metrics=[self.rule.metric], level=self.level, **options)
+        table = found._frame.rename(columns={"test": "method", "difference": "value"})
+        table = table.assign(doubtful=found._few, support=found._support)
+        return _Measured.of(table, found.cohort_columns, found._facts)
 
 
 def _judged(rule: Gate, index: int, asked: _Asked) -> _Measured:
     """One rule: overall and every cohort with value, interval and answer."""
-    level = asked.level if rule.level is None else rule.level
-    by = asked.by if rule.by is None else rule.by
-    measured = (_limit_rows if rule.op is not None else _comparison_rows)(rule, by, level, asked)
-    table, limit = measured.table, measured.limit
+    about = _Rule.of(rule, asked)
+    measured = about.measured(asked.bound, about.cohorts, asked.options)
+    table = measured.table
+    answer = partial(_answer, limit=about.limit, low_is_good=about.low_is_good)
     rows = table.to_dict("records")
-    answers = [
-        _answer(
-            row["ci_low"],
-            row["ci_high"],
-            limit,
-            measured.low_is_good,
-            row["doubtful"],
-        )
-        for row in rows
-    ]
-    table["answer"] = answers
-    quantile = float(normal_quantile(measured.level))
+    answers = np.array([answer(row["ci_low"], row["ci_high"], doubtful=row["doubtful"]) for row in rows], dtype=object)
+    quantile = float(normal_quantile(about.level))
     table["n_to_decide"] = [
-        _rows_needed(row["n"], row["value"], row["ci_low"], row["ci_high"], limit, quantile)
-        if answer == "inconclusive"
+        _rows_needed(row["n"], row["value"], row["ci_low"], row["ci_high"], about.limit, quantile)
+        if given == "inconclusive"
         else np.nan
-        for row, answer in zip(rows, answers, strict=True)
+        for row, given in zip(rows, answers, strict=True)
     ]
+    left = LeftOut(
+        asked.bound, about.cohorts, _request(rule, asked.evaluation), tuple(map(asked.bound.model, about.models))
+    )
+    counts = left.counts[1:] if rule.vs == OVERALL else left.counts
+    turned = np.zeros(len(rows), bool)
+    if counts.any() and asked.missing == "worst":
+        turned = (answers == "pass") & _turned(about, measured, left, answer, asked.options)
+    table["answer"] = np.where(turned, "inconclusive", answers)
+    table["left_out"], table["turned"] = counts, turned
+    table["note"] = _with_doubts(table["note"], counts, turned, asked.missing)
     table = table.sort_values("is_overall", ascending=False, kind="stable")
     table.insert(0, "rule", str(rule))
     table.insert(1, "metric", rule.name)
     table = table.drop(columns="doubtful")
-    table["limit"], table["level"], table["rule_index"] = limit, measured.level, index
-    return replace(measured, table=table)
+    table["limit"], table["level"], table["rule_index"] = about.limit, about.level, index
+    return replace(measured, table=table, notes=(*measured.notes, *left.notes()))
 
 
-def _corrected(level: float, by: Any, evaluation: Evaluation) -> float:
-    """Level of each interval so that all of a rule hold together (Bonferroni over overall and the cohorts)."""
-    cohorts = evaluation._cohorts_of(by).n_cohorts
-    return 1 - (1 - level) / (1 + cohorts)
+def _turned(about: _Rule, base: _Measured, left: LeftOut, answer: Any, options: dict[str, Any]) -> Any:
+    """Where the answer is no pass with the rows left out on the bad side.
+
+    Against overall the value of a cohort moves to its bad end and that of all rows to its good end.
+    """
+    if about.rule.vs == OVERALL:
+        return _turned_against_overall(about, base, left, answer, options)
+    found = np.zeros(len(base.table), bool)
+    for bound, cohorts in left.cases(about.limit):
+        table = about.measured(bound, cohorts, options).table
+        ends = zip(table["ci_low"], table["ci_high"], strict=True)
+        found |= np.array([answer(low, high, doubtful=False) != "pass" for low, high in ends])
+    return found
 
 
-def _limit_rows(rule: Gate, by: Any, level: float, asked: _Asked) -> _Measured:
-    level = _corrected(level, by, asked.evaluation)
-    result = asked.evaluation.metrics(rule.metric, by=by, models=asked.model, ci=level, **asked.options)
-    frame = result.frame
-    metrics = frame["metric"].unique()
-    if len(metrics) > 1:
-        raise MetricError(f"The rule {str(rule)!r} means several metrics: {', '.join(map(repr, metrics))}. Name one.")
-    assert rule.limit is not None
-    table = frame.assign(doubtful=result._doubtful)
-    return _Measured.of(table, result.cohort_columns, rule.op == "<=", float(rule.limit), level)
+def _turned_against_overall(about: _Rule, base: _Measured, left: LeftOut, answer: Any, options: dict[str, Any]) -> Any:
+    alone = replace(about, rule=replace(about.rule, vs=None, margin=0.0, op=">=", limit=0.0))
+    frames = [(left.bound, left.cohorts), *left.cases(about.limit)]
+    values = np.array([alone.measured(*frame, options).table["value"].to_numpy(float) for frame in frames])
+    moved = values - values[0]
+    sign = 1 if about.low_is_good else -1
+    shift = sign * ((sign * moved[:, 1:]).max(axis=0) + (-sign * moved[:, 0]).max())
+    ends = zip(base.table["ci_low"] + shift, base.table["ci_high"] + shift, strict=True)
+    return np.array([answer(low, high, doubtful=False) != "pass" for low, high in ends])
 
 
-def _comparison_rows(rule: Gate, by: Any, level: float, asked: _Asked) -> _Measured:
-    """Differences candidate − reference with intervals; the limit is the margin on the bad side."""
-    lower = _lower_is_better(rule, asked.evaluation)
-    level = _corrected(level, by, asked.evaluation)
-    if rule.vs == OVERALL:
-        if by is None:
-            raise MetricError(
-                f"The rule {str(rule)!r} compares cohorts with all rows, but there are no cohorts. Pass by=."
-            )
-        result = asked.evaluation.metrics(
-            rule.metric, by=by, models=asked.model, ci=level, relative_to="overall", **asked.options
+def _with_doubts(notes: pd.Series, counts: Any, turned: Any, missing: str) -> list[str]:
+    """The notes, with how many rows are left out and what follows from it."""
+    found = []
+    for note, count, turns in zip(notes, counts.tolist(), turned, strict=True):
+        what = "could turn the answer" if turns else "are ignored" if missing == "ignore" else ""
+        said = f"{count:,} row{'s' * (count != 1)} left out" + (f", which {what}" if what else "") if count else ""
+        found.append("; ".join(filter(None, [note, said])))
+    return found
+
+
+def _reference(rule: Gate, asked: _Asked) -> str:
+    """The model that a comparison is with."""
+    reference = asked.baseline if rule.vs == BASELINE else _known(asked.evaluation, str(rule.vs))
+    if reference is None:
+        raise RoleError(
+            f"The rule {str(rule)!r} needs a baseline. Pass baseline= to the gate. "
+            f"Models: {', '.join(map(repr, asked.evaluation.models))}."
         )
-        table = result.frame.assign(doubtful=result._doubtful)[~result.frame["is_overall"]]
-        table["value"], table["ci_low"], table["ci_high"] = (
-            table["difference"],
-            table["difference_low"],
-            table["difference_high"],
-        )
-        cohorts = result.cohort_columns
-    else:
-        reference = asked.baseline if rule.vs == BASELINE else _known(asked.evaluation, str(rule.vs))
-        if reference is None:
-            raise RoleError(
-                f"The rule {str(rule)!r} needs a baseline. Pass baseline= to the gate. Models: {', '.join(map(repr, asked.evaluation.models))}."
-            )
-        compared = asked.evaluation.compare(
-            asked.model, reference, by=by, metrics=[rule.metric], ci=level, **asked.options
-        )
-        table = compared.frame.rename(columns={"test": "method"}).assign(doubtful=compared._few)
-        table["value"] = table["difference"]
-        cohorts = compared.cohort_columns
-    return _Measured.of(table, cohorts, lower, rule.margin if lower else -rule.margin, level)
+    return reference
 
 
 def _lower_is_better(rule: Gate, evaluation: Evaluation) -> bool:
@@ -333,7 +412,7 @@ def _request(rule: Gate, evaluation: Evaluation) -> Request:
     return found[0]
 
 
-def _answer(low: float, high: float, limit: float, low_is_good: bool, doubtful: bool) -> str:
+def _answer(low: float, high: float, *, limit: float, low_is_good: bool, doubtful: bool) -> str:
     """Pass if the whole interval is on the good side, fail if it is on the bad side.
 
     A pass on an interval that too few events make `doubtful` stays open; Wilson's holds with few events too.
@@ -367,5 +446,5 @@ def _with_columns(frame: pd.DataFrame, names: list[str]) -> pd.DataFrame:
     for name in names:
         if name not in out:
             out[name] = texts(frame)
-    first = ["rule", *names, "value", "ci_low", "ci_high", "answer", "n", "n_to_decide"]
+    first = ["rule", *names, "value", "ci_low", "ci_high", "answer", "n", "support", "left_out", "n_to_decide"]
     return out[[*first, *(c for c in out.columns if c not in first)]]

@@ -9,9 +9,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from dfevals.analyses.gate.gate import Gate
+from dfevals.analyses.gate.gate import MISSING, Gate
 from dfevals.cohorts.plain import from_plain
-from dfevals.exceptions import DataError, did_you_mean
+from dfevals.exceptions import DataError, check_choice, did_you_mean
 from dfevals.inference.levels import check_level
 from dfevals.roles.declared import Outcome, Roles
 
@@ -24,6 +24,7 @@ BY: tuple[Kind, str] = ((str, list, dict), "a column, a list, or a table of name
 KINDS: dict[str, tuple[Kind, str]] = {
     "model": TEXT,
     "baseline": TEXT,
+    "missing": TEXT,
     "level": NUMBER,
     "by": BY,
     "roles": (dict, "a table, below [roles]"),
@@ -47,10 +48,12 @@ class GateFile:
     baseline: str | None = None
     model: str | None = None
     level: float = 0.95
+    missing: str = "worst"
 
     def judge(self, evaluation: Any) -> Any:
         """The GateResult of an evaluation made with these roles."""
-        return evaluation.gate(list(self.rules), model=self.model, baseline=self.baseline, by=self.by, level=self.level)
+        named = {"model": self.model, "baseline": self.baseline, "by": self.by, "level": self.level}
+        return evaluation.gate(list(self.rules), missing=self.missing, **named)
 
 
 def read_gate_file(path: str | Path) -> GateFile:
@@ -74,6 +77,7 @@ def _read(table: Mapping[str, Any], path: str) -> GateFile:
     _check_keys(table, [field.name for field in fields(GateFile)], path)
     for key, (kind, named) in KINDS.items():
         _check_kind(table, key, kind, named, path)
+    check_choice(f"{path}: missing", table.get("missing", "worst"), MISSING, DataError)
     rules = table.get("rules")
     if not rules:
         raise DataError(f"{path} has no rules. Add at least one [[rules]] with metric, op and limit.")
@@ -89,6 +93,7 @@ def _read(table: Mapping[str, Any], path: str) -> GateFile:
         table.get("baseline"),
         table.get("model"),
         check_level(table.get("level", 0.95), f"{path}: level"),
+        table.get("missing", "worst"),
     )
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from xml.sax.saxutils import quoteattr
+from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
 import pandas as pd
@@ -43,16 +43,36 @@ class GateResult(Result):
         baseline: str | None,
         level: float,
         *,
+        missing: str = "worst",
+        notes: Sequence[str] = (),
         cohort_columns: Sequence[str],
         provenance: Any = None,
     ) -> None:
-        self.rules, self.model, self.baseline, self.level = rules, model, baseline, level
+        self.rules, self.model, self.baseline, self.level, self.missing = rules, model, baseline, level, missing
         title = f"Release gate for {model}" + (f" against {baseline}" if baseline else "")
         super().__init__(frame, provenance=provenance, title=title, notes=(), cohort_columns=cohort_columns)
         self._notes = (
             f"Answer: {self.answer}. {self.action}",
             f"Intervals hold together at {level:.0%} over the cohorts of a rule.",
+            *notes,
+            *self._doubts(),
         )
+
+    def _doubts(self) -> list[str]:
+        """What the rows left out mean for the answer."""
+        if not self._frame["left_out"].any():
+            return []
+        if self.missing == "ignore":
+            return [
+                "Rows are left out, and missing='ignore' takes them to be like the others: nothing here tests that."
+            ]
+        turned = self._frame[self._frame["turned"]]
+        if not len(turned):
+            return ["Rows are left out; every pass also holds with all of them on the bad side."]
+        return [
+            "Rows are left out, and whether they are missing at random is not known. Taken as bad, they keep from passing: "
+            f"{self._where(turned)}. missing='ignore' takes them to be like the others."
+        ]
 
     @property
     def answer(self) -> str:
@@ -74,6 +94,8 @@ class GateResult(Result):
             if not fails["is_overall"].any() and passing:
                 return f"Narrow to the cohorts that pass ({', '.join(passing[:5])}{', …' if len(passing) > 5 else ''}); fails: {where}."
             return f"Roll back: fails {where}."
+        if open_["turned"].all():
+            return f"Hold and find the values of the rows left out: {self._where(open_)}."
         wanted = open_["n_to_decide"].to_numpy(float)
         known = wanted[np.isfinite(wanted)]
         more = np.nanmax(open_["n_to_decide"] - open_["n"]) if len(known) else np.nan
@@ -109,6 +131,7 @@ class GateResult(Result):
         columns.append(render.text_column("answer", [SIGNS[a] for a in shown["answer"]], wrap=True))
         columns.append(render.text_column("value", places, wrap=True))
         columns.append(render.count_column("n", shown["n"].tolist()))
+        columns += [render.count_column(name.replace("_", " "), shown[name].tolist()) for name in self._counts()]
         columns.append(
             render.text_column(
                 "n that decides", [f"{int(v):,}" if np.isfinite(v) else "" for v in shown["n_to_decide"]], wrap=True
@@ -119,6 +142,19 @@ class GateResult(Result):
             columns.append(render.text_column("note", notes, wrap=True))
         more = f"… {len(frame) - len(shown):,} more rows; .frame has all" if len(frame) > len(shown) else ""
         return render.Table(columns, title=f"{SIGNS[self.answer]} — {self.title}", notes=self.notes, more=more)
+
+    def _counts(self) -> list[str]:
+        """Counts that a reader needs beside n: rows that carry the value where they are fewer, and rows left out."""
+        frame = self._frame
+        whole = frame["n"].to_numpy(float) == frame["support"].to_numpy(float)
+        return [
+            name
+            for name, shown in (
+                ("support", frame["left_out"].any() and not whole.all()),
+                ("left_out", frame["left_out"].any()),
+            )
+            if shown
+        ]
 
     def plot(self, rule: int | str | None = None, ax: Axes | None = None, **options: Any) -> Any:
         """Draw the interval of each rule and cohort against its limit, coloured by answer.
@@ -180,6 +216,8 @@ class GateResult(Result):
             "model": self.model,
             "baseline": self.baseline,
             "level": self.level,
+            "missing": self.missing,
+            "notes": list(self.notes),
             "rows": rows,
         }
 
@@ -192,23 +230,45 @@ class GateResult(Result):
 
     def to_junit(self, path: str | Path | None = None) -> str:
         """JUnit XML: one test case per rule and cohort; inconclusive ones are errors, so that no reader takes them for passed."""
-        cases = []
         frame = self._frame
-        for row in frame.to_dict("records"):
-            where = ", ".join(f"{name}={text}" for name, text in self._cohort(row))
-            name = quoteattr(_clean(where or "overall"))
-            detail = quoteattr(
-                _clean(f"{row['value']:.4g} [{row['ci_low']:.4g}, {row['ci_high']:.4g}], n = {row['n']:,}")
-            )
-            tag = {"fail": "failure", "inconclusive": "error"}.get(row["answer"])
-            body = f"<{tag} message={detail}/>" if tag else ""
-            cases.append(f"  <testcase classname={quoteattr(_clean(row['rule']))} name={name}>{body}</testcase>")
         counts = frame["answer"].value_counts()
         head = f'<testsuite name="dfevals gate" tests="{len(frame)}" failures="{counts.get("fail", 0)}" errors="{counts.get("inconclusive", 0)}">'
-        text = "\n".join(['<?xml version="1.0" encoding="UTF-8"?>', head, *cases, "</testsuite>"])
+        said = "\n".join(_clean(note) for note in self.notes)
+        body = [
+            "  <properties>",
+            *(
+                f"    <property name={quoteattr(name)} value={quoteattr(_clean(value))}/>"
+                for name, value in self._properties()
+            ),
+            "  </properties>",
+            *map(self._case, frame.to_dict("records")),
+            f"  <system-out>{escape(said)}</system-out>",
+        ]
+        text = "\n".join(['<?xml version="1.0" encoding="UTF-8"?>', head, *body, "</testsuite>"])
         if path is not None:
             Path(path).write_text(text, encoding="utf-8")
         return text
+
+    def _properties(self) -> list[tuple[str, object]]:
+        named = {"model": self.model, "baseline": self.baseline, "level": self.level, "missing": self.missing}
+        return [(name, value) for name, value in named.items() if value is not None]
+
+    def _case(self, row: dict[Hashable, Any]) -> str:
+        """The test case of one rule and cohort."""
+        where = ", ".join(f"{name}={text}" for name, text in self._cohort(row))
+        counts = f"n = {row['n']:,}, support = {row['support']:,.10g}, left out = {row['left_out']:,}"
+        detail = f"{row['value']:.4g} [{row['ci_low']:.4g}, {row['ci_high']:.4g}], {counts}"
+        detail = _clean("; ".join(filter(None, [detail, row["note"]])))
+        tag = {"fail": "failure", "inconclusive": "error"}.get(row["answer"])
+        body = f"<{tag} message={quoteattr(detail)}/>" if tag else ""
+        names = f"classname={quoteattr(self._class_name(row))} name={quoteattr(_clean(where or 'overall'))}"
+        return f"  <testcase {names}>{body}<system-out>{escape(detail)}</system-out></testcase>"
+
+    def _class_name(self, row: Mapping[Hashable, Any]) -> str:
+        """A rule without full stops, at the last of which build servers cut package from class; its place if it repeats."""
+        alike = self._frame.loc[self._frame["rule"] == row["rule"], "rule_index"]
+        several = f" (rule {row['rule_index'] + 1})" if alike.nunique() > 1 else ""
+        return _clean(row["rule"] + several).replace(".", "\N{ONE DOT LEADER}")
 
     def _where(self, frame: pd.DataFrame, limit: int = 4) -> str:
         parts = []
@@ -243,5 +303,5 @@ _NOT_XML = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def _clean(text: Any) -> str:
-    """Text without the characters that XML forbids, and with those that turn its direction made visible."""
-    return visible(_NOT_XML.sub("", str(text)))
+    """Text with the characters that XML forbids, and those that turn its direction, made visible: none is lost."""
+    return visible(_NOT_XML.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", str(text)))
