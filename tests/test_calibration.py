@@ -328,13 +328,50 @@ def test_verdicts_name_overconfident_cohorts() -> None:
     verdict = summary["verdict"]
     assert verdict[["calm", "extreme", "timid", "tiny"]].tolist() == [
         "no evidence",
-        "overconfident",
-        "underconfident",
+        "too low, overconfident",  # most scores are below one half, from where less extreme rates lie above
+        "too high, underconfident",
         "too few",
     ]
     assert summary.loc["extreme", "calibration_slope_high"] < 1 < summary.loc["timid", "calibration_slope_low"]
     inner = summary.loc[["calm", "extreme", "timid", "tiny"]]
     assert (inner["p_corrected"].dropna() >= inner["p_value"].dropna() - 1e-15).all()
+
+
+@pytest.mark.parametrize(
+    ("off", "verdict"),
+    [
+        (lambda s: expit(logit(s) - 0.9), "too high"),
+        (lambda s: expit(logit(s) + 0.9), "too low"),
+        (lambda s: expit(0.68 * logit(s) - 0.6), "too high, overconfident"),
+        (lambda s: expit(1.6 * logit(s) + 0.9), "too low, underconfident"),
+        (lambda s: s, "no evidence"),
+    ],
+)
+def test_verdicts_tell_the_level_from_the_spread(off: Callable[[Floats], Floats], verdict: str) -> None:
+    summary = scored(4000, 19, off).evals(y_true="y", y_score="p").calibration(band=None).summary
+    assert summary["verdict"].tolist() == [verdict]
+
+
+def test_a_verdict_sees_the_shift_to_which_spiegelhalter_is_blind() -> None:
+    rng = np.random.default_rng(20)
+    rate = rng.uniform(0.1, 0.8, 20_000)
+    df = pd.DataFrame({"y": (rng.random(20_000) < rate).astype(int), "p": rate + 0.1})
+    df.loc[rate < 0.45, "p"] = rate[rate < 0.45] + 0.1 * (0.55 / 0.45)
+    row = df.evals(y_true="y", y_score="p").calibration(band=None).summary.iloc[0]
+    assert row["verdict"].startswith("too high")
+    assert row["p_value"] == pytest.approx(3 * row[["bias_p", "calibration_slope_p", "spiegelhalter_p"]].min())
+
+
+def test_rare_outcomes_rarely_give_a_verdict_without_cause() -> None:
+    rng = np.random.default_rng(21)
+    score = rng.beta(0.3, 30, 400 * 700)  # seven positives expected per cohort
+    df = pd.DataFrame({"p": score, "y": (rng.random(len(score)) < score).astype(int), "g": np.repeat(range(400), 700)})
+    result = df.evals(y_true="y", y_score="p", pos_label=1).calibration(by="g", band=None, strategy="uniform")
+    summary = result.summary.query("~is_overall")
+    for name in ("bias_p", "spiegelhalter_p"):
+        assert abs((summary[name] < 0.05).mean() - 0.05) < 0.03
+        assert (summary[name] < 0.005).mean() < 0.02  # by the normal law of the bias, more
+    assert (summary["verdict"].isin(["no evidence", "too few"])).mean() > 0.99
 
 
 def test_verdicts_rarely_speak_without_cause() -> None:

@@ -50,10 +50,12 @@ __all__ = ["BANDS", "KINDS", "STRATEGIES", "CalibrationResult", "calibration", "
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 STRATEGIES = ("corp", "quantile", "uniform", "smooth")
 BANDS = ("consistency", "confidence")
 KINDS = ("confidence", "top-label", "class-wise")
 BINS = {"quantile": 10, "uniform": 10}
+EVENT_TESTS = ("bias_p", "calibration_slope_p", "spiegelhalter_p")
 FEW = 30  # rows below which no verdict is given
 
 
@@ -88,7 +90,9 @@ class CalibrationResult(Result):
         `smooth_ece`, `calibration_intercept` and `calibration_slope` with intervals, `calibration_in_the_large`,
         `spiegelhalter_z, spiegelhalter_p`, `hosmer_lemeshow, hosmer_lemeshow_df, hosmer_lemeshow_p` (10 groups of equal
         mass), the parts of the Brier score and of the log loss, `refinement` (uncertainty − discrimination),
-        `p_value, p_corrected` (Holm, over the cohorts of a model) and `verdict`.
+        `p_value` (the least of the tests of bias, slope and Spiegelhalter, times their number), `p_corrected` (Holm over
+        these tests and the cohorts of a model) and `verdict`: "too high" or "too low" by the bias, "overconfident" or
+        "underconfident" by the slope, both where both are sure, "miscalibrated" where only Spiegelhalter's test is.
         """
         return self._run.summary()
 
@@ -384,7 +388,12 @@ class _Run:
     def names(self) -> tuple[str, ...]:
         """Cohort columns, the same in the frame and in the summary."""
         own = [{*curve.points.columns, *curve.errors.columns} for curve in self.curves[:1]]
-        return cohort_names(self.cohorts, {"p_corrected", "verdict", *summary_names()}.union(*own))
+        return cohort_names(self.cohorts, {"p_value", "p_corrected", "verdict", *summary_names()}.union(*own))
+
+    @property
+    def tests(self) -> tuple[str, ...]:
+        """Columns of the p-values behind a verdict: of a probability three, of a confidence that of its mean."""
+        return ("bias_p",) if self.kind in ("confidence", "top-label") else EVENT_TESTS
 
     @property
     def settings(self) -> Settings:
@@ -392,21 +401,23 @@ class _Run:
         return Settings(self.strategy, self.bins, self.band, self.level, self.n_resamples)
 
     def _numbers(self, curve: _Curve) -> _Numbers:
-        of_event = self.kind in (None, "class-wise")
-        ties = _ties(curve.source, curve.view)
-        columns = summary_of(ties, curve.errors.columns, self.level, of_event=of_event)
+        columns = summary_of(_ties(curve.source, curve.view), curve.errors.columns, self.level)
         return _Numbers(curve.source.model, curve.source.label, curve.view.cohorts, columns)
 
     def summary(self) -> pd.DataFrame:
         """All numbers per cohort and model."""
         frame = self.labelled([self._numbers(curve) for curve in self.curves])
-        corrected = np.full(len(frame), np.nan)
+        tests = frame[list(self.tests)].to_numpy(float)
+        corrected = np.full(tests.shape, np.nan)
+        overall = frame["is_overall"].to_numpy()
         for _, part in frame.groupby("model", sort=False):
-            overall = part["is_overall"].to_numpy()
-            for rows in (part.index[overall], part.index[~overall]):
-                corrected[rows] = holm(frame.loc[rows, "p_value"].to_numpy())
-        frame.insert(list(frame).index("p_value") + 1, "p_corrected", corrected)
-        frame["verdict"] = _verdicts(frame, 1 - self.level)
+            for rows in (part.index[overall[part.index]], part.index[~overall[part.index]]):
+                corrected[rows] = np.asarray(holm(tests[rows].ravel())).reshape(-1, tests.shape[1])
+        known = (~np.isnan(tests)).sum(axis=1)
+        frame["p_value"] = np.where(known > 0, np.minimum(np.fmin.reduce(tests, axis=1) * known, 1), np.nan)
+        frame["p_corrected"] = np.fmin.reduce(corrected, axis=1)
+        sure = {name: p < 1 - self.level for name, p in zip(self.tests, corrected.T, strict=True)}
+        frame["verdict"] = _verdicts(frame, sure)
         return frame[[*(c for c in frame if c != "is_overall"), "is_overall"]]
 
 
@@ -448,15 +459,27 @@ def _counted(run: _Run, source: _Source, view: Viewed) -> tuple[Floats, BinSums,
 # Numbers
 
 
-def _verdicts(frame: pd.DataFrame, alpha: float) -> npt.NDArray[np.object_]:
-    """Over- or underconfident where the corrected p-value says so."""
-    toward = frame.pop("toward").to_numpy()
-    verdict = np.full(len(frame), "no evidence", dtype=object)
-    sure = frame["p_corrected"].to_numpy() < alpha
-    verdict[sure & (toward > 0)] = "overconfident"
-    verdict[sure & (toward < 0)] = "underconfident"
-    verdict[(frame["n"].to_numpy() < FEW) | frame["p_value"].isna().to_numpy()] = "too few"
-    return verdict
+def _verdicts(frame: pd.DataFrame, sure: dict[str, Bools]) -> npt.NDArray[np.object_]:
+    """What the tests that are sure after correction say: the level by the bias, the spread by the slope.
+
+    A confidence that is too high is overconfidence. Without a slope (the scores separate the classes) Spiegelhalter's z tells.
+    """
+    too_high, z = frame["bias"].to_numpy() > 0, frame["spiegelhalter_z"].to_numpy()
+    few = frame.pop("few").to_numpy() | (frame["n"].to_numpy() < FEW) | frame["p_value"].isna().to_numpy()
+    if len(sure) == 1:
+        texts = _said(sure["bias_p"], too_high, "overconfident", "underconfident")
+    else:
+        slope = frame["calibration_slope"].to_numpy()
+        level = _said(sure["bias_p"], too_high, "too high", "too low")
+        spread = _said(sure["calibration_slope_p"], slope < 1, "overconfident", "underconfident")
+        rest = np.where(np.isnan(slope) & (z < 0), "underconfident", "miscalibrated")
+        spread = np.where((level == "") & (spread == "") & sure["spiegelhalter_p"], rest, spread)
+        texts = level + np.where((level != "") & (spread != ""), ", ", "") + spread
+    return np.asarray(np.where(few, "too few", np.where(texts == "", "no evidence", texts)), object)
+
+
+def _said(sure: Bools, first: Bools, yes: str, no: str) -> npt.NDArray[np.object_]:
+    return np.where(sure, np.where(first, yes, no), "").astype(object)
 
 
 # Words
@@ -479,11 +502,12 @@ def _notes(run: _Run, bound: Bound, frame: pd.DataFrame) -> list[str]:
     elif run.band == "confidence":
         how = {"corp": "likelihood ratio of a monotone curve"}.get(run.strategy, "Wilson")
         notes.append(f"Bands are {level} confidence intervals of the observed rate, point by point ({how}).")
-    which = (
-        "Spiegelhalter's test" if run.kind in (None, "class-wise") else "the test of mean confidence against accuracy"
-    )
+    which = "the tests of bias and slope and Spiegelhalter's"
+    if run.tests != EVENT_TESTS:
+        which = "the test of mean confidence against accuracy"
+    over = "them and the cohorts" if run.tests == EVENT_TESTS else "the cohorts"
     notes.append(
-        f"Verdicts by {which} at {level}, Holm over the cohorts; ece is debiased, on {ERROR_BINS} bins of equal width."
+        f"Verdicts by {which} at {level}, Holm over {over}; ece is debiased, on {ERROR_BINS} bins of equal width."
     )
     if run.strategy in BINS and len(frame):
         keys = [*run.names, "model", *(["class"] if "class" in frame else [])]

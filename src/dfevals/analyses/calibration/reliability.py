@@ -26,6 +26,7 @@ from dfevals.metrics.reliability import (
     decompose,
     ece_of,
     logistic_recalibration,
+    ratio,
     smooth_ece_of,
     spiegelhalter_of,
 )
@@ -40,6 +41,7 @@ __all__ = [
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Placed = tuple[Ints, dict[str, Any]]  # the cohort of every row, and columns
+FEW_EVENTS = 5  # of an outcome, expected or seen
 GROUPS = 10  # of the Hosmer–Lemeshow test
 ERROR_BINS = 15
 BARS = 40  # of the histogram of scores
@@ -185,8 +187,8 @@ def bars_of(sums: BinSums) -> Placed:
     return sums.cohort, {"score_min": bar / BARS, "score_max": (bar + 1) / BARS, "n": sums.n}
 
 
-def summary_of(ties: TieTable, errors: dict[str, Any], level: float, *, of_event: bool) -> dict[str, Any]:
-    """All numbers of every cohort; `of_event` judges probabilities of an event, otherwise confidences."""
+def summary_of(ties: TieTable, errors: dict[str, Any], level: float) -> dict[str, Any]:
+    """All numbers of every cohort."""
     from scipy.special import stdtr
 
     size = ties.n_cohorts
@@ -198,7 +200,10 @@ def summary_of(ties: TieTable, errors: dict[str, Any], level: float, *, of_event
     total = np.where(ties.total(ties.n) > 0, ties.total(ties.n), np.nan)
     intercept_reach = t_quantile(level, line.intercept_df) * line.intercept_se
     slope_reach = t_quantile(level, line.slope_df) * line.slope_se
-    spiegelhalter_p, bias_p = (2 * stdtr(np.where(ties.df > 0, ties.df, np.nan), -np.abs(x)) for x in (z, bias_z))
+    spiegelhalter_p = _two_sided(ties, z, 1 - 2 * ties.score)
+    bias_p = _two_sided(ties, -bias_z, np.ones_like(ties.score))
+    slope_z = ratio(line.slope - 1, line.slope_se)
+    slope_p = 2 * stdtr(np.where(line.slope_df > 0, line.slope_df, np.nan), -np.abs(slope_z))
     bias_low, bias_high = agreeing(bias_low, bias_high, bias, bias_p, level)
     columns: dict[str, Any] = {
         "n": whole(ties.rows),
@@ -217,6 +222,7 @@ def summary_of(ties: TieTable, errors: dict[str, Any], level: float, *, of_event
         "calibration_slope": line.slope,
         "calibration_slope_low": line.slope - slope_reach,
         "calibration_slope_high": line.slope + slope_reach,
+        "calibration_slope_p": slope_p,
         "calibration_in_the_large": line.large,
         "spiegelhalter_z": z,
         "spiegelhalter_p": spiegelhalter_p,
@@ -232,8 +238,7 @@ def summary_of(ties: TieTable, errors: dict[str, Any], level: float, *, of_event
             f"{name}_uncertainty": parts.uncertainty,
         }
     columns["refinement"] = brier.uncertainty - brier.discrimination
-    columns["p_value"] = spiegelhalter_p if of_event else bias_p
-    columns["toward"] = np.sign(z if of_event else bias_z)
+    columns["few"] = ties.rows * _rarer(ties) < FEW_EVENTS
     return columns
 
 
@@ -242,7 +247,34 @@ def summary_names() -> tuple[str, ...]:
     """Names of all numbers, those of `errors_of` left out."""
     score, label = np.array([0.2, 0.4, 0.6, 0.8]), np.array([False, True, False, True])
     ties = TieTable.of(ScoreTally.collect(np.zeros(4, np.int8), 1, score, label))
-    return tuple(summary_of(ties, {}, 0.95, of_event=True))
+    return tuple(summary_of(ties, {}, 0.95))
+
+
+def _rarer(ties: TieTable) -> Floats:
+    """Share of the rarer outcome, expected or observed, whichever is more: few of neither tell nothing."""
+    total = np.where(ties.total(ties.n) > 0, ties.total(ties.n), np.nan)
+    expected, observed = ties.total(ties.n * ties.score) / total, ties.total(ties.pos) / total
+    return np.minimum(np.maximum(expected, observed), 1 - np.minimum(expected, observed))
+
+
+def _two_sided(ties: TieTable, z: Floats, tilt: Floats) -> Floats:
+    """p of a standardised sum of tilt · (outcome − score) if the scores are calibrated; t with clusters.
+
+    Sums over rare outcomes are skewed, so their law is that of a gamma variable with the same skewness (Pearson's type III).
+    """
+    from scipy.special import gammainc, gammaincc, stdtr
+
+    if ties.clusters is not None:
+        return np.asarray(2 * stdtr(np.where(ties.df > 0, ties.df, np.nan), -np.abs(z)))
+    square = ties.pos_sq + ties.neg_sq
+    one = ratio(square, ties.n)  # weight of a row of the block
+    spread = square * tilt**2 * ties.score * (1 - ties.score)
+    third = ties.total(spread * one * tilt * (1 - 2 * ties.score))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        skew = third / ties.total(spread) ** 1.5
+    shape = 4 / np.maximum(np.abs(skew), 1e-3) ** 2
+    at = np.maximum(shape + np.where(skew < 0, -z, z) * np.sqrt(shape), 0)
+    return np.asarray(np.minimum(2 * np.minimum(gammainc(shape, at), gammaincc(shape, at)), 1))
 
 
 def before_and_after(stages: list[str], ties: list[TieTable]) -> list[pd.DataFrame]:
