@@ -260,9 +260,25 @@ def test_net_benefit_is_vickers_and_elkins() -> None:
         assert row["treat_all"] == pytest.approx(df["y"].mean() - (1 - df["y"].mean()) * p / (1 - p))
         each = (said & (df["y"] == 1)) - (said & (df["y"] == 0)) * p / (1 - p)
         half = 1.96 * each.std(ddof=0) / np.sqrt(len(df))
-        assert row["ci_high"] - row["net_benefit"] == pytest.approx(half, rel=1e-3)
+        assert row["ci_high"] - row["ci_low"] == pytest.approx(2 * half, rel=0.2)  # the normal law, for many rows
     with pytest.raises(MetricError, match="no probabilities"):
         _ = evaluation(df.assign(s=df["s"] * 10)).thresholds(n_resamples=0).net_benefit
+
+
+def test_intervals_of_net_benefit_cover_rare_outcomes() -> None:
+    rng = np.random.default_rng(8)
+    score = rng.beta(0.4, 19.6, 250 * 1000)
+    df = pd.DataFrame({"g": np.repeat(range(250), 1000), "s": score, "y": (rng.random(len(score)) < score).astype(int)})
+    found = df.evals(y_true="y", y_score="s", pos_label=1).thresholds(by="g", n_resamples=0).net_benefit
+    every = rng.beta(0.4, 19.6, 2_000_000)
+    for p in (0.1, 0.3, 0.5):
+        odds = p / (1 - p)
+        truth = np.where(every >= p, every - (1 - every) * odds, 0).mean()
+        part = found[(found["threshold"] == p) & ~found["is_overall"]]
+        assert (
+            part["ci_low"].le(truth).mul(part["ci_high"].ge(truth)).mean() > 0.92
+        )  # by the normal law .12 at one half
+        assert (part["ci_low"] < part["ci_high"]).all()
 
 
 def test_scores_that_are_no_probabilities_have_thresholds_too() -> None:

@@ -173,6 +173,26 @@ def test_thresholds_are_drawn(kind: str) -> None:
         assert len(drawn(axes[0], "all")) == len(drawn(axes[0], "none")) == 1
 
 
+def test_net_benefit_is_said_without_its_gaps() -> None:
+    rng = np.random.default_rng(3)
+    score = rng.choice([0.1, 0.4, 0.8], 3000, p=[0.2, 0.7, 0.1])
+    rate = np.select([score == 0.1, score == 0.4], [0.05, 0.1], 0.95)  # acting on scores of .4 does harm
+    df = pd.DataFrame({"y": (rng.random(3000) < rate).astype(int), "p": score})
+    result = df.evals(y_true="y", y_score="p", pos_label=1).thresholds(n_resamples=0)
+    table = result.net_benefit
+    x, y = table["threshold"].to_numpy(), table["net_benefit"].to_numpy()
+    above = y > np.maximum(table["treat_all"], 0)
+    inner = ~above & (x > x[above][0]) & (x < x[above][-1])
+    assert (y[inner] < 0).any()
+    ends = x[above & ~np.append(above[1:], False)]
+    starts = x[above & ~np.insert(above[:-1], 0, False)]
+    assert len(ends) == 2
+    told = f"above both at {starts[0]:.2f}–{ends[0]:.2f} and {starts[1]:.2f}–{ends[1]:.2f}"
+    ax = result.plot("decision")
+    assert told in plots.alt_text(ax)
+    assert told in " ".join(keys(ax)).replace("\n", " ")
+
+
 def test_acting_that_never_pays_is_said() -> None:
     ax = evaluation(frame_of().assign(p=0.4)).thresholds(cost={"fp": 50, "fn": 1}, n_resamples=20).plot()
     assert "acting never pays" in " ".join(keys(ax))

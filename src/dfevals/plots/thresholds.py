@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["KINDS", "draw"]
 
 KINDS = ("objective", "metrics", "decision", "best")
+STRETCHES = 2  # of thresholds that are named one by one
 _METRICS = ("precision", "recall", "f1", "fpr", "selection_rate")
 
 
@@ -197,10 +198,21 @@ def _decision(ax: Axes, line: lines.Line, part: Any) -> str:
         at = int(np.argmin(np.abs(everyone + 0.14 * top)))
         ax.annotate("act on all", (x[at], everyone[at]), (-4, 0), textcoords="offset points", fontsize=7.5, color=grey,
                     ha="right", va="center")  # fmt: skip
-    useful = (part["net_benefit"] > np.maximum(everyone, 0) + 1e-12).to_numpy()
-    if not useful.any():
+    return _above(x, (part["net_benefit"] > np.maximum(everyone, 0) + 1e-12).to_numpy())
+
+
+def _above(x: np.ndarray, useful: np.ndarray) -> str:
+    """Where a model is worth more than acting on all and on none: every stretch, or how many and how much of the range."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], useful, [False]]).astype(int)))
+    if not len(edges):
         return "never above both"
-    return f"above both from {x[useful][0]:.2f} to {x[useful][-1]:.2f}"
+    runs = [(x[first], x[last - 1]) for first, last in edges.reshape(-1, 2)]
+    if len(runs) > STRETCHES:
+        least, most = runs[0][0], runs[-1][1]
+        return f"above both at {useful.sum()} of {len(x)}, {least:.2f} to {most:.2f} with gaps"
+    if len(runs) == 1:
+        return f"above both from {runs[0][0]:.2f} to {runs[0][1]:.2f}"
+    return f"above both at {' and '.join(f'{first:.2f}–{last:.2f}' for first, last in runs)}"
 
 
 def _finish(ax: Axes, kind: str, quantity: str) -> None:
