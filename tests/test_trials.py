@@ -88,6 +88,6 @@ def test_parts_add_up_though_they_share_tasks() -> None:
 def test_errors_name_the_fix() -> None:
     with pytest.raises(RoleError, match="pass unit="):
         trials().evals(outcomes="ok").metrics("pass_at_k(k=2)")
-    weighted = trials().assign(w=2.0)
+    weighted = trials().assign(w=lambda frame: 1.0 + np.arange(len(frame)) % 2)
     with pytest.raises(MetricError, match="take no weights"):
         weighted.evals(outcomes="ok", unit="task", sample_weight="w").metrics("pass_at_k(k=2)")

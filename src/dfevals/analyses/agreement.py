@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
@@ -15,9 +16,9 @@ from dfevals.cohorts import Cohorts
 from dfevals.columns.numbers import Numbers, contents, float_dtype
 from dfevals.engines.block import Block
 from dfevals.exceptions import DataError, RoleError, check_choice, did_you_mean
-from dfevals.inference.agreement import MAX_LABELS, cohen_kappa, krippendorff_alpha
+from dfevals.inference.agreement import MAX_LABELS, kappa_of_counts, krippendorff_alpha
 from dfevals.inference.discordant import paired_proportions
-from dfevals.inference.levels import check_level
+from dfevals.inference.levels import check_level, t_quantile
 from dfevals.inference.proportions import wilson
 from dfevals.results.result import Result
 from dfevals.results.tidy import by_title, framed
@@ -28,6 +29,8 @@ __all__ = ["AgreementResult", "agreement"]
 
 LEVELS = ("nominal", "ordinal", "interval", "ratio")
 FEW_ROWS = 10
+GROUPS = 60  # of clusters that a jackknife leaves out together
+Floats = npt.NDArray[np.float64]
 
 
 class AgreementResult(Result):
@@ -60,14 +63,20 @@ def agreement(
     if kind in ("nominal", "ordinal"):
         _check_categories(ratings)
     names = list(ratings)
+    weight, cluster = _beside(bound, len(codes))
+    if weight is not None and bound.roles.weight_kind == "frequency":  # a weight is a number of equal rows
+        again = np.repeat(np.arange(len(codes)), weight.astype(np.int64))
+        ratings = {name: series.iloc[again].reset_index(drop=True) for name, series in ratings.items()}
+        codes, weight, cluster = codes[again], None, None if cluster is None else cluster[again]
     rows = []
     for place in range(cohorts.n_cohorts + 1):
         member = cohorts.rows(place - 1, codes) if place else np.ones(len(codes), bool)
+        own = _Worth(weight, cluster).of(member)
         for a, b in combinations(names, 2):
-            for found in _pair(ratings[a][member], ratings[b][member], kind, level):
+            for found in _pair(ratings[a][member], ratings[b][member], kind, level, own):
                 rows.append({"place": place, "a": a, "b": b, **found})
         if len(names) > 2:
-            every = _alpha([ratings[name][member] for name in names], kind, level)
+            every = _alpha([ratings[name][member] for name in names], kind, level, own)
             rows.append({"place": place, "a": "(all)", "b": "(all)", **every})
     table = pd.DataFrame(rows)
     frame = framed(cohorts, table.pop("place").to_numpy(), dict(table))
@@ -78,10 +87,66 @@ def agreement(
         notes=[
             "Rows that one of the two has not rated are left out for that pair.",
             *bound.incomplete_note(),
+            *_notes(bound),
             *cohorts.notes,
         ],
         cohort_columns=tuple(frame.columns[: len(cohorts.names)]),
     )
+
+
+@dataclass(frozen=True)
+class _Worth:
+    """What rows are worth: importance weights and clusters, where there are any."""
+
+    weight: Floats | None
+    cluster: npt.NDArray[np.int64] | None
+
+    @property
+    def plain(self) -> bool:
+        return self.weight is None and self.cluster is None
+
+    def of(self, keep: npt.NDArray[np.bool_]) -> _Worth:
+        """Of some of the rows."""
+        weight, cluster = self.weight, self.cluster
+        return _Worth(None if weight is None else weight[keep], None if cluster is None else cluster[keep])
+
+    def weights(self, n: int) -> Floats:
+        """Weights of n rows."""
+        return np.ones(n) if self.weight is None else self.weight
+
+    def rows(self, value: Floats) -> float:
+        """Independent rows of equal weight that would know the mean of a number of each row as well (Rao and Scott 1984)."""
+        n = len(value)
+        w = self.weights(n)
+        if self.plain or not w.any():
+            return float(n)
+        share = w / w.sum()
+        mean = float(share @ value)
+        move = share * (value - mean)
+        sums, whole = (x if self.cluster is None else np.bincount(self.cluster, x) for x in (move, share))
+        groups = int((whole > 0).sum())
+        most = 1 / float((whole**2).sum())  # where nothing varies: what equal values of a cluster are worth
+        robust = float((sums**2).sum()) * groups / max(groups - 1, 1)
+        plain = float(share @ (value - mean) ** 2)
+        return plain / robust if robust > 1e-15 * plain and groups > 1 else most
+
+
+def _beside(bound: Bound, n: int) -> tuple[Floats | None, npt.NDArray[np.int64] | None]:
+    """Weights and clusters of the rated rows; long frames, whose rows are matched, have neither here."""
+    if bound.n != n:
+        return None, None
+    weight = None if bound.weight is None else np.nan_to_num(bound.weight.all())
+    return weight, None if bound.cluster is None else bound.cluster[0]
+
+
+def _notes(bound: Bound) -> list[str]:
+    """How dependent and weighted rows are treated."""
+    notes = []
+    if bound.weight is not None and bound.roles.weight_kind == "importance":
+        notes.append("Rows are weighted: intervals use the effective number of rows.")
+    if bound.cluster is not None:
+        notes.append(f"{bound.dependence} are not independent: intervals use as many rows as they are worth.")
+    return notes
 
 
 def _gathered(bound: Bound, cohorts: Cohorts, names: list[str], kind: str) -> tuple[dict[str, pd.Series], Any]:
@@ -166,12 +231,13 @@ def _series(series: pd.Series, name: str, kind: str) -> pd.Series:
     return series.astype(object).where(series.notna(), None)
 
 
-def _pair(a: pd.Series, b: pd.Series, kind: str, level: float) -> list[dict[str, Any]]:
+def _pair(a: pd.Series, b: pd.Series, kind: str, level: float, worth: _Worth) -> list[dict[str, Any]]:
     both = (a.notna() & b.notna()).to_numpy()
     n = int(both.sum())
-    first, second = a[both].to_numpy(), b[both].to_numpy()
-    same = first == second
-    share: Any = wilson(float(same.sum()), n, level)
+    first, second, worth = a[both].to_numpy(), b[both].to_numpy(), worth.of(both)
+    w, same = worth.weights(n), first == second
+    rows, total = worth.rows(same.astype(float)), max(float(w.sum()), 1e-300)
+    share: Any = wilson(float(w @ same) / total * rows, rows, level)
     few = "no rows rated by both" if n == 0 else "too few rows" if n < FEW_ROWS else ""
     found = [_row("agreement", share.estimate, share.ci_low, share.ci_high, n, "wilson", few)]
     if n == 0:
@@ -180,14 +246,19 @@ def _pair(a: pd.Series, b: pd.Series, kind: str, level: float) -> list[dict[str,
     codes, values = _codes(first, second, kind)
     if kind in ("nominal", "ordinal"):
         weights = "quadratic" if kind == "ordinal" else None
-        kappa: Any = cohen_kappa(codes[0], codes[1], weights=weights, level=level)
+        k = len(values)
+        table: Any = np.bincount(codes[0] * k + codes[1], w * (rows / total), k * k).reshape(k, k)
+        kappa: Any = kappa_of_counts(table, weights, level)
         found.append(
             _row("cohen_kappa", kappa.estimate, kappa.ci_low, kappa.ci_high, n, kappa.method, kappa.note or few)
         )
-    found.append(_alpha([a, b], kind, level) | {"note": few} if few else _alpha([a, b], kind, level))
+    alpha = _alpha([a[both], b[both]], kind, level, worth)
+    found.append(alpha | {"note": few} if few else alpha)
     if len(values) == 2:
         yes = codes == 1
-        test: Any = paired_proportions(float((yes[0] & ~yes[1]).sum()), float((yes[1] & ~yes[0]).sum()), n, level)
+        rows = worth.rows(yes[0].astype(float) - yes[1])
+        one, other = (float(w @ (yes[i] & ~yes[1 - i])) / total * rows for i in (0, 1))
+        test: Any = paired_proportions(one, other, rows, level)
         note = f"share of {values[1]!r}; score test p = {test.p_value:.3g}"
         found.append(
             _row(
@@ -213,8 +284,11 @@ def _sortable(values: Any) -> bool:
     return len({type(v) for v in values}) == 1
 
 
-def _alpha(ratings: list[pd.Series], kind: str, level: float) -> dict[str, Any]:
+def _alpha(ratings: list[pd.Series], kind: str, level: float, worth: _Worth) -> dict[str, Any]:
     """Krippendorff's alpha of two or more raters; it uses rows that only some of them rated."""
+    if worth.weight is not None:
+        name = "krippendorff_alpha"
+        return _row(name, np.nan, np.nan, np.nan, len(ratings[0]), "", "has no form for importance weights")
     stacked = pd.concat([r.reset_index(drop=True) for r in ratings], axis=1)
     if kind == "nominal":
         flat = stacked.to_numpy(dtype=object).T.ravel()
@@ -226,7 +300,29 @@ def _alpha(ratings: list[pd.Series], kind: str, level: float) -> dict[str, Any]:
     if n == 0:
         return _row("krippendorff_alpha", np.nan, np.nan, np.nan, 0, "", "no rows rated twice")
     found: Any = krippendorff_alpha(table, level=kind, confidence=level)
+    if worth.cluster is not None:
+        low, high = _jackknifed(table, worth.cluster, kind, level, found.estimate)
+        return _row(
+            "krippendorff_alpha", found.estimate, low, high, n, f"{found.method}, jackknife of clusters", found.note
+        )
     return _row("krippendorff_alpha", found.estimate, found.ci_low, found.ci_high, n, found.method, found.note)
+
+
+def _jackknifed(
+    table: Floats, cluster: npt.NDArray[np.int64], kind: str, level: float, alpha: float
+) -> tuple[float, float]:
+    """Delete-a-group jackknife over clusters, on the scale of log(1 − alpha) (Efron and Stein 1981; Kott 2001)."""
+    group = pd.factorize(cluster)[0] % GROUPS
+    groups = int(group.max(initial=-1)) + 1
+    if groups < 2 or not alpha < 1:
+        return np.nan, np.nan
+    without: list[Any] = [krippendorff_alpha(table[:, group != g], level=kind).estimate for g in range(groups)]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        logs = np.log(1 - np.array(without))
+        se = np.sqrt((groups - 1) / groups * ((logs - logs.mean()) ** 2).sum())
+        half = float(t_quantile(level, groups - 1)) * se
+    ends = 1 - (1 - alpha) * np.exp(np.array([half, -half]))
+    return max(float(ends[0]), min(-1.0, alpha)), float(ends[1])
 
 
 def _row(metric: str, value: float, low: float, high: float, n: int, method: str, note: str) -> dict[str, Any]:

@@ -10,8 +10,8 @@ import pandas as pd
 from dfevals.cohorts import Cohorts
 from dfevals.engines import collect
 from dfevals.estimates.asked import views_of
+from dfevals.estimates.shares import class_shares
 from dfevals.exceptions import MetricError, check_choice
-from dfevals.inference.proportions import wilson
 from dfevals.needs import Cells
 from dfevals.results.result import Result
 from dfevals.results.tidy import by_title, framed, left_out, whole
@@ -69,7 +69,9 @@ class ConfusionResult(Result):
         return draw(frame, ax, cohort_columns=self.cohort_columns, normalize=normalize, **named)
 
 
-def confusion(bound: Bound, cohorts: Cohorts, models: tuple[Model, ...], provenance: Any = None) -> ConfusionResult:
+def confusion(
+    bound: Bound, cohorts: Cohorts, models: tuple[Model, ...], provenance: Any = None, *, level: float = 0.95
+) -> ConfusionResult:
     """Confusion matrices of every model, overall and per cohort."""
     if not bound.classifies:
         raise MetricError(
@@ -80,20 +82,21 @@ def confusion(bound: Bound, cohorts: Cohorts, models: tuple[Model, ...], provena
     frames, notes = [], list(cohorts.notes)
     for model in models:
         tally = collect(bound, model, cohorts, [Cells()])
-        cells = np.zeros((size, k, k))
+        cells = np.zeros((4, size, k, k))  # counts, shares and their bounds
         for view in views_of(cohorts):
             atoms = tally.parts[Cells()]
             assert isinstance(atoms, CellTally | ManyCells)
             part = atoms if view.positions is None else atoms.regroup(view.positions, len(view.cohorts))
             if len(view.cohorts):
-                cells[view.cohorts] = part.tables()[0].transpose(2, 0, 1)
+                found = np.stack([part.tables()[0], *class_shares(part, level)])
+                cells[:, view.cohorts] = found.transpose(0, 3, 1, 2)
         notes += left_out(model.name, tally.dropped)
         frames.append(_frame(model.name, cells, cohorts, labels))
     frame = pd.concat(frames, ignore_index=True)
     if part.square is not None:
-        notes.append(
-            "Rows are weighted: counts are sums of weights, and intervals of shares treat them as counts of equal size."
-        )
+        notes.append("Rows are weighted: counts are sums of weights, and intervals use the effective number of rows.")
+    if bound.cluster is not None:
+        notes.append(f"{bound.dependence} are not independent: intervals are cluster-robust.")
     positive = str(bound.pos_label) if bound.task == "binary" else None
     described: dict[str, Any] = {
         "title": by_title("Confusion", cohorts),
@@ -104,19 +107,17 @@ def confusion(bound: Bound, cohorts: Cohorts, models: tuple[Model, ...], provena
 
 
 def _frame(model: str, cells: Any, cohorts: Cohorts, labels: list[str]) -> pd.DataFrame:
-    size, k = cells.shape[:2]
-    totals = np.broadcast_to(cells.sum(axis=2, keepdims=True), cells.shape).ravel()
-    counts = cells.ravel()
-    found = wilson(counts, totals)
+    size, k = cells.shape[1:3]
+    counts, share, low, high = (part.ravel() for part in cells)
     place = np.repeat(np.arange(size), k * k)
     columns: dict[str, Any] = {
         "model": model,
         "y_true": np.tile(np.repeat(np.array(labels, dtype=object), k), size),
         "y_pred": np.tile(np.array(labels, dtype=object), size * k),
         "count": whole(counts),
-        "share": np.asarray(found.estimate),
-        "ci_low": np.asarray(found.ci_low),
-        "ci_high": np.asarray(found.ci_high),
-        "n": whole(np.broadcast_to(cells.sum(axis=(1, 2), keepdims=True), cells.shape).ravel()),
+        "share": share,
+        "ci_low": low,
+        "ci_high": high,
+        "n": whole(np.repeat(cells[0].sum(axis=(1, 2)), k * k)),
     }
     return framed(cohorts, place, columns)

@@ -12,7 +12,6 @@ from dfevals.analyses.confusion import ConfusionResult, confusion
 from dfevals.analyses.metrics import measure
 from dfevals.cohorts import Cohorts
 from dfevals.exceptions import MetricError
-from dfevals.inference.proportions import wilson
 from dfevals.metrics.estimands import divide
 from dfevals.results.result import MetricsResult, Result
 from dfevals.results.tidy import Piece, by_title, tidy
@@ -114,17 +113,16 @@ def errors(
         raise MetricError(
             f"Errors of classes need classes; this evaluation is {bound.task}. For numbers use ev.residuals()."
         )
-    matrix = confusion(bound, cohorts, models, provenance)
+    matrix = confusion(bound, cohorts, models, provenance, level=level)
     classes = measure(
         bound, cohorts, ["precision", "recall", "f1"], models=models, by_class=True, ci=level, provenance=provenance
     )
     labels = [str(label) for label in bound.labels]
     k, size = len(labels), cohorts.n_cohorts + 1
-    counts = matrix.frame["count"].to_numpy(float).reshape(len(models), size, k, k)
+    names = ("count", "share", "ci_low", "ci_high")
+    cells = matrix.frame[[*names]].to_numpy(float).reshape(len(models), size, k, k, len(names))
     pieces = [
-        _pairs(model.name, place, counts[m, place], labels, level)
-        for m, model in enumerate(models)
-        for place in range(size)
+        _pairs(model.name, place, cells[m, place], labels) for m, model in enumerate(models) for place in range(size)
     ]
     frame = tidy(cohorts, pieces)
     return ErrorsResult(
@@ -138,17 +136,20 @@ def errors(
     )
 
 
-def _pairs(model: str, place: int, counts: Floats, labels: list[str], level: float) -> Piece:
-    """Errors of one cohort, most frequent first; ties by the greater share of the true class."""
+def _pairs(model: str, place: int, cells: Floats, labels: list[str]) -> Piece:
+    """Errors of one cohort, most frequent first; ties by the greater share of the true class.
+
+    `cells` (K, K, 4) are counts, shares of the true class, and their bounds.
+    """
+    counts, shares, low, high = np.moveaxis(cells, -1, 0)
     wrong = counts.copy()
     np.fill_diagonal(wrong, 0)
     true, pred = np.nonzero(wrong)
     of_class = counts.sum(axis=1)
     count = wrong[true, pred]
-    share = divide(count, of_class[true])
+    share = shares[true, pred]
     order = np.lexsort((-share, -count))
     true, pred, count, share = true[order], pred[order], count[order], share[order]
-    bounds = wilson(count, of_class[true], level)
     names = np.array(labels, dtype=object)
     columns: dict[str, Any] = {
         "rank": np.arange(1.0, len(count) + 1),
@@ -156,8 +157,8 @@ def _pairs(model: str, place: int, counts: Floats, labels: list[str], level: flo
         "y_pred": names[pred],
         "count": count,
         "share": share,
-        "ci_low": np.atleast_1d(bounds.ci_low),
-        "ci_high": np.atleast_1d(bounds.ci_high),
+        "ci_low": low[true, pred],
+        "ci_high": high[true, pred],
         "share_of_errors": divide(count, np.full(len(count), wrong.sum())),
         "reverse": wrong[pred, true],
         "n": of_class[true],
@@ -168,20 +169,4 @@ def _pairs(model: str, place: int, counts: Floats, labels: list[str], level: flo
         empty = {name: np.array([""], dtype=object) for name in ("y_true", "y_pred")}
         columns = {name: np.array([np.nan]) for name in columns} | empty | {"note": np.array([reason], dtype=object)}
         columns |= {"count": np.zeros(1), "n": np.array([counts.sum()])}
-        columns = {
-            name: columns[name]
-            for name in (
-                "rank",
-                "y_true",
-                "y_pred",
-                "count",
-                "share",
-                "ci_low",
-                "ci_high",
-                "share_of_errors",
-                "reverse",
-                "n",
-                "note",
-            )
-        }
     return Piece(model, None, np.full(len(columns["n"]), place), columns)

@@ -54,6 +54,7 @@ def collect(
     bound: Bound, cohorts: Cohorts, metrics: Any = None, models: Iterable[Model] | None = None, **options: Any
 ) -> Tally:
     """One pass per model over the rows: the Tally from which metrics follow without the rows."""
+    bound = replace(bound, additive=True)
     chosen = tuple(bound.models if models is None else models)
     opts = _options(**options)
     requests = requested(bound, chosen, metrics)

@@ -203,7 +203,9 @@ class _Run:
             for places, tally in views:
                 for i, place in enumerate(places):
                     frames.append(
-                        _decile_rows(*_columns(tally, i), edges, self.level).assign(place=place, model=model.name)
+                        _decile_rows(*_columns(tally, i), _clusters(tally, i), edges, self.level).assign(
+                            place=place, model=model.name
+                        )
                     )
         order = {model.name: i for i, model in enumerate(self.models)}
         frame = pd.concat(frames, ignore_index=True)
@@ -326,14 +328,25 @@ def _shapes(run: _Run, model: Model, size: int) -> dict[str, Floats]:
     return out
 
 
+def _clusters(tally: RowTally, cohort: int) -> npt.NDArray[Any] | None:
+    """Clusters of the rows that `_columns` gives."""
+    columns = tally.rows(cohort)
+    cluster, weight = columns.get("cluster"), columns.get("sample_weight")
+    if cluster is None or not tally.frequency or weight is None:
+        return cluster
+    return np.repeat(cluster, weight.astype(np.int64))
+
+
 def _columns(tally: RowTally, cohort: int) -> tuple[Floats, Floats, Floats | None]:
-    """Actual values, predictions and weights of one cohort."""
+    """Actual values, predictions and weights of one cohort; equal weights say nothing."""
     columns = tally.rows(cohort)
     none = np.zeros(0)
     actual, predicted, weight = columns.get("value 0", none), columns.get("value 1", none), columns.get("sample_weight")
     if tally.frequency and weight is not None:  # a weight is a number of equal rows
         count = weight.astype(np.int64)
         return np.repeat(actual, count), np.repeat(predicted, count), None
+    if weight is not None and len(weight) and weight[0] > 0 and np.ptp(weight) <= 1e-12 * weight[0]:
+        weight = None
     return actual, predicted, weight
 
 
@@ -349,8 +362,15 @@ def _verdicts(frame: pd.DataFrame, alpha: float) -> npt.NDArray[np.object_]:
 # Charts
 
 
-def _decile_rows(actual: Floats, predicted: Floats, weight: Floats | None, edges: Floats, level: float) -> pd.DataFrame:
-    """Errors of one cohort in the bins between the edges; t intervals, with weights by Σw²."""
+def _decile_rows(
+    actual: Floats,
+    predicted: Floats,
+    weight: Floats | None,
+    cluster: npt.NDArray[Any] | None,
+    edges: Floats,
+    level: float,
+) -> pd.DataFrame:
+    """Errors of one cohort in the bins between the edges; t intervals, with weights by Σw², with clusters by their sums."""
     cell = np.searchsorted(edges, actual, "left")
     w = np.ones(len(actual)) if weight is None else weight
     error = predicted - actual
@@ -364,8 +384,16 @@ def _decile_rows(actual: Floats, predicted: Floats, weight: Floats | None, edges
     n = total**2 / square
     whole = np.zeros(len(edges) + 1)
     whole[used] = mean
+    move = w * (error - whole[cell])
+    if cluster is not None:
+        names, place = np.unique(cell * (len(cluster) + 1) + pd.factorize(cluster)[0], return_inverse=True)
+        owner, move = names // (len(cluster) + 1), np.asarray(np.bincount(place, move, len(names)), float)
+        n = np.bincount(owner, minlength=len(edges) + 1)[used].astype(float)
+    else:
+        owner = cell
     with np.errstate(divide="ignore", invalid="ignore"):
-        variance = add(w * w * (error - whole[cell]) ** 2) / total**2 * n / (n - 1)
+        spread = np.asarray(np.bincount(owner, move**2, len(edges) + 1)[used], float)
+        variance = spread / total**2 * n / (n - 1)
         half = np.where(n > 1, np.asarray(t_quantile(level, np.maximum(n - 1, 1))) * np.sqrt(variance), np.nan)
     least, greatest = np.full(len(edges) + 1, np.inf), np.full(len(edges) + 1, -np.inf)
     np.minimum.at(least, cell, actual)

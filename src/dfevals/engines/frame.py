@@ -56,7 +56,7 @@ class Pass:
     def __post_init__(self) -> None:
         self.n_atoms = self.cohorts.n_atoms
         self.dropped: dict[str, int] = {}
-        self.weighted = self.bound.roles.sample_weight is not None
+        self.weighted = self.bound.weight is not None
         self.importance = self.weighted and self.bound.roles.weight_kind == "importance"
         self.keep: list[npt.NDArray[np.bool_] | None] = []
         for start in range(0, max(self.bound.n, 1), BLOCK):
@@ -160,9 +160,16 @@ class Pass:
             if "y_true" in need.names and self.model.y_score:
                 score = block.raw_score if self.bound.task == "binary" else block.raw_scores
                 parts.setdefault("y_score", []).append(score)
-            if self.weighted:
-                parts.setdefault("sample_weight", []).append(block.weight)
+            self._beside(block, parts)
         return self._grouped(codes, parts)
+
+    def _beside(self, block: Block, parts: dict[str, list[Any]]) -> None:
+        """Weights and clusters of the rows; clusters by name, so that parts can be merged."""
+        if self.weighted:
+            parts.setdefault("sample_weight", []).append(block.weight)
+        if self.bound.cluster is not None:
+            codes, names = self.bound.cluster
+            parts.setdefault("cluster", []).append(names[block.kept(codes[block.start : block.stop])])
 
     def _units(self, need: Units) -> UnitTally:
         """Trials and sums of every unit, per atom."""
@@ -189,11 +196,7 @@ class Pass:
             codes.append(atoms)
             for i, function in enumerate(need.functions):
                 parts.setdefault(f"value {i}", []).append(function(block))
-            if self.weighted:
-                parts.setdefault("sample_weight", []).append(block.weight)
-            if self.bound.cluster is not None:
-                codes_, names = self.bound.cluster  # by name, so that parts can be merged
-                parts.setdefault("cluster", []).append(names[block.kept(codes_[block.start : block.stop])])
+            self._beside(block, parts)
         return self._grouped(codes, parts)
 
     def _grouped(self, codes: list[Any], parts: dict[str, list[Any]]) -> RowTally:

@@ -96,7 +96,7 @@ def _sparse(parts: list[_Part], n_atoms: int, k: int, bound: Bound) -> JointTall
     first, place = distinct_of(columns, widths)
     rows = np.bincount(place, minlength=len(first)).astype(float)
     weight, square = rows, rows
-    if bound.roles.sample_weight is not None:
+    if bound.weight is not None:
         w = _joined((p.weight for p in parts), float)
         weight, square = (np.bincount(place, v, len(first)) for v in (w, w * w))
     found = [column[first] for column in columns]
@@ -114,6 +114,10 @@ def _joined(parts: Iterable[Any], kind: Any = np.int64) -> Array:
 
 def _meant(bound: Bound, rows: Floats, weight: Floats, square: Floats) -> tuple[Floats, Floats, Floats]:
     """Rows, Σw and Σw² as the kind of weight means them: a frequency is a number of rows."""
-    if bound.roles.sample_weight is None:
+    if bound.weight is None:
         return rows, rows, rows
-    return (weight, weight, weight) if bound.roles.weight_kind == "frequency" else (rows, weight, square)
+    if bound.roles.weight_kind == "frequency":
+        return weight, weight, weight
+    total = weight.sum()  # of importance weights only ratios matter: in units of rows they can stand beside counts
+    scale = rows.sum() / total if total > 0 else 1.0
+    return rows, weight * scale, square * scale**2

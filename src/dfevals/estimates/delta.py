@@ -265,7 +265,8 @@ def _step(estimand: SmoothMoments, means: list[Array], second: dict[tuple[int, .
 def _moment(tally: Any, e: tuple[int, ...]) -> Floats:
     from dfevals.tally.moments import exponents
 
-    return tally.central[exponents(len(tally.mean), tally.order).index(e)] / tally.n
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return tally.central[exponents(len(tally.mean), tally.order).index(e)] / tally.n
 
 
 def _about(source: Any, centre: Floats) -> Callable[[tuple[int, ...]], Floats]:

@@ -119,6 +119,12 @@ class Part:
             self._parts[need] = whole if self.cohort_of is None else whole.regroup(self.cohort_of, self.n_cohorts)
         return self._parts[need]
 
+    @property
+    def scale(self) -> float:
+        """Rows per unit of weight: only ratios of importance weights matter."""
+        total = float(self.tally.weight.sum())
+        return float(self.tally.n.sum()) / total if total > 0 else 1.0
+
     def rows(self, values: Floats) -> Floats:
         """Sums of per-atom numbers under the view."""
         if self.cohort_of is None:
@@ -479,8 +485,7 @@ def _average_bounds(context: CellContext, average: str, value: Floats, level: fl
     """Delta method on one-against-the-rest cells with two pseudo-rows, on the scale of the metric's range."""
     tally = context.tally
     present = tally.present  # classes absent from the cohort take no part
-    total = tally.total
-    size = np.divide(tally.total_square, total, out=np.ones_like(total), where=total > 0)
+    size = context.pseudo_row
     extra = 2.0 / np.maximum(present.sum(axis=0), 1) ** 2
     four = FourCells.of(tally.padded(extra * size, "classes", present))
 

@@ -34,7 +34,7 @@ from dfevals.inference.tables import two_proportions
 from dfevals.metrics.estimands import Mean, MeanOfRatios, Rank, Ratio, SmoothMoments, Through
 from dfevals.metrics.planning import needs_of
 from dfevals.metrics.registry import Request
-from dfevals.needs import Cells, Moments, Scores
+from dfevals.needs import Cells, Moments, Rows, Scores
 
 __all__ = ["UNPAIRED_TESTS", "unpaired"]
 
@@ -85,7 +85,10 @@ def unpaired(
     notes = [(np.isnan(e.value), _why(e)) for e in (first, second)]
     for e in (first, second):
         notes += [] if e.clusters is None else few_clusters(np.where(np.isnan(found.gap), np.nan, e.clusters))
-    few = np.minimum(first.support, second.support) < FEW_ROWS
+    scale = (
+        [1.0, 1.0] if isinstance(need, Scores | Rows) else [a.scale, b.scale]
+    )  # supports of those are rows, not weights
+    few = np.minimum(first.support * scale[0], second.support * scale[1]) < FEW_ROWS
     if isinstance(b, Complement):  # as of a cohort that is not marked, whatever its test can do with few events
         few = few | first.few | second.few
     found = replace(found, few=found.few | few, masks=[*found.masks, *notes], support_b=second.support)

@@ -50,7 +50,7 @@ def metric_choices(view: View) -> list[dict[str, Any]]:
     """Metrics that can be shown: name, better direction, range, and whether the page computes it."""
     bound = view.bound
     given = provided(bound, bound.models) if view.task != "outcomes" else set()
-    exact = bound.roles.sample_weight is None and bound.cluster is None
+    exact = bound.weight is None and bound.cluster is None
     names: list[str] = []
     if view.task != "outcomes":
         usable = [r for r in records().values() if view.task in r.tasks and set(r.requires) <= given]

@@ -110,7 +110,7 @@ class Explorer(anywidget.AnyWidget):
             "dimensions": choices(bound.frame),
             "columns": list(view.columns),
             "outcomes": [visible(outcome.column) for outcome in bound.roles.outcomes],
-            "weighted": bound.roles.sample_weight is not None,
+            "weighted": bound.weight is not None,
         }
 
     # What comes back

@@ -63,7 +63,17 @@ def cohen_kappa(
     """
     check_choice("weights", weights, (None, "linear", "quadratic"), DataError)
     check_level(level)
-    counts = _cross_table(a, b, labels)
+    return kappa_of_counts(_cross_table(a, b, labels), weights, level)
+
+
+def kappa_of_counts(counts: Floats, weights: str | None = None, level: float = 0.95) -> HypothesisTest:
+    """Cohen's kappa from the table of both raters' labels, (k, k); see `cohen_kappa`.
+
+    Examples
+    --------
+    >>> round(kappa_of_counts(np.array([[5.0, 0.0], [1.0, 4.0]])).estimate, 3)
+    0.8
+    """
     n, k = counts.sum(), counts.shape[0]
     method = "Cohen's kappa" + (f", {weights} weights" if weights else "")
     if n == 0:

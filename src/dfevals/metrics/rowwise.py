@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from dfevals.metrics.estimands import Value
 from dfevals.tally.table import RowTally
@@ -58,7 +59,7 @@ class on_rows:
 
         def resample(cohort: int, rng: np.random.Generator) -> float:
             columns = _repeated(rows.rows(cohort), False) if rows.frequency else rows.rows(cohort)
-            draw = rng.integers(0, max(len(columns["y_true"]), 1), len(columns["y_true"]))
+            draw = _drawn(len(columns["y_true"]), columns.get("cluster"), rng)
             return self.call({name: values[draw] for name, values in columns.items()})[0]
 
         return Value(
@@ -78,6 +79,15 @@ def _repeated(columns: dict[str, Array], weighted: bool) -> dict[str, Array]:
     return {name: np.repeat(values, count, axis=0) for name, values in columns.items() if name != "sample_weight"}
 
 
+def _drawn(n: int, cluster: Array | None, rng: np.random.Generator) -> Array:
+    """Places of rows drawn with replacement, or of all rows of clusters so drawn."""
+    if cluster is None or n == 0:
+        return rng.integers(0, max(n, 1), n)
+    code, names = pd.factorize(cluster)
+    rows = np.split(np.argsort(code, kind="stable"), np.cumsum(np.bincount(code))[:-1])
+    return np.concatenate([rows[i] for i in rng.integers(0, len(names), len(names))])
+
+
 def _counts(rows: RowTally) -> Array:
     """Rows of every cohort, counted as often as frequency weights say."""
     sizes = np.diff(rows.offsets)
@@ -93,15 +103,20 @@ def order_statistic(rows: RowTally, value: Callable[[dict[str, Array]], Array], 
     The interval needs no assumption about the distribution; its bounds are two of the values. Where no pair of
     order statistics reaches the level, the bound is the extreme value and the coverage is less.
     """
-    parts = [_Sorted.of(value(columns), columns.get("sample_weight"), rows.frequency) for columns in _each(rows)]
-    weighted = any(part.weight is not None and not part.frequency for part in parts)
+    parts = [
+        _Sorted.of(value(columns), columns.get("sample_weight"), rows.frequency, columns.get("cluster"))
+        for columns in _each(rows)
+    ]
+    weighted = any(part.cluster is not None or (part.weight is not None and not part.frequency) for part in parts)
     values = np.array([part.quantile(q) for part in parts])
     sizes = np.array([part.size for part in parts], float)
-    effective = np.array([part.effective for part in parts], float)
+    effective = np.array([part.effective(q) for part in parts], float)
 
     def bounds(level: float) -> tuple[Array, Array]:
         ranks = _binomial_ranks(effective, q, level)
-        found = np.array([part.bounds(*pair) for part, pair in zip(parts, ranks.T, strict=True)]).reshape(-1, 2)
+        found = np.array([part.bounds(*ends) for part, *ends in zip(parts, *ranks, effective, strict=True)]).reshape(
+            -1, 2
+        )
         return np.minimum(found[:, 0], values), np.maximum(found[:, 1], values)  # of few values, an interpolated one
 
     return Value(
@@ -148,16 +163,20 @@ class _Sorted:
     x: Array
     weight: Array | None
     frequency: bool
+    cluster: Array | None = None
 
     @classmethod
-    def of(cls, values: Array, weight: Array | None, frequency: bool) -> _Sorted:
-        """Known values, sorted."""
+    def of(cls, values: Array, weight: Array | None, frequency: bool, cluster: Array | None = None) -> _Sorted:
+        """Known values, sorted; importance weights that are all equal say nothing."""
         x = np.asarray(values, float)
         keep = ~np.isnan(x)
-        if frequency and weight is not None:
+        if weight is not None:
             keep &= weight > 0
-        order = np.argsort(x[keep], kind="stable")
-        return cls(x[keep][order], None if weight is None else weight[keep][order], frequency)
+        order = np.flatnonzero(keep)[np.argsort(x[keep], kind="stable")]
+        weight = None if weight is None else weight[order]
+        if weight is not None and not frequency and (len(weight) == 0 or np.ptp(weight) <= 1e-12 * weight[0]):
+            weight = None
+        return cls(x[order], weight, frequency, None if cluster is None else cluster[order])
 
     @property
     def size(self) -> float:
@@ -183,23 +202,38 @@ class _Sorted:
         below = self.ranked(np.floor(rank))
         return below + (self.ranked(np.floor(rank) + 1) - below) * (rank % 1)
 
-    @property
-    def effective(self) -> float:
-        """Number of rows; Kish's effective number with importance weights."""
+    def effective(self, q: float) -> float:
+        """Number of rows; Kish's effective number with importance weights; with clusters the number of independent rows
+        that would know the share below the quantile as well (Woodruff 1952).
+        """
+        if self.cluster is not None:
+            return self._clustered(q)
         if self.weight is None or self.frequency:
             return self.size
         squares = float((self.weight**2).sum())
         return float(self.weight.sum() ** 2 / squares) if squares > 0 else 0.0
 
-    def bounds(self, low: float, high: float) -> tuple[float, float]:
-        """The values of two ranks (from 0), as shares of the effective number of rows with importance weights."""
-        n = self.effective
+    def _clustered(self, q: float) -> float:
+        weight = np.ones(len(self.x)) if self.weight is None else self.weight
+        place, names = pd.factorize(np.asarray(self.cluster))
+        clusters = len(names)
+        if clusters < 2:
+            return float(clusters)
+        below = self.x <= self.quantile(q)
+        share = weight[below].sum() / weight.sum()
+        move = np.bincount(place, weight * (below - share), clusters)
+        variance = (move**2).sum() / weight.sum() ** 2 * clusters / (clusters - 1)
+        return float(share * (1 - share) / variance) if variance > 0 else float(clusters)
+
+    def bounds(self, low: float, high: float, n: float) -> tuple[float, float]:
+        """The values of two ranks (from 0) of `n` rows, which are shares of it with importance weights or clusters."""
         if n == 0 or max(len(self.x), self.size) < 2:
             return np.nan, np.nan
-        if self.weight is None or self.frequency:
+        if self.cluster is None and (self.weight is None or self.frequency):
             return self.ranked(low), self.ranked(high)
         edges = (float(np.clip((edge + 1) / n, 0, 1)) for edge in (low, high))
-        return tuple(weighted_quantile(self.x, self.weight, edge) for edge in edges)  # type: ignore[return-value]
+        weight = np.ones(len(self.x)) if self.weight is None else self.weight
+        return tuple(weighted_quantile(self.x, weight, edge) for edge in edges)  # type: ignore[return-value]
 
     def resampled(self, rng: np.random.Generator) -> _Sorted:
         """As many rows drawn with replacement."""
@@ -208,7 +242,7 @@ class _Sorted:
         if self.frequency and self.weight is not None:
             weight = rng.multinomial(int(self.size), self.weight / self.size).astype(float)
             return _Sorted(self.x[weight > 0], weight[weight > 0], True)
-        draw = np.sort(rng.integers(0, len(self.x), len(self.x)))
+        draw = np.sort(_drawn(len(self.x), self.cluster, rng))
         return _Sorted(self.x[draw], None if self.weight is None else self.weight[draw], False)
 
 
@@ -220,7 +254,7 @@ def weighted_quantile(x: Array, weight: Array, q: float) -> float:
     target = q * cumulative[-1]
     at = int(np.searchsorted(cumulative, target, "left"))
     at = min(at, len(x) - 1)
-    on_edge = np.isclose(cumulative[at], target, rtol=1e-12)
+    on_edge = np.isclose(cumulative[at], target, rtol=1e-12, atol=0)
     following = at + 1
     while on_edge and following < len(x) and weight[following] == 0:
         following += 1

@@ -25,6 +25,7 @@ __all__ = ["BLOCK", "Bound", "bind"]
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
+EQUAL = 1e-12  # weights that differ by less are equal
 WEIGHTS = (1e-15, 1e50)  # the greatest weight; beyond, variances (which hold fourth powers) would be lost
 SUM_ROUNDING = 1e-2  # sums of probabilities this far from one are rounding (two digits are often kept)
 
@@ -83,7 +84,7 @@ class Bound(Meaning):
 
     @cached_property
     def weight(self) -> Numbers | None:
-        """Weights of the rows.
+        """Weights of the rows; None where there are none, or where importance weights are all equal and so say nothing.
 
         Raises
         ------
@@ -94,10 +95,11 @@ class Bound(Meaning):
         if name is None:
             return None
         numbers = self.numbers(name, "sample_weight")
-        greatest = 0.0
+        greatest, least = 0.0, np.inf
         for start in range(0, self.n, BLOCK):
             block = numbers.block(start, start + BLOCK)
             greatest = float(np.fmax(np.fmax.reduce(block, initial=0.0), greatest))
+            least = float(np.fmin(np.fmin.reduce(block, initial=np.inf), least))
             bad = block < 0
             if bad.any():
                 at = start + int(np.argmax(bad))
@@ -117,7 +119,8 @@ class Bound(Meaning):
                 f"sample_weight column {name!r} holds weights of at most {greatest:g}, whose squares and products leave "
                 f"the range of numbers. Only ratios matter: divide them, df[{name!r}] / df[{name!r}].max()."
             )
-        return numbers
+        equal = self.roles.weight_kind == "importance" and 0 < greatest <= least * (1 + EQUAL)
+        return None if equal and not self.additive else numbers
 
     @cached_property
     def incomplete(self) -> dict[str, npt.NDArray[np.bool_]]:
@@ -154,12 +157,61 @@ class Bound(Meaning):
 
     @cached_property
     def cluster(self) -> tuple[npt.NDArray[np.int64], Array] | None:
-        """Code of every row's cluster (−1 if missing) and the cluster labels."""
-        if self.roles.cluster is None:
+        """Code of every row's cluster (−1 if missing) and the cluster labels; None where rows are independent.
+
+        Clusters are those of the role `cluster`; else units, whose rows are trials of one task; else, with repeats of a
+        cross-validation, the rows that the repeats have in common: many repeats do not make data.
+
+        Raises
+        ------
+        RoleError
+            It is not known which rows of the repeats are the same.
+        """
+        name = self.roles.cluster if self.roles.cluster is not None else self.roles.unit
+        if self.alone:
             return None
-        series = column(self.frame, self.roles.cluster, "cluster")
+        if name is not None:
+            series: pd.Series | pd.Index | None = column(self.frame, name, "cluster")
+        else:
+            series = self._repeated()
+        if series is None:
+            return None
         codes, labels = pd.factorize(series)
         return codes.astype(np.int64), np.asarray([str(label) for label in labels], dtype=object)
+
+    @property
+    def dependence(self) -> str:
+        """Which rows are not independent, as the subject of a sentence; empty where all are."""
+        name = self.roles.cluster if self.roles.cluster is not None else self.roles.unit
+        if self.cluster is None:
+            return ""
+        return "Repeats of one row" if name is None else f"Rows of one {name!r}"
+
+    def _repeated(self) -> pd.Series | pd.Index | None:
+        """What names the row behind every repeat: the role id, or the index; None where nothing is repeated."""
+        roles = self.roles
+        if roles.repeat is None:
+            return None
+        repeat = column(self.frame, roles.repeat, "repeat")
+        if repeat.nunique() < 2:
+            return None
+        if roles.id is not None:
+            return column(self.frame, roles.id, "id")
+        index = self.frame.index
+        keys: dict[str, Any] = {"row": pd.factorize(index)[0], "repeat": repeat.to_numpy()}
+        if roles.model is not None:
+            keys["model"] = self.codes_of_models()
+        twice = pd.DataFrame(keys).duplicated().any()
+        if index.is_unique or twice:
+            raise RoleError(
+                f"repeat={roles.repeat!r} says that rows occur in several repeats, but not which of them are the same row: "
+                "the index names every row once. Pass id= with the column that names the row (or keep the index of "
+                "dfevals.cross_validate, which does)."
+                if index.is_unique
+                else f"The index repeats within a value of repeat={roles.repeat!r}, so it does not name the rows. Pass id= "
+                "with the column that does."
+            )
+        return index
 
     @cached_property
     def unit(self) -> tuple[npt.NDArray[np.int64], Array]:

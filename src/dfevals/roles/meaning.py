@@ -24,6 +24,8 @@ class Meaning:
     labels: tuple[Any, ...]
     models: tuple[Model, ...]
     reasons: tuple[str, ...] = ()
+    additive: bool = False  # for a tally that is added to others: weights that are all equal here may differ there
+    alone: bool = False  # no intervals are asked for, so that it does not matter which rows depend on each other
 
     @property
     def pos_label(self) -> Any:

@@ -514,11 +514,11 @@ def _notes(run: _Run, bound: Bound, frame: pd.DataFrame) -> list[str]:
         filled = frame.groupby(keys, sort=False).size()
         if (filled < run.bins).any():
             notes.append(f"Some curves have fewer than {run.bins} bins: the others hold no rows or repeat a score.")
-    if bound.roles.cluster is not None:
+    if bound.cluster is not None:
         notes.append(
-            f"Rows of one {bound.roles.cluster} are not independent: tests and intervals use sums over them, and bands as many "
+            f"{bound.dependence} are not independent: tests and intervals use sums over them, and bands as many "
             "rows as these are worth (design effects)."
         )
-    if bound.roles.sample_weight is not None and bound.roles.weight_kind == "importance":
+    if bound.weight is not None and bound.roles.weight_kind == "importance":
         notes.append("Rows are weighted: n is the sum of weights, and intervals use the effective number of rows.")
     return notes

@@ -196,6 +196,12 @@ def recalibrate(
     )
 
 
+def _in_rows(weight: Floats, kind: str) -> Floats:
+    """Weights in units of rows: of importance weights only ratios matter, but a ridge and Platt's targets count rows."""
+    total = weight.sum()
+    return weight if kind == "frequency" or not total > 0 else weight * (len(weight) / total)
+
+
 def _check(bound: Bound, model: Model, method: str) -> None:
     if not model.y_score:
         raise MetricError(f"Model {model.name!r} has no scores to recalibrate. Pass y_score=.")
@@ -241,8 +247,8 @@ class _Rows:
             keep,
             _with_ends(np.array(scores, float)),
             np.asarray(block.y_true, np.int64),
-            None if block.weight is None else np.array(block.weight, float),
-            bound.roles.sample_weight is not None and bound.roles.weight_kind == "frequency",
+            None if block.weight is None else _in_rows(np.array(block.weight, float), bound.roles.weight_kind),
+            bound.weight is not None and bound.roles.weight_kind == "frequency",
             None if bound.cluster is None else bound.cluster[0][keep],
             np.asarray(cohorts.codes[keep], np.int64),
             names,

@@ -136,9 +136,12 @@ class Aligned:
 
     def weight(self) -> npt.NDArray[np.float64] | None:
         """Weights of the kept rows."""
-        if self.bounds[0].weight is None:
+        bound = self.bounds[0]
+        if bound.weight is None:
             return None
-        return self.of(0, "weight", lambda block: block.weight)  # type: ignore[arg-type, return-value]
+        weight: npt.NDArray[np.float64] = self.of(0, "weight", lambda block: block.weight)  # type: ignore[arg-type, return-value]
+        total = weight.sum()  # of importance weights only ratios matter: in units of rows they can stand beside counts
+        return weight if counts_rows(bound) or not total > 0 else weight * (len(weight) / total)
 
     def cluster(self) -> npt.NDArray[np.int64] | None:
         """Cluster codes of the kept rows."""
@@ -191,7 +194,7 @@ def countable(rows: PairedRows) -> bool:
 
 def counts_rows(bound: Bound) -> bool:
     """Whether a weight (if there is one) is a number of equal rows."""
-    return bound.roles.sample_weight is None or bound.roles.weight_kind == "frequency"
+    return bound.weight is None or bound.roles.weight_kind == "frequency"
 
 
 @dataclass(frozen=True)
@@ -311,7 +314,7 @@ class ViewRows:
     @property
     def plain(self) -> bool:
         """Whether rows are independent and count one each."""
-        return self.bound.roles.sample_weight is None and self.bound.roles.cluster is None
+        return self.bound.weight is None and self.bound.cluster is None
 
     def _cut(self, values: Array) -> Array:
         return values if self.inside is None else values[self.inside]

@@ -163,8 +163,8 @@ def _paired(question: _Question, rows: Aligned, pairs: list[tuple[int, int]], un
             "Rows are compared: this is about these fitted models on these rows. Rows of other folds share training rows, so "
             "as a test of learners it finds too much (size .07 to .165 in simulations); unit='folds' tests learners."
         )
-    if roles.cluster is not None:
-        notes.append(f"Rows of one {roles.cluster!r} are not independent: all tests are cluster-robust.")
+    if question.bound.cluster is not None:
+        notes.append(f"{question.bound.dependence} are not independent: all tests are cluster-robust.")
     notes += _unjudged_notes(question, found, is_paired=True)
     return _result(question, found, True, f"Paired: {rows.why}.", notes, discordances, board)
 
@@ -197,7 +197,7 @@ def _unpaired(
     notes = question.bound.incomplete_note() if sides[0].rows is not None else []
     for side, tally in zip(sides, tallies, strict=True):
         notes += left_out(side.name, tally.dropped)
-    if question.bound.roles.cluster is not None:
+    if question.bound.cluster is not None:
         notes.append("Each side is cluster-robust; that a cluster may occur on both sides is not used.")
     notes += _unjudged_notes(question, found, is_paired=False)
     traffic = _traffic(question, sides, pairs) if question.bound.roles.model is not None else []
@@ -382,7 +382,7 @@ def _unjudged_notes(question: _Question, found: list[Compared], is_paired: bool)
     """What to know of outcomes: their unit, and how many rows they leave out for want of a value (n counts them)."""
     bound = question.bound
     yield from bound.notes
-    if bound.roles.sample_weight is not None:
+    if bound.weight is not None:
         return  # the support is then a sum of weights
     for request in question.requests:
         need = needs_of(request.metric, len(bound.labels), bound.task)[0][0]

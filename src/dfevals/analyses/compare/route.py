@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from dfevals import render
-from dfevals.analyses.compare.aligned import Aligned, ViewRows, align, chosen, contenders
+from dfevals.analyses.compare.aligned import Aligned, ViewRows, align, chosen, contenders, counts_rows
 from dfevals.analyses.compare.influence import kind_of, moment_values
 from dfevals.analyses.compare.paired import paired_rate
 from dfevals.cohorts import Cohorts
@@ -280,10 +280,13 @@ def _losses(request: Request, rows: Aligned, cohorts: Cohorts) -> _Losses:
         else:
             raise MetricError(f"{request.label!r} is no average over rows. Routing needs {NEEDED}.")
     weight = np.ones(len(atoms)) if view.weight is None else np.asarray(view.weight)
-    group = np.arange(len(atoms)) if view.cluster is None else view.cluster
-    table = np.stack(values)[:, counted]
-    parts = (atoms[counted], group[counted], weight[counted], cohorts.n_cohorts)
-    truth = view.y_true().astype(np.int64)[counted] if of_classes else None
+    used = np.flatnonzero(counted)
+    if counts_rows(bound):  # a frequency is a number of rows
+        used, weight = np.repeat(used, weight[used].astype(np.intp)), np.ones(len(weight))
+    group = np.arange(len(used)) if view.cluster is None else view.cluster[used]
+    table = np.stack(values)[:, used]
+    parts = (atoms[used], group, weight[used], cohorts.n_cohorts)
+    truth = view.y_true().astype(np.int64)[used] if of_classes else None
     return _Losses(sign * table, *parts, sign, unjudged, view.cluster is not None, truth)
 
 

@@ -117,7 +117,7 @@ def fold_values(
     n_atoms = cohorts.n_atoms * k + 1
     crossed = replace(cohorts, codes=codes.astype(np.int32), n_atoms=n_atoms, views=None)
     options = Options(ci=None)
-    tally = collect(bound, model, crossed, needs(requests, bound, options))
+    tally = collect(replace(bound, alone=True), model, crossed, needs(requests, bound, options))
     size = cohorts.n_cohorts + 1
     value, n = np.full((len(requests), size, k), np.nan), np.zeros((size, k))
     for view in views_of(cohorts):

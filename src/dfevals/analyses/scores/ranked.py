@@ -75,7 +75,7 @@ def ranked(
     notes.extend(cohorts.notes)
     if bound.cluster is not None:
         notes.append(
-            f"Rows of one {bound.roles.cluster} are not independent: intervals count as many rows as they are worth (design "
+            f"{bound.dependence} are not independent: intervals count as many rows as they are worth (design "
             "effects), and areas use cluster-robust variances."
         )
     for model in chosen:
