@@ -303,12 +303,16 @@ def _ranks(request: Request, rows: ViewRows, options: TestOptions) -> Tested:
     slope = float(np.real(around(1.0) - around(0.0)))
     # one row moves the AUC, and KS, by at most the inverse of the size of its class
     most = np.nan if kind == "average_precision" or not rows.plain else slope / _least_class(rows)
-    if not (area and rows.plain) or options.test == "delta":
+    whole = rows.cluster is None and counts_rows(rows.bound)  # a frequency is a number of rows
+    if not (area and whole) or options.test == "delta":
         found = _by_influence(request, rows, options, most)
         method = found.test.replace("delta", "DeLong") if area else found.test
         return replace(found, test=method, few=found.few | few)
     label = rows.y_true() == 1
-    test = delong_by_group(rows.codes, label, rows.score(0), rows.score(1), rows.size, options.level)
+    codes, a, b = rows.codes, rows.score(0), rows.score(1)
+    if rows.weight is not None:
+        codes, label, a, b = (np.repeat(column, rows.weight.astype(np.intp)) for column in (codes, label, a, b))
+    test = delong_by_group(codes, label, a, b, rows.size, options.level)
     notes = np.asarray(test.note)
     alike = (test.estimate == 0) & np.isnan(test.ci_low)
     unseen = _unseen(most, rows, options.level)

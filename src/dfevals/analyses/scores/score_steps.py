@@ -14,6 +14,7 @@ from dfevals.tally.scores import pack
 __all__ = ["LIMIT", "Steps", "Sums", "depth_sums", "rows_below", "steps", "sums_below"]
 
 Floats = npt.NDArray[np.float64]
+ROUNDING = 1e-12  # of a total: less than this is none
 Ints = npt.NDArray[np.int64]
 #: Points of a curve at most.
 LIMIT = 2000
@@ -256,6 +257,12 @@ class Steps:
         return slice(int(self.starts[cohort]), int(self.starts[cohort + 1]))
 
 
+def _above(whole: Any, below: Floats) -> Floats:
+    """What is left of a total; sums of weights leave rounding where nothing is."""
+    left = whole - below
+    return np.where(left > ROUNDING * whole, left, 0.0)
+
+
 def steps(tally: ScoreTally, limit: int = LIMIT) -> Steps:
     """Points of the curves: every distinct score, or at most `limit` of them.
 
@@ -287,7 +294,9 @@ def steps(tally: ScoreTally, limit: int = LIMIT) -> Steps:
             keep |= piece.pos_below + piece.neg_below == 0
         if not keep.all():
             c = c[keep]
-        found.append((c, piece.score[keep], pos[c] - piece.pos_below[keep], neg[c] - piece.neg_below[keep]))
+        found.append(
+            (c, piece.score[keep], _above(pos[c], piece.pos_below[keep]), _above(neg[c], piece.neg_below[keep]))
+        )
     columns: list[npt.NDArray[np.generic]]
     columns = [np.concatenate(part) for part in zip(*found, strict=True)] if found else [np.zeros(0)] * 4
     return _descending(columns, tally.n_cohorts, total, distinct)
