@@ -102,6 +102,7 @@ def run(rows: int) -> list[Row | Fact]:
         Row(f"McNemar exact and chi2, {size}", "mlxtend per cohort", arrays, mlxtend, "≥ 8×"),
         Row(f"McNemar exact and chi2, {size}", "statsmodels per cohort", arrays, statsmodels, "≥ 300×"),
         Row(f"ev.compare of accuracy, {size}, whole call", "mlxtend per cohort", whole, mlxtend),
+        Row(f"ev.compare of accuracy, {size}, whole call", "statsmodels per cohort", whole, statsmodels, "≥ 300×"),
         Row(f"paired DeLong, {size}", "mid-ranks per cohort", delong, ranks, "≥ 4×"),
         *cross_validation(),
     ]

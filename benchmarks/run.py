@@ -41,6 +41,7 @@ def groups(rows: int) -> dict[str, object]:
     }
     for name, module in (
         ("comparing", "comparing"),
+        ("classes", "many_classes"),
         ("curves", "curves"),
         ("calibration", "calibration_curves"),
         ("evaluators", "evaluators"),
