@@ -102,7 +102,8 @@ def test_words_after_the_rows_are_the_models_the_metrics_or_how_many(shell: Inte
     same(run(shell, "metrics ev recall roc_auc --by sex"), ev.metrics(["recall", "roc_auc"], by="sex"))
     same(run(shell, "ev recall"), ev.metrics(["recall"]))
     frames(run(shell, "compare ev b a --by sex").frame, ev.compare("b", "a", by="sex").frame)
-    frames(run(shell, "compare ev --ci 0.9 b a").frame, ev.compare("b", "a", ci=0.9).frame)
+    frames(run(shell, "compare ev --ci 0.9 b a").frame, ev.compare("b", "a", level=0.9).frame)
+    frames(run(shell, "compare ev --level 0.9 b a").frame, ev.compare("b", "a", level=0.9).frame)
     frames(run(shell, "worst ev 3 --model b"), ev.worst(3, model="b"))
 
 
@@ -137,7 +138,7 @@ def test_every_option_reaches_its_parameter(shell: InteractiveShell) -> None:
         "metrics ev --metrics recall --by age --models a --ci 0.8 --interval wald --relative-to complement --min-n 50"
     )
     expected = ev.metrics(
-        ["recall"], by="age", models=["a"], ci=0.8, interval="wald", relative_to="complement", min_n=50
+        ["recall"], by="age", models=["a"], level=0.8, interval="wald", relative_to="complement", min_n=50
     )
     same(run(shell, line), expected)
 
@@ -264,7 +265,7 @@ def test_help(shell: InteractiveShell, capsys: pytest.CaptureFixture[str]) -> No
         ("metrics df --y-true lable --y-score p", None, "Did you mean 'label'"),
         ("metrics ev --colour red", None, "--colour"),
         ("thresholds ev --cost fp=one", None, "write it like fp=1 fn=5"),
-        ("agreement ev --level often", None, "invalid choice"),
+        ("agreement ev --level often", None, "scale='often'"),
         ("metrics ev recal", None, "Did you mean 'recall'"),
         ("metrics ev recall --metrics f1", None, "say the same"),
         ("compare ev a c", None, "no model 'c'"),
@@ -275,8 +276,11 @@ def test_help(shell: InteractiveShell, capsys: pytest.CaptureFixture[str]) -> No
         ("ev", "a: age < 30\na: age < 20", "again"),
         ("ev", "# nothing", "names no cohorts"),
         ("ev", "young: agee < 30", "Did you mean 'age'"),
-        ("calibration ev --ci 0.9", None, "unrecognized arguments: --ci 0.9. Did you mean 'level'? Help:"),
-        ("metrics ev --level 0.9", None, "unrecognized arguments: --level 0.9. Did you mean 'ci'? Help:"),
+        (
+            "calibration ev --models a --ci 0.9 --lvl 0.9",
+            None,
+            "unrecognized arguments: --lvl 0.9. Did you mean 'level'? Help:",
+        ),
     ],
 )
 def test_errors_are_one_short_message(

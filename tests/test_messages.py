@@ -86,10 +86,7 @@ def test_an_explorer_has_at_most_three_dimensions(ev: Any) -> None:
 @pytest.mark.parametrize(
     ("method", "given", "meant"),
     [
-        ("calibration", "ci", "level"),
-        ("metrics", "level", "ci"),
-        ("pr", "level", "ci"),
-        ("roc", "model", "models"),
+        ("roc", "modles", "models"),
         ("det", "groupby", "by"),
     ],
 )
@@ -99,9 +96,18 @@ def test_a_keyword_that_is_another_methods(ev: Any, method: str, given: str, mea
 
 
 def test_a_keyword_that_no_method_has(ev: Any) -> None:
-    with pytest.raises(TypeError, match=r"^confusion\(\) has no keyword 'ci'\. Keywords: 'by', 'models', 'min_n'\.$"):
-        ev.confusion(ci=0.9)
+    with pytest.raises(
+        TypeError, match=r"^confusion\(\) has no keyword 'cost'\. Keywords: 'by', 'models', 'level', 'min_n'\.$"
+    ):
+        ev.confusion(cost=0.9)
 
 
 def test_methods_keep_their_signature() -> None:
-    assert list(inspect.signature(dfevals.Evaluation.pr).parameters) == ["self", "by", "models", "band", "ci", "min_n"]
+    assert list(inspect.signature(dfevals.Evaluation.pr).parameters) == [
+        "self",
+        "by",
+        "models",
+        "band",
+        "level",
+        "min_n",
+    ]

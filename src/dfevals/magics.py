@@ -19,7 +19,7 @@ from dfevals.accessor import evaluate
 from dfevals.analyses.gate.gate import Gate
 from dfevals.evaluation import Evaluation
 from dfevals.exceptions import DfevalsError, did_you_mean
-from dfevals.keywords import meant
+from dfevals.keywords import spelt
 from dfevals.roles.declared import PerModel
 from dfevals.roles.records import BY_MODEL, COLUMN, RECORDS, Role, roles_of
 
@@ -110,7 +110,6 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "b": {"metavar": "NAME", "help": "second model of the comparison"},
     "n": {"type": int, "help": "how many rows"},
     "by_class": {"action": "store_true", "help": "one row per class"},
-    "ci": {"type": float, "metavar": "LEVEL", "help": "level of the intervals, such as 0.9"},
     "interval": {"metavar": "METHOD", "help": "method of the intervals, such as wilson or bootstrap"},
     "n_resamples": {"type": int, "help": "of the bootstrap"},
     "random_state": {"type": int, "help": "seed of the bootstrap"},
@@ -127,8 +126,9 @@ _OPTIONS: dict[str, dict[str, Any]] = {
         "metavar": "RULE",
         "help": "'recall >= 0.8', or 'fail_rate no worse than baseline by more than 0.01'; quote each",
     },
-    "level": {"type": float, "help": "level of intervals and bands; of a rule, that at which they hold together"},
     "missing": {"choices": ["worst", "ignore"], "help": "what rows left out mean: on the bad side, or like the others"},
+    "level": {"type": float, "help": "level of the intervals, such as 0.9; of rules, that at which they hold together"},
+    "scale": {"choices": ["nominal", "ordinal", "interval", "ratio"], "help": "kind of the ratings"},
     "raters": {**_WORDS, "help": "columns or models; the outcomes when absent"},
     "band": {"metavar": "NAME", "help": "kind of the band, or none"},
     "max_fpr": {"type": float, "metavar": "RATE", "help": "area up to this false positive rate"},
@@ -155,9 +155,9 @@ _OPTIONS: dict[str, dict[str, Any]] = {
 }
 _OF_COMMAND: dict[tuple[str, str], dict[str, Any]] = {
     ("thresholds", "cost"): {"nargs": "+", "help": "fp=1 fn=5, or a column of amounts"},
-    ("agreement", "level"): {"choices": ["nominal", "ordinal", "interval", "ratio"], "help": "kind of the ratings"},
+    ("agreement", "level"): {"type": _number_or_column},
 }
-_ALSO = {"rules": ("--rule",)}
+_ALSO = {"rules": ("--rule",), "level": ("--ci",), "model": ("--models",), "metric": ("--metrics",)}
 _COLUMN_OPTIONS = {"by", *roles_of(COLUMN, BY_MODEL, "outcomes", "cohorts")}
 _DEFINITIONS: dict[str, Callable[..., Any]] = {
     "bins": cohorts.bins,
@@ -175,7 +175,7 @@ class _Parser(argparse.ArgumentParser):
         wrong = re.search(r"unrecognized arguments: --([\w-]+)", message)
         if wrong:
             known = [flag.removeprefix("--") for action in self._actions for flag in action.option_strings]
-            more = f"{did_you_mean(meant(wrong[1], known), known)} {more}".strip()
+            more = f"{did_you_mean(spelt(wrong[1], known), known)} {more}".strip()
         raise UsageError(f"{self.prog}: {message}. {more}")
 
 

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 __all__ = [
+    "bounds",
     "compact",
     "count",
     "estimate",
@@ -171,6 +172,17 @@ def estimate(value: float, low: float = math.nan, high: float = math.nan) -> str
     """
     decimals = places(value, low, high)
     return f"{number(value, decimals)} {interval(low, high, decimals)}".rstrip()
+
+
+def bounds(level: float | None, kind: str = "intervals") -> str:
+    """What is shown beside values: their intervals and the level of these, or none.
+
+    Examples
+    --------
+    >>> bounds(0.95), bounds(0.975, "bands"), bounds(None)
+    ('95% intervals', '97.5% bands', 'no intervals')
+    """
+    return f"no {kind}" if level is None else f"{100 * level:.12g}% {kind}"
 
 
 def count(n: float) -> str:

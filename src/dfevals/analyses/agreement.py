@@ -57,8 +57,8 @@ def agreement(
     RoleError, DataError
         Fewer than two raters, an unknown column, or text where numbers are needed.
     """
-    check_choice("level", kind, LEVELS, DataError)
-    check_level(level, "ci")
+    check_choice("scale", kind, LEVELS, DataError)
+    check_level(level)
     ratings, codes = _gathered(bound, cohorts, [str(r) for r in raters], kind)
     if kind in ("nominal", "ordinal"):
         _check_categories(ratings)
@@ -185,7 +185,7 @@ def _check_categories(ratings: dict[str, pd.Series]) -> None:
     if count > MAX_LABELS:
         raise DataError(
             f"{', '.join(map(repr, ratings))} hold {count:,} different ratings, more than {MAX_LABELS:,} categories. "
-            "For numbers pass level='interval'; for scores of models cut them at a threshold first."
+            "For numbers pass scale='interval'; for scores of models cut them at a threshold first."
         )
 
 
@@ -220,12 +220,12 @@ def _series(series: pd.Series, name: str, kind: str) -> pd.Series:
     numeric = contents(series) in ("numbers", "truths") and not isinstance(series.dtype, pd.CategoricalDtype)
     if kind in ("interval", "ratio") or (kind == "ordinal" and numeric):
         if not numeric:
-            raise DataError(f"level={kind!r} needs numbers, but {name!r} holds {series.dtype}. Use level='nominal'.")
+            raise DataError(f"scale={kind!r} needs numbers, but {name!r} holds {series.dtype}. Use scale='nominal'.")
         return pd.Series(Numbers(series, "ratings").all(), name=series.name)
     if isinstance(series.dtype, pd.CategoricalDtype) and series.dtype.ordered and kind == "ordinal":
         return series.cat.codes.astype(float).where(series.notna())
     if kind == "ordinal":
-        raise DataError(f"level='ordinal' needs numbers or an ordered categorical, but {name!r} holds {series.dtype}.")
+        raise DataError(f"scale='ordinal' needs numbers or an ordered categorical, but {name!r} holds {series.dtype}.")
     if numeric and (float_dtype(series.dtype).itemsize < 8 or types.is_object_dtype(series.dtype)):
         series = pd.Series(Numbers(series, "ratings").all(), name=series.name)
     return series.astype(object).where(series.notna(), None)

@@ -12,6 +12,7 @@ from dfevals.engines import collect
 from dfevals.estimates.asked import views_of
 from dfevals.estimates.shares import class_shares
 from dfevals.exceptions import MetricError, check_choice
+from dfevals.inference.levels import check_level
 from dfevals.needs import Cells
 from dfevals.results.result import Result
 from dfevals.results.tidy import by_title, framed, left_out, whole
@@ -77,6 +78,7 @@ def confusion(
         raise MetricError(
             f"A confusion matrix needs classes; this evaluation is {bound.task}. For numbers use ev.residuals()."
         )
+    check_level(level)
     labels = [str(label) for label in bound.labels]
     k, size = len(labels), cohorts.n_cohorts + 1
     frames, notes = [], list(cohorts.notes)

@@ -136,12 +136,12 @@ def _options(
     ci: float | None = 0.95,
     interval: str = "auto",
     n_resamples: int = 1000,
-    random_state: Any = None,
+    random_state: Any = 0,
     by_class: bool = False,
 ) -> Options:
     check_choice("interval", interval, METHODS, MetricError)
     if ci is not None:
-        check_level(ci, "ci")
+        check_level(ci)
     check_resamples(n_resamples)
     if random_state is None and interval == "bootstrap":
         random_state = np.random.SeedSequence().entropy % 2**32  # type: ignore[operator]
@@ -176,7 +176,7 @@ def _result(tallies: Iterator[tuple[str, ModelTally]], run: _Run, provenance: An
     if relative_to is not None:
         check_choice("relative_to", relative_to, ("overall", "complement"), MetricError)
         if options.ci is None:
-            raise MetricError("relative_to= compares by intervals; leave ci= at a level such as 0.95.")
+            raise MetricError("relative_to= compares by intervals; leave level= at one such as 0.95.")
     blocks: list[_Block] = []
     dropped: dict[str, dict[str, int]] = {}
     for name, tally in tallies:

@@ -123,7 +123,7 @@ def _estimates(view: View, state: State, metric: str) -> dict[str, Any]:
     result = view.at(state).metrics(
         [metric],
         by=from_plain(state["by"]),
-        ci=state["level"],
+        level=state["level"],
         relative_to="overall" if cohorts.n_cohorts and affordable else None,
     )
     frame = result.frame.assign(few=result.flags == "too few")
@@ -255,7 +255,7 @@ def folds(view: View, state: State) -> dict[str, Any]:
 
 def _folds(view: View, state: State) -> dict[str, Any]:
     fold = view.bound.roles.fold
-    result = _selected(view, state).metrics([state["metric"]], by=fold, ci=state["level"])
+    result = _selected(view, state).metrics([state["metric"]], by=fold, level=state["level"])
     frame = result.frame
     order = np.r_[1 : len(frame), 0]  # all folds together last
     labels = frame[result.cohort_columns[0]].to_numpy()[order[:-1]]
@@ -281,7 +281,7 @@ def ranking(view: View, state: State) -> dict[str, Any]:
     names = [name for name in SUMMARIES.get(state["view"], ()) if name in known]
     if not names:
         return {"metrics": []}
-    frame = _selected(view, state).metrics(names, ci=state["level"]).frame
+    frame = _selected(view, state).metrics(names, level=state["level"]).frame
     parts = (_plain(frame[name].to_numpy()) for name in ("value", "ci_low", "ci_high"))
     return {"metrics": [list(row) for row in zip(names, *parts, strict=True)]}
 

@@ -44,7 +44,7 @@ def bands(view: View, state: State) -> dict[str, Any]:
 
 def _points(evaluation: Evaluation, state: State) -> list[list[float]]:
     question, *columns = CURVES[state["view"]]
-    frame = getattr(evaluation, question)(ci=state["level"]).frame
+    frame = getattr(evaluation, question)(level=state["level"]).frame
     points = frame[columns].to_numpy(float)
     points = points[np.isfinite(points).all(axis=1)]
     points = points[np.argsort(points[:, 0], kind="stable")]

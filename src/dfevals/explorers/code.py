@@ -82,7 +82,7 @@ def table_code(view: View, state: State) -> str:
     parts = [repr(state["metric"])]
     parts += [f"by={to_code(state['by'])}"] if state["by"] is not None else []
     parts += [f"models={state['model']!r}"] if len(view.bound.models) > 1 else []
-    parts += [f"ci={state['level']}"] if state["level"] != 0.95 else []
+    parts += [f"level={state['level']}"] if state["level"] != 0.95 else []
     return f"{evaluation_code(view, state)}.metrics({', '.join(parts)})"
 
 
@@ -94,11 +94,11 @@ def view_code(view: View, state: State) -> str:
         return f"{state['name']}.iloc[{rows_on_view(view, state)}]"
     evaluation = evaluation_code(view, state)
     if name == "compare" and hasattr(view.evaluation, "compare"):
-        level = f"ci={state['level']}" if state["level"] != 0.95 else ""
+        level = f"level={state['level']}" if state["level"] != 0.95 else ""
         parts = (repr(state["model"]), repr(state["against"]), by, f"metrics={state['metric']!r}", level)
         return f"{evaluation}.compare({', '.join(p for p in parts if p)})"
     if name == "folds":
-        level = f", ci={state['level']}" if state["level"] != 0.95 else ""
+        level = f", level={state['level']}" if state["level"] != 0.95 else ""
         question = f"metrics({state['metric']!r}, by={view.bound.roles.fold!r}, models={state['model']!r}{level})"
         return f"{evaluation}{_where(*_of_cohort(view, state))}.{question}"
     method = _QUESTIONS.get(name)

@@ -75,7 +75,7 @@ def _table(view: View, state: State) -> str:
     note = "" if by is not None or state["by"] is None else f"<p>{cohorts.n_cohorts:,} cohorts are not listed here.</p>"
     result = view.keep(
         ("twin", state["model"], state["threshold"], state["level"], state["metric"], repr(state["by"])),
-        lambda: view.at(state).metrics([state["metric"]], by=by, ci=state["level"]),
+        lambda: view.at(state).metrics([state["metric"]], by=by, level=state["level"]),
     )
     return str(result.table(ROWS).to_html()) + note
 

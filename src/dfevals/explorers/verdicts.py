@@ -36,7 +36,7 @@ def verdicts(view: View, state: State) -> dict[str, Any]:
 def _verdicts(view: View, state: State) -> dict[str, Any]:
     cohorts, pair = view.cohorts(state["by"]), (state["model"], state["against"])
     by = from_plain(state["by"]) if is_affordable(view, state["metric"], cohorts.n_cohorts) else None
-    result = view.at(state, pair).compare(*pair, by=by, metrics=[state["metric"]], ci=state["level"])
+    result = view.at(state, pair).compare(*pair, by=by, metrics=[state["metric"]], level=state["level"])
     frame = result.frame
     order = np.r_[np.arange(1, len(frame)), 0] if len(frame) == cohorts.n_cohorts + 1 else np.zeros(1, int)
     found: dict[str, Any] = {"metric": state["metric"], "why": result.why, "cohorts": len(order) > 1}

@@ -15,7 +15,19 @@ import pandas as pd
 from dfevals.exceptions import MetricError, did_you_mean
 from dfevals.needs import Cells, Moments, Need, Rows, Scores
 
-__all__ = ["AVERAGES", "Metric", "Parametric", "Request", "find", "metric", "names", "resolve", "table", "unknown"]
+__all__ = [
+    "AVERAGES",
+    "Metric",
+    "Parametric",
+    "Request",
+    "find",
+    "is_metric",
+    "metric",
+    "names",
+    "resolve",
+    "table",
+    "unknown",
+]
 
 AVERAGES = ("macro", "micro", "weighted")
 LABEL_TASKS = ("binary", "multiclass")
@@ -281,6 +293,14 @@ def find(item: Any) -> Request:
             Metric(label, _on_rows(item), (Rows(("y_true", "y_pred")),), ("binary", "multiclass", "regression")), label
         )
     raise MetricError(f"{item!r} is no metric. Pass a name, a metric of dfevals.metrics, or a callable.")
+
+
+def is_metric(item: Any) -> bool:
+    """Whether `find` knows what this is; a list, where it knows all of it."""
+    if isinstance(item, list | tuple):
+        return all(map(is_metric, item))
+    _load()
+    return _by_name(item) is not None if isinstance(item, str) else callable(item) or isinstance(item, Request | Metric)
 
 
 def unknown(name: str, more: Sequence[str] = ()) -> MetricError:

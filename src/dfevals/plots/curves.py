@@ -46,7 +46,7 @@ def draw(
     *,
     cohort_columns: Sequence[str] = (),
     model: str | Sequence[str] | None = None,
-    level: float = 0.95,
+    level: float | None = 0.95,
     title: str | None = None,
     limit: int = 12,
     dark: bool | None = None,
@@ -196,7 +196,7 @@ def _deviates(rate: np.ndarray) -> np.ndarray:
     return np.asarray(ndtri(np.clip(rate, 0.0005, 0.9995)))
 
 
-def _words(kind: str, panel: lines.Panel, told: str, level: float) -> str:
+def _words(kind: str, panel: lines.Panel, told: str, level: float | None) -> str:
     what = {"roc": "ROC curve", "pr": "Precision-recall curve", "det": "DET curve", "cap": "Cumulative accuracy curve"}
     name = f" of {panel.title}" if panel.title else ""
-    return f"{what[kind]}{name} with {level:.0%} bands. {told} Dots mark the decisions made now."
+    return f"{what[kind]}{name} with {words.bounds(level, 'bands')}. {told} Dots mark the decisions made now."

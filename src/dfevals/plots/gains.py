@@ -48,7 +48,7 @@ def draw(
     *,
     cohort_columns: Sequence[str] = (),
     model: str | Sequence[str] | None = None,
-    level: float = 0.95,
+    level: float | None = 0.95,
     title: str | None = None,
     limit: int = 12,
     dark: bool | None = None,
@@ -96,7 +96,7 @@ def draw(
         corner = "lower right" if kind in ("gain", "ks") else None
         told = lines.explain(axis, panel, drawn, missing, n, corner=corner, room=corner is None)
         name = f" of {panel.title}" if panel.title else ""
-        style.describe(axis, f"{_TITLES[kind]}{name} with {level:.0%} intervals. {told}")
+        style.describe(axis, f"{_TITLES[kind]}{name} with {words.bounds(level)}. {told}")
 
     only = f" · {models[0]}" if kind == "ks" and summary["model"].nunique() > 1 else ""
     heading = title if title is not None else _TITLES[kind] + only

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, overload
 
 import numpy as np
 import pandas as pd
 
 from dfevals import render
 from dfevals.exceptions import DfevalsError, check_choice
+from dfevals.keywords import one_spelling
+from dfevals.plots.echo import unechoed
 from dfevals.render.grids import Grid
 from dfevals.render.metric_tables import metrics_table
 from dfevals.render.plain_tables import plain_table
@@ -60,6 +63,14 @@ class Result:
 
     #: Tab of the explorer that shows this question: "" the first one, None no explorer.
     _tab: ClassVar[str | None] = None
+    #: Level of the intervals, None where they are left out.
+    _level: Any = None
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "plot" in vars(cls):
+            cls.plot = unechoed(cls.plot)  # type: ignore[method-assign]
+        one_spelling(cls)
 
     def __init__(
         self,
@@ -100,6 +111,18 @@ class Result:
     def cohort_columns(self) -> tuple[str, ...]:
         """Columns of `frame` that name cohorts."""
         return self._cohort_columns
+
+    def without_intervals(self) -> Self:
+        """The result with its bounds undefined, for readers who want the values alone."""
+        bare = copy(self)
+        for name, part in vars(self).items():
+            if isinstance(part, pd.DataFrame):
+                ends = [column for column in part.columns if str(column).endswith(("_low", "_high"))]
+                setattr(bare, name, part.assign(**dict.fromkeys(ends, np.nan)))
+            elif isinstance(part, Result):
+                setattr(bare, name, part.without_intervals())
+        bare._level = None
+        return bare
 
     def table(self, max_rows: int = _ROWS_SHOWN, width: int | None = None) -> render.Table:
         """The table that is shown: at most `max_rows` rows, fitted to `width` characters if given.

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dfevals.exceptions import DataError
+from dfevals.keywords import one_spelling
 from dfevals.needs import Need, ScoreBins, Scores
 from dfevals.roles.declared import stand_in
 from dfevals.tally.bins import BinTally
@@ -169,6 +170,7 @@ class ModelTally:
 Relabel = Callable[[Any, Any], tuple[Any, Any]]
 
 
+@one_spelling
 @dataclass
 class Tally:
     """Additive summary of a frame: everything that metrics, intervals and plots need, without the rows.
@@ -214,19 +216,21 @@ class Tally:
         }
         return Tally(cohorts, models, self.task, labels, self.requests, self.context)
 
-    def metrics(self, metrics: Any = None, **options: Any) -> Any:
+    def metrics(self, metrics: Any = None, *, level: float | None = 0.95, **options: Any) -> Any:
         """The same MetricsResult as `ev.metrics` gives for these rows.
 
         Parameters
         ----------
         metrics : list of str or Metric, optional
             A subset of the metrics that were collected; all of them when absent.
+        level : float or None
+            Of the intervals; None leaves them out.
         **options
-            `ci`, `interval`, `n_resamples`, `random_state`, `by_class`, `relative_to` as in `ev.metrics`.
+            `interval`, `n_resamples`, `random_state`, `by_class`, `relative_to` as in `ev.metrics`.
         """
         from dfevals.analyses.metrics import summarise
 
-        return summarise(self, metrics, **options)
+        return summarise(self, metrics, ci=level, **options)
 
     def __repr__(self) -> str:
         rows = int(sum(part.n.sum() for part in self.models.values()) / max(len(self.models), 1))

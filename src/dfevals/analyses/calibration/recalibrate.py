@@ -19,7 +19,7 @@ from dfevals.estimates.asked import views_of
 from dfevals.exceptions import MetricError, check_choice
 from dfevals.inference.calibrators import METHODS, fit_calibrator, fit_temperature
 from dfevals.inference.clusters import worth_of
-from dfevals.inference.levels import t_quantile
+from dfevals.inference.levels import check_level, t_quantile
 from dfevals.metrics.reliability import decompose, ece_of, logistic_recalibration, smooth_ece_of, spiegelhalter_of
 from dfevals.render.plain_tables import plain_table
 from dfevals.results.result import Result
@@ -162,6 +162,7 @@ def recalibrate(
 ) -> RecalibrationResult:
     """Recalibrate scores by maps fitted on other rows, for all rows or for each cohort; see `Evaluation.recalibrate`."""
     check_choice("method", method, METHODS, MetricError)
+    check_level(level)
     if not bound.classifies:
         raise MetricError(f"Recalibration needs classes and scores; this evaluation is {bound.task}.")
     if cohorts.views is not None and len(cohorts.views) > 1:

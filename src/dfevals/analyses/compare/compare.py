@@ -84,7 +84,7 @@ def compare(
     RoleError, MetricError, DataError
         There is nothing to compare, a test does not fit, or ids cannot be matched.
     """
-    check_level(level, "ci")
+    check_level(level)
     check_choice("test", test, ALL_TESTS, MetricError)
     check_resamples(n_resamples, least=1 if test == "bootstrap" else 0)
     check_choice("correction", "none" if correction is None else correction, CORRECTIONS, DataError)

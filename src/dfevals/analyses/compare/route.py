@@ -208,7 +208,7 @@ def route(
     RoleError, MetricError, CohortError, DataError
         There is one model, the metric is no average over rows, cohorts are missing or overlap, or rows differ.
     """
-    check_level(level, "ci")
+    check_level(level)
     if not cohorts.n_cohorts:
         raise CohortError("Routing needs cohorts: ev.route(by='column').")
     if cohorts.views is not None:

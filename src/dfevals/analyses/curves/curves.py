@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from dfevals import words
 from dfevals.analyses.scores.ranked import Ranked, ranked
 from dfevals.analyses.scores.score_steps import LIMIT, Steps, steps
 from dfevals.cohorts import Cohorts
@@ -75,7 +76,7 @@ class CurveResult(Result):
         frame = self._summary
         if not frame["note"].astype(bool).any():
             frame = frame.drop(columns="note")
-        detail = f"{len(self._frame):,} points in .frame; {self._level:.0%} intervals"
+        detail = f"{len(self._frame):,} points in .frame; {words.bounds(self._level)}"
         return plain_table(
             frame,
             title=self.title,

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from dfevals import render
+from dfevals import render, words
 from dfevals.analyses.folds.per_fold import Folds, find_folds, fold_values
 from dfevals.cohorts import Cohorts
 from dfevals.estimates.asked import requested, undecided
@@ -72,7 +72,7 @@ class FoldsResult(Result):
             notes=self.notes,
             cohort_columns=self.cohort_columns,
             max_rows=max_rows,
-            detail=f"mean over folds with {self._level:.0%} interval; std over folds",
+            detail=f"mean over folds with {words.bounds(self._level)}; std over folds",
         )
 
     def plot(
@@ -125,7 +125,7 @@ def folds(
     RoleError
         There is no fold role.
     """
-    check_level(level, "ci")
+    check_level(level)
     found = find_folds(bound)
     requests = requested(bound, models, metrics)
     trained = _training(bound, found)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from dfevals import words
 from dfevals.analyses.gains.gain_bounds import gain_bounds
 from dfevals.analyses.gains.profit import Money, profit
 from dfevals.analyses.scores.ranked import Ranked, ranked
@@ -117,7 +118,7 @@ class GainsResult(Result):
             notes=[*self._captions(), *self.notes],
             cohort_columns=self.cohort_columns,
             max_rows=max_rows,
-            detail=f"highest scores first; {self._level:.0%} intervals in .frame",
+            detail=f"highest scores first; {words.bounds(self._level)} in .frame",
         )
 
     def _captions(self) -> list[str]:

@@ -1,0 +1,288 @@
+"""Questions before a choice: which model is better, for whom, and may it ship."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from dfevals.keywords import one_spelling
+from dfevals.questions.asked import Asked, bare, either_order, usual
+
+if TYPE_CHECKING:
+    from dfevals.analyses.agreement import AgreementResult
+    from dfevals.analyses.compare.comparison_result import ComparisonResult
+    from dfevals.analyses.compare.power import PowerResult
+    from dfevals.analyses.compare.route import RoutingResult
+    from dfevals.analyses.gate.gate import Gate
+    from dfevals.analyses.gate.gate_report import GateResult
+    from dfevals.evaluation import Evaluation
+
+__all__ = ["ChoiceQuestions"]
+
+Scale = Literal["nominal", "ordinal", "interval", "ratio"]
+
+
+@one_spelling
+class ChoiceQuestions(Asked):
+    """What `Evaluation` answers about several models, raters and rules."""
+
+    @either_order
+    def compare(
+        self,
+        a: str | None = None,
+        b: str | None = None,
+        metrics: Any = None,
+        by: Any = None,
+        *,
+        test: str = "auto",
+        correction: str | None = "holm",
+        margin: Any = None,
+        level: float = 0.95,
+        unit: str | None = None,
+        against: str | None = None,
+        n_resamples: int = 1000,
+        random_state: Any = 0,
+        min_n: int | None = None,
+    ) -> ComparisonResult:
+        """Is the difference between models real? Overall and per cohort, with the test that fits the metric and the data.
+
+        Parameters
+        ----------
+        a, b : str, optional
+            Two models (or releases, in a frame with the role `release`); differences are first − second. One: it against
+            all others. None: all pairs, with ranks, a test of all, and the winner corrected for having been chosen.
+        metrics : optional
+            As in `metrics`; the default set of the task when absent.
+        by : optional
+            Cohorts, as in `metrics`.
+        test : str
+            "auto", or by name: for rows "tango", "mcnemar", "mcnemar-exact", "mcnemar-chi2", "mcnemar-chi2-cc", "delong",
+            "t", "wilcoxon", "sign-flip", "delta", "bootstrap"; for folds "corrected-t", "plain-t", "5x2cv-t", "5x2cv-f",
+            "folds-wilcoxon", "folds-sign-flip"; for different rows "two-proportions", "welch", "delong", "delta".
+        correction : str or None
+            For the number of tests: "holm", "bh", "by", "bonferroni", "hochberg" or None.
+        margin : float or {metric: float}, optional
+            Differences within ± margin do not matter: shown to be so, the verdict is "equivalent".
+        level : float
+            Of the intervals; verdicts are at 1 − level.
+        unit : {"rows", "folds"}, optional
+            With the role `fold` learners are compared over folds; "rows" compares the fitted models on the rows.
+        against : {"complement"}, optional
+            Compare every cohort with all other rows instead of models with each other.
+        n_resamples, random_state : int
+            Of resampling tests and of the split behind the corrected winner.
+        min_n : int, optional
+            Cohorts with fewer rows are folded into one.
+
+        Returns
+        -------
+        ComparisonResult
+
+        Examples
+        --------
+        >>> import dfevals
+        >>> df = dfevals.datasets.load("adult")
+        >>> ev = df.evals(y_true="income", y_score={"gbm": "p_gbm", "logistic": "p_logistic"}, pos_label=">50K")
+        >>> result = ev.compare("gbm", "logistic", "recall", by="sex")
+        >>> result.frame.set_index("sex")["verdict"].to_dict()
+        {'(overall)': 'gbm', 'Female': 'gbm', 'Male': 'gbm'}
+        """
+        from dfevals.analyses.compare.compare import compare
+
+        cohorts, provenance = self._cohorts_of(by, min_n), self._provenance(by, min_n)
+        options = {
+            "test": test,
+            "correction": correction,
+            "margin": margin,
+            "level": level,
+            "unit": unit,
+            "against": against,
+        }
+        options |= {"n_resamples": n_resamples, "random_state": random_state, "provenance": provenance}
+        return compare(self._bound, cohorts, a, b, metrics, **options)
+
+    def gate(
+        self,
+        rules: Gate | Sequence[Gate],
+        *,
+        model: str | None = None,
+        baseline: str | None = None,
+        by: Any = None,
+        level: float = 0.95,
+        missing: str = "worst",
+        **options: Any,
+    ) -> GateResult:
+        """May it ship? Rules judged by their intervals: pass, fail or inconclusive, with the rows that would decide.
+
+        Parameters
+        ----------
+        rules : Gate or list of Gate
+            Such as `Gate("recall", ">=", 0.8)` or `Gate("fail_rate", vs="baseline", margin=0.01)`.
+        model : str, optional
+            The candidate; may be left out beside a baseline or when there is one model.
+        baseline : str, optional
+            The model of rules with `vs="baseline"`.
+        by : optional
+            Cohorts: every rule must hold overall and in each of them, with intervals corrected for their number.
+        level : float
+            Level at which the intervals of a rule hold together.
+        missing : {"worst", "ignore"}
+            What rows that a rule leaves out (without a label, prediction, verdict, weight, …) mean. "worst": a rule passes
+            only if it also passes with all of them on the bad side. "ignore": they are taken to be like the others.
+        **options
+            Passed on to `metrics` and `compare`.
+
+        Examples
+        --------
+        >>> import dfevals
+        >>> df = dfevals.datasets.load("adult")
+        >>> ev = df.evals(y_true="income", y_score={"gbm": "p_gbm", "logistic": "p_logistic"}, pos_label=">50K")
+        >>> rules = [dfevals.Gate("recall", ">=", 0.6), dfevals.Gate("log_loss", vs="baseline", margin=0.01)]
+        >>> ev.gate(rules, model="gbm", baseline="logistic").answer
+        'pass'
+        """
+        from dfevals.analyses.gate.gate import judge
+
+        provenance = self._provenance(by)
+        named = {"model": model, "baseline": baseline, "by": by, "level": level, "missing": missing}
+        return judge(cast("Evaluation", self), rules, provenance=provenance, **named, **options)
+
+    @either_order
+    def route(
+        self,
+        metric: Any = None,
+        by: Any = None,
+        *,
+        default: str | None = None,
+        models: Any = None,
+        correction: str | None = "holm",
+        level: float = 0.95,
+        n_splits: int = 5,
+        random_state: Any = 0,
+        min_n: int | None = None,
+    ) -> RoutingResult:
+        """Which model for which cohort: another than the default only where it is better after correction.
+
+        Parameters
+        ----------
+        metric : str, optional
+            An average over rows; accuracy, mae or pass_rate when absent.
+        by : definition of cohorts that do not overlap
+        default : str, optional
+            The model of all cohorts without evidence; the best overall when absent.
+        models : list of str, optional
+            Candidates; all when absent.
+        correction, level, min_n
+            As in `compare`.
+        n_splits, random_state : int
+            The gain is judged in so many parts of the rows, each by the rule learned on the others.
+
+        Returns
+        -------
+        RoutingResult
+            `.frame`, `.gain`, `.routes`, `.model_for(frame)`, `.to_json()`, `.to_toml()`.
+
+        Examples
+        --------
+        >>> import dfevals
+        >>> df = dfevals.datasets.load("adult")
+        >>> ev = df.evals(y_true="income", y_score={"gbm": "p_gbm", "logistic": "p_logistic"}, pos_label=">50K")
+        >>> routes = ev.route("accuracy", by="sex", default="logistic")
+        >>> routes.routes
+        {"sex == 'Female'": 'gbm', "sex == 'Male'": 'gbm'}
+        """
+        from dfevals.analyses.compare.route import route
+
+        models = [models] if isinstance(models, str) else models
+        cohorts, options = self._cohorts_of(by, min_n), {"default": default, "models": models, "correction": correction}
+        options |= {"level": level, "n_splits": n_splits, "random_state": random_state}
+        return route(self._bound, cohorts, metric, provenance=self._provenance(by, min_n), **options)
+
+    @either_order
+    def power(
+        self,
+        a: str | None = None,
+        b: str | None = None,
+        metrics: Any = None,
+        by: Any = None,
+        *,
+        difference: float | None = None,
+        power: float = 0.8,
+        alpha: float = 0.05,
+        correct_for_cohorts: bool = False,
+        min_n: int | None = None,
+    ) -> PowerResult:
+        """What a comparison of these rows can show, per cohort: detectable difference, power, and rows needed.
+
+        Parameters
+        ----------
+        a, b : str, optional
+            Two models (the first two when absent); with one model the plan is for as many rows of another.
+        metrics, by, min_n
+            As in `compare`; accuracy, mae or the outcomes when absent.
+        difference : float, optional
+            The difference to be found; the observed one when absent.
+        power, alpha : float
+            Chance of finding it, and two-sided level of the test.
+        correct_for_cohorts : bool
+            Divide alpha by the number of cohorts.
+
+        Returns
+        -------
+        PowerResult
+
+        Examples
+        --------
+        >>> import dfevals
+        >>> df = dfevals.datasets.load("adult")
+        >>> ev = df.evals(y_true="income", y_score={"gbm": "p_gbm", "logistic": "p_logistic"}, pos_label=">50K")
+        >>> plan = ev.power("gbm", "logistic", "accuracy", difference=0.01)
+        >>> plan.frame[["metric", "power"]].round(2).to_dict("records")
+        [{'metric': 'accuracy', 'power': 1.0}]
+        """
+        from dfevals.analyses.compare.power import power as plan
+
+        options: Any = {"difference": difference, "target_power": power, "alpha": alpha}
+        options |= {"correct_for_cohorts": correct_for_cohorts, "provenance": self._provenance(by, min_n)}
+        return plan(self._bound, self._cohorts_of(by, min_n), a, b, metrics, **options)
+
+    def agreement(
+        self,
+        *raters: str,
+        by: Any = None,
+        scale: Scale = "nominal",
+        level: float | Scale | None = 0.95,
+        min_n: int | None = None,
+    ) -> AgreementResult:
+        """How far raters agree, per cohort: share of equal ratings, Cohen's kappa, Krippendorff's alpha.
+
+        Parameters
+        ----------
+        *raters : str
+            Columns (or models); the outcomes when absent.
+        by, min_n
+            As in `metrics`.
+        scale : {"nominal", "ordinal", "interval", "ratio"}
+            Kind of ratings; ordered ones weight disagreement by distance.
+        level : float or None
+            Of the intervals; None leaves them out. A text is read as `scale`.
+
+        Returns
+        -------
+        AgreementResult
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> import dfevals
+        >>> ratings = pd.DataFrame({"judge": [1, 2, 3, 3, 1, 2], "human": [1, 2, 3, 2, 1, 1]})
+        >>> ev = ratings.evals(outcomes=["judge", "human"])
+        >>> ev.agreement(scale="ordinal").frame.set_index("metric")["value"].round(2).to_dict()
+        {'agreement': 0.67, 'cohen_kappa': 0.75, 'krippendorff_alpha': 0.76}
+        """
+        from dfevals.analyses.agreement import agreement
+
+        found, scale = (0.95, level) if isinstance(level, str) else (level, scale)
+        cohorts, provenance = self._cohorts_of(by, min_n), self._provenance(by, min_n)
+        options: Any = {"kind": scale, "level": usual(found), "provenance": provenance}
+        return bare(agreement(self._bound, cohorts, raters, **options), found)
