@@ -257,7 +257,7 @@ def _bounded(estimand: Any, found: Bounds | None, value: Floats, reasons: tuple[
     elif missing.any():
         masks.append((missing, getattr(estimand, "reason", "") or "undefined"))
     if isinstance(estimand, Mean) and estimand.units:
-        masks.append(((estimand.moments.undefined > 0) & ~missing, "units with too little data left out"))
+        masks += _units_left_out(estimand, missing)
     support = np.broadcast_to(np.asarray(estimand.support, float), value.shape)
     if found is None:
         none = np.full(value.shape, np.nan)
@@ -277,6 +277,19 @@ def rests_on_classes(request: Request, estimand: Any, task: str) -> bool:
         estimand = estimand.base
     loss = isinstance(estimand, SmoothMoments) or (isinstance(estimand, Mean) and not estimand.proportion)
     return loss and request.outcome is None and task in ("binary", "multiclass")
+
+
+def _units_left_out(estimand: Mean, missing: npt.NDArray[np.bool_]) -> list[tuple[npt.NDArray[np.bool_], str]]:
+    """Cohorts in which units are left out, by how many of how many."""
+    lost, kept = (
+        np.broadcast_to(v, missing.shape).astype(np.int64) for v in (estimand.moments.undefined, estimand.support)
+    )
+    where = (lost > 0) & ~missing
+    found = sorted(set(zip(lost[where].tolist(), kept[where].tolist(), strict=True)))
+    return [
+        (where & (lost == gone) & (kept == rest), f"{gone:,} of {gone + rest:,} units with too little data left out")
+        for gone, rest in found
+    ]
 
 
 def _single(request: Request, part: Part, options: Options, needs: tuple[Need, ...], task: str) -> Estimates:

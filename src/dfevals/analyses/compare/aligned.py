@@ -21,7 +21,7 @@ from dfevals.roles.declared import Model, column
 from dfevals.tally.joint import JointTally
 
 __all__ = [
-    *("Aligned", "Contender", "JointRows", "Pair", "PairView", "PairedRows", "ViewRows"),
+    *("Aligned", "Contender", "Counted", "JointRows", "Pair", "PairView", "PairedRows", "ViewRows"),
     *("align", "contenders", "countable", "counts", "counts_rows"),
 ]
 
@@ -161,6 +161,17 @@ class Aligned:
         )
 
 
+class Counted(Protocol):
+    """Things in cohorts that can be counted: rows, entries of a tally, or tasks."""
+
+    @property
+    def codes(self) -> Ints: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def count(self) -> npt.NDArray[np.float64] | None: ...
+
+
 class PairedRows(Protocol):
     """What tests of cells read: rows as they are, or the entries of a joint tally that stand for many rows each."""
 
@@ -182,7 +193,7 @@ class PairedRows(Protocol):
     def y_pred(self, j: int) -> Array: ...
 
 
-def counts(rows: PairedRows) -> npt.NDArray[np.float64]:
+def counts(rows: Counted) -> npt.NDArray[np.float64]:
     """Rows of each cohort; a frequency weight is a number of rows."""
     return np.bincount(rows.codes, rows.count, rows.size).astype(float)
 

@@ -16,8 +16,9 @@ from dfevals.analyses.compare.aligned import Aligned, Contender, Pair, align, ch
 from dfevals.analyses.compare.comparison_result import REST, ComparisonResult, Discordance
 from dfevals.analyses.compare.leaderboard import leaderboard_of_folds, leaderboard_of_rows
 from dfevals.analyses.compare.mix import mix_frame
-from dfevals.analyses.compare.paired import TESTS, paired
+from dfevals.analyses.compare.paired import OF_MEANS, TESTS, paired
 from dfevals.analyses.compare.traffic import rows_per_cohort, traffic_note
+from dfevals.analyses.compare.units import of_units, paired_units, units_note
 from dfevals.analyses.compare.verdicts import Compared, check_margins, decide, margin_of, simpson
 from dfevals.analyses.folds.learners import FOLD_TESTS, by_folds
 from dfevals.analyses.folds.per_fold import find_folds, fold_values
@@ -58,6 +59,11 @@ class _Question:
     @property
     def size(self) -> int:
         return self.cohorts.n_cohorts + 1
+
+    @property
+    def of_rows(self) -> tuple[Request, ...]:
+        """Metrics of rows; those of tasks with repeated trials are compared by task."""
+        return tuple(request for request in self.requests if not of_units(request, self.bound))
 
 
 def compare(
@@ -110,10 +116,12 @@ def compare(
     pairs = [(0, j) for j in range(1, len(sides))] if len(names) == 1 else list(combinations(range(len(sides)), 2))
     if _by_folds(bound, sides, test, unit):
         return _learners(question, sides, pairs)
+    if all(of_units(request, bound) for request in requests):
+        return _trials(question, sides, pairs)
     rows = align(bound, sides)
     if isinstance(rows, str):
         return _unpaired(question, sides, pairs, rows)
-    return _paired(question, rows, pairs, unit)
+    return _paired(question, rows, pairs, sides)
 
 
 def _ordered(first: tuple[Contender, ...], known: tuple[Contender, ...]) -> tuple[Contender, ...]:
@@ -136,7 +144,9 @@ def _by_folds(bound: Bound, sides: tuple[Contender, ...], test: str, unit: str |
 # The same rows
 
 
-def _paired(question: _Question, rows: Aligned, pairs: list[tuple[int, int]], unit: str | None) -> ComparisonResult:
+def _paired(
+    question: _Question, rows: Aligned, pairs: list[tuple[int, int]], sides: tuple[Contender, ...]
+) -> ComparisonResult:
     found: list[Compared] = []
     discordances = []
     notes = list(rows.notes) if len(pairs) == 1 else []
@@ -147,14 +157,14 @@ def _paired(question: _Question, rows: Aligned, pairs: list[tuple[int, int]], un
         both = Pair(pair, question.cohorts)
         tested, n = _pair(question, both)
         found += [
-            Compared(r, rows.names[i], rows.names[j], t, n) for r, t in zip(question.requests, tested, strict=True)
+            Compared(r, rows.names[i], rows.names[j], t, n) for r, t in zip(question.of_rows, tested, strict=True)
         ]
         discordances.append(Discordance(both))
         pair.cache.clear()
+    by_task, said = _of_tasks(question, sides, pairs)
+    found, notes = found + by_task, notes + said
     board = (
-        leaderboard_of_rows(question.requests, rows, question.cohorts, question.options)
-        if len(rows.names) > 2
-        else None
+        leaderboard_of_rows(question.of_rows, rows, question.cohorts, question.options) if len(rows.names) > 2 else None
     )
     rows.cache.clear()
     roles = question.bound.roles
@@ -171,13 +181,41 @@ def _paired(question: _Question, rows: Aligned, pairs: list[tuple[int, int]], un
 
 def _pair(question: _Question, pair: Pair) -> tuple[list[Tested], Floats]:
     """Every metric of one pair, overall first, one view of the cohorts at a time."""
-    pieces: list[list[tuple[Any, Tested]]] = [[] for _ in question.requests]
+    pieces: list[list[tuple[Any, Tested]]] = [[] for _ in question.of_rows]
     n = np.zeros(question.size)
     for at, view in pair.views():
-        for i, request in enumerate(question.requests):
+        for i, request in enumerate(question.of_rows):
             pieces[i].append((at, paired(request, view, question.options)))
         n[at] = view.counts()
     return [joined(parts, question.size) for parts in pieces], n
+
+
+# The same tasks
+
+
+def _of_tasks(
+    question: _Question, sides: tuple[Contender, ...], pairs: list[tuple[int, int]]
+) -> tuple[list[Compared], list[str]]:
+    """Metrics of repeated trials, pair by pair, and what to say of each."""
+    found, notes = [], []
+    for i, j in pairs:
+        for request in question.requests:
+            if of_units(request, question.bound):
+                both = (sides[i], sides[j])
+                parts, n, lost = paired_units(request, question.bound, question.cohorts, both, question.options)
+                found.append(Compared(request, sides[i].name, sides[j].name, joined(parts, question.size), n))
+                named = f"{sides[i].name} and {sides[j].name}, " if len(pairs) > 1 else ""
+                notes += [named + note for note in units_note(question.bound, request, n, lost)]
+    return found, notes
+
+
+def _trials(question: _Question, sides: tuple[Contender, ...], pairs: list[tuple[int, int]]) -> ComparisonResult:
+    """Metrics of repeated trials alone: all is paired by task."""
+    check_choice("test", question.options.test, ("auto", *OF_MEANS), MetricError)
+    found, notes = _of_tasks(question, sides, pairs)
+    notes = question.bound.incomplete_note() + notes
+    why = "Paired by task: repeated trials of a task are one value of each side."
+    return _result(question, found, True, why, notes, [], None)
 
 
 # Different rows
@@ -186,15 +224,17 @@ def _pair(question: _Question, pair: Pair) -> tuple[list[Tested], Floats]:
 def _unpaired(
     question: _Question, sides: tuple[Contender, ...], pairs: list[tuple[int, int]], why: str
 ) -> ComparisonResult:
-    wanted = needs(question.requests, question.bound, Options())
+    wanted = needs(question.of_rows, question.bound, Options())
     tallies = [_tally_of(question, side, wanted) for side in sides]
     found = []
     for i, j in pairs:
         tested, n = _two_tallies(question, tallies[i], tallies[j])
         found += [
-            Compared(r, sides[i].name, sides[j].name, t, n) for r, t in zip(question.requests, tested, strict=True)
+            Compared(r, sides[i].name, sides[j].name, t, n) for r, t in zip(question.of_rows, tested, strict=True)
         ]
-    notes = question.bound.incomplete_note() if sides[0].rows is not None else []
+    by_task, said = _of_tasks(question, sides, pairs)
+    found += by_task
+    notes = said + question.bound.incomplete_note() if sides[0].rows is not None else []
     for side, tally in zip(sides, tallies, strict=True):
         notes += left_out(side.name, tally.dropped)
     if question.bound.cluster is not None:
@@ -220,14 +260,14 @@ def _tally_of(question: _Question, side: Contender, wanted: list[Any]) -> Any:
 
 def _two_tallies(question: _Question, a: Any, b: Any) -> tuple[list[Tested], Floats]:
     bound = question.bound
-    pieces: list[list[tuple[Any, Tested]]] = [[] for _ in question.requests]
+    pieces: list[list[tuple[Any, Tested]]] = [[] for _ in question.of_rows]
     n = np.zeros(question.size)
     for view in views_of(question.cohorts):
         if not len(view.cohorts):
             continue
         parts = [Part(tally, view.positions, len(view.cohorts)) for tally in (a, b)]
         n[view.cohorts] = sum(part.rows(part.tally.n) for part in parts)
-        for i, request in enumerate(question.requests):
+        for i, request in enumerate(question.of_rows):
             pieces[i].append(
                 (view.cohorts, unpaired(request, parts[0], parts[1], question.options, bound.labels, bound.task))
             )

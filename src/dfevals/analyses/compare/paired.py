@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dfevals.analyses.compare.aligned import PairedRows, PairView, ViewRows, countable, counts, counts_rows
+from dfevals.analyses.compare.aligned import Counted, PairedRows, PairView, ViewRows, countable, counts, counts_rows
 from dfevals.analyses.compare.influence import (
     Influence,
     cell_kind,
@@ -41,7 +41,7 @@ from dfevals.metrics.registry import Request
 from dfevals.needs import Moments, Values
 from dfevals.tally import CellView, MomentTally
 
-__all__ = ["TESTS", "few_of_a_class", "paired", "paired_rate"]
+__all__ = ["OF_MEANS", "TESTS", "few_of_a_class", "paired", "paired_rate"]
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
@@ -200,7 +200,7 @@ def _moments(request: Request, rows: ViewRows, options: TestOptions) -> Tested:
         found = _rates(a[0] == 1, b[0] == 1, np.ones(len(a[0]), bool), rows, options)
     elif linear and rows.plain and options.test != "delta":
         _check(options.test, (*OF_MEANS, "delta", "bootstrap"), request)
-        found = _mean(a[0], b[0], rows, options)
+        found = mean_difference(a[0], b[0], rows, options)
     else:
         _check(options.test, ("delta", "bootstrap"), request)
         found = _by_influence(request, rows, options)
@@ -236,7 +236,7 @@ def _without(rows: ViewRows, good: Array) -> ViewRows:
     return ViewRows(rows.aligned, rows.codes[good], rows.size, inside)
 
 
-def _mean(a: Floats, b: Floats, rows: ViewRows, options: TestOptions) -> Tested:
+def mean_difference(a: Floats, b: Floats, rows: Counted, options: TestOptions) -> Tested:
     """Paired t from moments of the differences, or a distribution-free test by name, cohort by cohort."""
     n = counts(rows)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -268,7 +268,7 @@ def _mean(a: Floats, b: Floats, rows: ViewRows, options: TestOptions) -> Tested:
     return found if options.test in ("auto", "t") else _distribution_free(found, a, b, rows, options)
 
 
-def _distribution_free(found: Tested, a: Floats, b: Floats, rows: ViewRows, options: TestOptions) -> Tested:
+def _distribution_free(found: Tested, a: Floats, b: Floats, rows: Counted, options: TestOptions) -> Tested:
     from dfevals.inference.ranks import sign_flip_permutation, wilcoxon
 
     order = np.argsort(rows.codes, kind="stable")

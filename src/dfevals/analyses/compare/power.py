@@ -12,6 +12,7 @@ from dfevals import render
 from dfevals.analyses.compare.aligned import Pair, align, chosen, contenders
 from dfevals.analyses.compare.influence import kind_of
 from dfevals.analyses.compare.paired import paired, paired_rate
+from dfevals.analyses.compare.units import of_units, paired_units
 from dfevals.cohorts import Cohorts
 from dfevals.engines import collect
 from dfevals.estimates.asked import needs, requested, views_of
@@ -111,13 +112,20 @@ def power(
     if len(names) == 1:
         sides = (*sides, *[c for c in known if c.name != sides[0].name][:1])
     level = 1 - (alpha / max(cohorts.n_cohorts, 1) if correct_for_cohorts else alpha)
-    rows = align(bound, sides) if len(sides) == 2 else "there is one model"
-    if isinstance(rows, str):
+    by_task = len(sides) == 2 and all(of_units(request, bound) for request in requests)
+    rows = "" if by_task else align(bound, sides) if len(sides) == 2 else "there is one model"
+    if by_task:
+        parts = [_by_task(bound, cohorts, request, sides) for request in requests]
+        why = "Paired plan by task: n, and the rows that are needed, are tasks with trials of both."
+    elif isinstance(rows, str):
         parts = [_unpaired(bound, cohorts, request, sides) for request in requests]
         why = f"Unpaired plan ({rows}): as many rows of another model or release as there are here."
     else:
         pair = Pair(rows, cohorts)
-        parts = [_paired(pair, request) for request in requests]
+        parts = [
+            _by_task(bound, cohorts, request, sides) if of_units(request, bound) else _paired(pair, request)
+            for request in requests
+        ]
         why = "Paired plan: both models are judged on the same rows."
     frame = pd.concat(
         [
@@ -149,9 +157,7 @@ def power(
 def _paired(pair: Pair, request: Request) -> dict[str, Any]:
     """Observed difference, discordance (rates) or spread of the difference, and design effect of every cohort."""
     size = pair.cohorts.n_cohorts + 1
-    out: dict[str, Any] = {
-        key: np.full(size, np.nan) for key in ("n", "gap", "sd", "plain_sd", "discordance", "counted")
-    }
+    out = _nothing(size)
     out["few"], out["paired"] = np.zeros(size, bool), True
     bound = pair.aligned.bounds[0]
     cells = kind_of(request, len(bound.labels), bound.task) == "cells"
@@ -178,6 +184,23 @@ def _paired(pair: Pair, request: Request) -> dict[str, Any]:
     return out
 
 
+def _nothing(size: int) -> dict[str, Any]:
+    return {key: np.full(size, np.nan) for key in ("n", "gap", "sd", "plain_sd", "discordance", "counted")}
+
+
+def _by_task(bound: Bound, cohorts: Cohorts, request: Request, sides: Any) -> dict[str, Any]:
+    """Observed difference and its spread over the tasks that both tried."""
+    out = _nothing(cohorts.n_cohorts + 1)
+    out["few"], out["paired"], out["clustered"] = np.zeros(cohorts.n_cohorts + 1, bool), True, False
+    parts, out["n"], _ = paired_units(request, bound, cohorts, sides, TestOptions())
+    for at, tested in parts:
+        out["gap"][at] = tested.gap
+        out["few"][at] = (out["n"][at] < FEW_ROWS) | np.isnan(tested.gap)
+        with np.errstate(invalid="ignore"):
+            out["sd"][at] = tested.se * np.sqrt(out["n"][at])
+    return out
+
+
 def _unpaired(bound: Bound, cohorts: Cohorts, request: Request, sides: Any) -> dict[str, Any]:
     """Spread of one value from its interval, for a comparison with as many other rows."""
     if bound.roles.release is not None or bound.roles.model is not None:
@@ -187,9 +210,7 @@ def _unpaired(bound: Bound, cohorts: Cohorts, request: Request, sides: Any) -> d
 
         cohorts = replace(cohorts, codes=cohorts.codes[rows])
     size = cohorts.n_cohorts + 1
-    out: dict[str, Any] = {
-        key: np.full(size, np.nan) for key in ("n", "gap", "sd", "plain_sd", "discordance", "counted")
-    }
+    out = _nothing(size)
     tally = collect(bound, sides[0].model, cohorts, needs((request,), bound, Options()))
     for view in views_of(cohorts):
         if not len(view.cohorts):
