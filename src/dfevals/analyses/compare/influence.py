@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from dfevals.analyses.compare.aligned import PairedRows, ViewRows, counts
 from dfevals.estimates.delta import FourCells, average_gradient, four_gradients, matrix_gradient
+from dfevals.exceptions import MetricError
 from dfevals.metrics.estimands import Mean, Rank, SmoothMoments, Through
 from dfevals.metrics.planning import needs_of, pairs_of
 from dfevals.metrics.registry import Request
@@ -28,6 +29,7 @@ __all__ = ["Influence", "RankingLayout", "influence", "kind_of", "pseudo_varianc
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
 STEP = 1e-30
+AFFORDABLE = 1 << 26  # cells of all cohorts that are held at once
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,11 @@ def cell_value(request: Request, kind: str, present: Array | None = None) -> Cal
 
 def cell_matrix(rows: PairedRows, j: int, weight: Floats | None, k: int) -> tuple[Floats, npt.NDArray[np.intp]]:
     """Cells of every cohort (K, K, cohorts), and the cell of every row (y_true · K + y_pred)."""
+    if k * k * rows.size > AFFORDABLE:
+        raise MetricError(
+            f"Comparing this metric of {k:,} classes in {rows.size:,} cohorts needs more cells than can be held at once. "
+            "Compare a share of all rows, metrics='accuracy', or fewer cohorts or classes."
+        )
     cell = rows.y_true(j).astype(np.intp) * k + rows.y_pred(j)
     flat = np.bincount(cell * rows.size + rows.codes, weight, k * k * rows.size)
     return flat.reshape(k, k, rows.size).astype(float), cell
