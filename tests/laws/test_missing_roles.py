@@ -64,6 +64,8 @@ def asked(role: str, question: str) -> dict[str, Any]:
         roles["id"] = "id"
     if role == "repeat" or question == "folds":
         roles["fold"] = "fold"
+    if role == "repeat":
+        roles["id"] = "id"
     return roles
 
 

@@ -59,11 +59,12 @@ def agreement(
     """
     check_choice("scale", kind, LEVELS, DataError)
     check_level(level)
-    ratings, codes = _gathered(bound, cohorts, [str(r) for r in raters], kind)
+    ratings, places = _gathered(bound, [str(r) for r in raters], kind)
+    codes = cohorts.codes[places]
     if kind in ("nominal", "ordinal"):
         _check_categories(ratings)
     names = list(ratings)
-    weight, cluster = _beside(bound, len(codes))
+    weight, cluster = _beside(bound, places)
     if weight is not None and bound.roles.weight_kind == "frequency":  # a weight is a number of equal rows
         again = np.repeat(np.arange(len(codes)), weight.astype(np.int64))
         ratings = {name: series.iloc[again].reset_index(drop=True) for name, series in ratings.items()}
@@ -131,12 +132,10 @@ class _Worth:
         return plain / robust if robust > 1e-15 * plain and groups > 1 else most
 
 
-def _beside(bound: Bound, n: int) -> tuple[Floats | None, npt.NDArray[np.int64] | None]:
-    """Weights and clusters of the rated rows; long frames, whose rows are matched, have neither here."""
-    if bound.n != n:
-        return None, None
-    weight = None if bound.weight is None else np.nan_to_num(bound.weight.all())
-    return weight, None if bound.cluster is None else bound.cluster[0]
+def _beside(bound: Bound, rows: npt.NDArray[np.intp]) -> tuple[Floats | None, npt.NDArray[np.int64] | None]:
+    """Weights and clusters of the rated rows."""
+    weight = None if bound.weight is None else np.nan_to_num(bound.weight.all())[rows]
+    return weight, None if bound.cluster is None else bound.cluster[0][rows]
 
 
 def _notes(bound: Bound) -> list[str]:
@@ -149,8 +148,8 @@ def _notes(bound: Bound) -> list[str]:
     return notes
 
 
-def _gathered(bound: Bound, cohorts: Cohorts, names: list[str], kind: str) -> tuple[dict[str, pd.Series], Any]:
-    """Ratings of every rater on the same rows, and the atoms of these rows.
+def _gathered(bound: Bound, names: list[str], kind: str) -> tuple[dict[str, pd.Series], npt.NDArray[np.intp]]:
+    """Ratings of every rater on the same rows, and the places of these rows in the frame.
 
     In a long frame raters are the values of the role `model`, matched by the role `id`.
     """
@@ -165,11 +164,11 @@ def _gathered(bound: Bound, cohorts: Cohorts, names: list[str], kind: str) -> tu
             name: _series(b.frame[column_of] if column_of else _predictions(b, m), name, kind)
             for name, b, m in zip(rows.names, rows.bounds, rows.models, strict=True)
         }
-        return found, cohorts.codes if rows.rows is None else cohorts.codes[rows.rows]
+        return found, np.arange(bound.n) if rows.rows is None else rows.rows
     names = names or [o.column for o in bound.roles.outcomes] or [m.name for m in bound.models]
     _check_number(names)
     grouped = np.flatnonzero(bound.complete)
-    return {name: _ratings(bound, name, kind).iloc[grouped] for name in names}, cohorts.codes[grouped]
+    return {name: _ratings(bound, name, kind).iloc[grouped] for name in names}, grouped
 
 
 def _check_number(names: list[str]) -> None:
