@@ -241,7 +241,7 @@ def choices(scale: int) -> pd.DataFrame:
     """Routing and leaderboards on models that are all alike: what the naive number promises, and what is shown."""
     sims = max(400 // scale, 60)
     rng = np.random.default_rng(0)
-    promised, shown, covered, routed, best, corrected = [], [], [], [], [], []
+    promised, shown, covered, routed, best, corrected, held = [], [], [], [], [], [], []
     for seed in range(sims):
         y = rng.integers(0, 2, 1500)
         frame = pd.DataFrame({f"m{i}": np.where(rng.random(1500) < 0.7, y, 1 - y) for i in range(5)}).assign(
@@ -258,6 +258,7 @@ def choices(scale: int) -> pd.DataFrame:
         top = ev.where("g < 5").compare(metrics="accuracy", random_state=seed).winner.iloc[0]
         best.append(top["value"] - 0.7)
         corrected.append(top["corrected"] - 0.7)
+        held.append(top["ci_low"] <= 0.7 <= top["ci_high"])
     return pd.DataFrame(
         [
             {
@@ -278,6 +279,7 @@ def choices(scale: int) -> pd.DataFrame:
                 "mean": f"{np.mean(best):+.4f}",
             },
             {"question": "the same in .winner, corrected", "truth": "0", "mean": f"{np.mean(corrected):+.4f}"},
+            {"question": "95% interval of .winner covers the truth", "truth": "≥ .95", "mean": f"{np.mean(held):.3f}"},
         ]
     )
 

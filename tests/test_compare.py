@@ -704,7 +704,7 @@ class TestManyModels:
 
     def test_the_winner_is_corrected_for_its_luck(self) -> None:
         rng = np.random.default_rng(0)
-        optimism, corrected = [], []
+        optimism, corrected, covered = [], [], []
         for seed in range(60):
             y = rng.integers(0, 2, 200)
             frame = pd.DataFrame({f"m{i}": np.where(rng.random(200) < 0.7, y, 1 - y) for i in range(8)}).assign(y=y)
@@ -712,6 +712,8 @@ class TestManyModels:
             top = ev.compare(metrics="accuracy", random_state=seed).winner.iloc[0]
             optimism.append(top["value"] - 0.7)
             corrected.append(top["corrected"] - 0.7)
+            covered.append(top["ci_low"] <= 0.7 <= top["ci_high"])
+        assert np.mean(covered) > 0.93
         assert np.mean(optimism) > 0.03
         assert abs(np.mean(corrected)) < 0.012
 
