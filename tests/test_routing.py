@@ -54,6 +54,27 @@ def test_no_false_routes_on_noise_and_an_unbiased_gain() -> None:
     assert covered >= 0.9
 
 
+@pytest.mark.parametrize(("cohorts", "n", "effects"), [(8, 150, (0.0, 0.1)), (16, 200, (-0.05, 0.1, 0.15))])
+def test_the_interval_holds_the_true_gain_of_the_rule_handed_over(
+    cohorts: int, n: int, effects: tuple[float, ...]
+) -> None:
+    rng = np.random.default_rng(9)
+    group, covered, shown, true = np.arange(cohorts * n) % cohorts, [], [], []
+    for seed in range(80):
+        effect = rng.choice(effects, cohorts)
+        y = rng.integers(0, 2, len(group))
+        right = {"a": rng.random(len(group)) < 0.75, "b": rng.random(len(group)) < 0.75 + effect[group]}
+        frame = pd.DataFrame({name: np.where(hit, y, 1 - y) for name, hit in right.items()} | {"y": y, "intent": group})
+        routing = evaluation(frame).route(by="intent", default="a", metric="accuracy", random_state=seed)
+        chosen = routing.frame[~routing.frame["is_overall"]].set_index("intent")["model"] == "b"
+        gain = routing.gain.iloc[0]
+        true.append(sum(effect[int(name)] for name in chosen.index[chosen]) / cohorts)
+        shown.append(gain["gain"])
+        covered.append(gain["ci_low"] - 1e-12 <= true[-1] <= gain["ci_high"] + 1e-12)
+    assert np.mean(covered) > 0.95 - 3 * np.sqrt(0.05 * 0.95 / 80)
+    assert 0.75 < np.mean(shown) / np.mean(true) < 1.1
+
+
 def test_greedy_choice_without_correction_promises_more_than_it_keeps() -> None:
     frames = [intents(30, 30, seed) for seed in range(40)]
     greedy, honest = [], []

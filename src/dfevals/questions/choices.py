@@ -175,7 +175,7 @@ class ChoiceQuestions(Asked):
         correction, level, min_n
             As in `compare`.
         n_splits, random_state : int
-            The gain is judged in so many parts of the rows, each by the rule learned on the others.
+            `gain_cross_fitted` is judged in so many parts of the rows, each by the rule learned on the others.
 
         Returns
         -------
