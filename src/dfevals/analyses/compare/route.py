@@ -436,7 +436,8 @@ def _gain(
     """What this rule gains on new rows, and what rules learned on other rows gain on the rows that judge them.
 
     A cohort is routed because it looked good, so its difference is taken given that it did (`_given_chosen`). Differences
-    of cohorts add up; their intervals are joined by square-and-add (Zou and Donner 2008). Without routes the gain is 0.
+    of cohorts add up, and their lower ends are joined by square-and-add (Zou and Donner 2008). The choice only flatters,
+    so the upper end is that of the differences as they look. Without routes the gain is 0.
     """
     total = losses.weight.sum()
     names = ("value_default", "value_routed", "gain", "ci_low", "ci_high", "p_value", "gain_cross_fitted")
@@ -444,15 +445,15 @@ def _gain(
         return dict.fromkeys(names, float("nan"))
     routed = np.flatnonzero(rule.model != rule.default)
     share = np.bincount(losses.code, losses.weight, losses.size)[routed] / total
-    middle, low, high = share * _given_chosen(rule, routed, correction, level)
-    gain = float(middle.sum())
+    middle, low = share * _given_chosen(rule, routed, correction, level)
+    gain, reach = float(middle.sum()), t_quantile(level, rule.df[routed]) * rule.se[routed]
     value = float((losses.value[rule.default] * losses.weight).sum() / total)
     found = (
         losses.sign * value + 0.0,  # no -0.0
         losses.sign * (value + gain) + 0.0,
         gain,
         gain - float(np.sqrt(((middle - low) ** 2).sum())),
-        gain + float(np.sqrt(((high - middle) ** 2).sum())),
+        float((share * rule.gap[routed]).sum() + np.sqrt(((share * reach) ** 2).sum())),
         float(rule.corrected[routed].min(initial=1.0)),
         _cross_fitted(losses, default, correction, level, n_splits, state),
     )
@@ -460,21 +461,19 @@ def _gain(
 
 
 def _given_chosen(rule: _Rule, routed: Array, correction: str | None, level: float) -> Floats:
-    """Median-unbiased difference of routed cohorts with its interval, given that each passed its test, (3, routed).
+    """Median-unbiased difference of routed cohorts and its lower end, given that each passed its test, (2, routed).
 
-    The law of a normal z above the value z₀ at which it passes is truncated there; the ends solve for its mean (Zhong and
-    Prentice 2008, Biostatistics 9:621). After a correction for all looks no end lies below z − z₀ (the simultaneous bound).
+    The law of a normal z above the value z₀ at which it passes is truncated there; both solve for its mean (Zhong and
+    Prentice 2008, Biostatistics 9:621). After a correction for all looks neither lies below z − z₀ (the simultaneous bound).
     """
     from scipy.special import log_ndtr, ndtri
 
     if not len(routed):
-        return np.zeros((3, 0))
+        return np.zeros((2, 0))
     z = -ndtri(np.maximum(rule.p[routed], 1e-300) / 2)
     least = float(-ndtri(_passes(rule, routed, correction, 1 - level) / 2))
-    targets = np.array([0.5, (1 - level) / 2, (1 + level) / 2])[
-        :, None
-    ]  # P(Z > z) of the mean, of the low and high end
-    below, above = np.broadcast_to(z - 60, (3, len(z))), np.broadcast_to(z + 10, (3, len(z)))
+    targets = np.array([0.5, (1 - level) / 2])[:, None]  # the chance to lie above z
+    below, above = np.broadcast_to(z - 60, (2, len(z))), np.broadcast_to(z + 10, (2, len(z)))
     for _ in range(60):
         mean = (below + above) / 2
         beyond = np.exp(log_ndtr(mean - z) - log_ndtr(mean - np.minimum(least, z)))
