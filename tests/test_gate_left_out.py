@@ -183,10 +183,36 @@ def test_what_has_no_range_has_no_worst_value_but_its_quantiles_have() -> None:
     numbers = pd.DataFrame({"y": rng.normal(size=N)}).assign(p=lambda f: f["y"] + rng.normal(0, 0.2, N))
     numbers.loc[:5, "p"] = np.nan
     numbers.loc[6:9, "y"] = np.nan
+    unlabelled = numbers[6:].evals(y_true="y", y_pred="p").gate([Gate("mae", "<=", 1.0), Gate("median_ae", "<=", 1.0)])
+    assert unlabelled.frame["answer"].tolist() == ["inconclusive", "pass"]
     ev = numbers.evals(y_true="y", y_pred="p")
     result = ev.gate([Gate("mae", "<=", 1.0), Gate("median_ae", "<=", 1.0)])
     assert result.frame["answer"].tolist() == ["inconclusive", "pass"]
     assert result.frame["left_out"].tolist() == [10, 10]
+
+
+def test_tasks_with_too_few_trials_could_turn_an_answer() -> None:
+    """Of 60 tasks that always pass 15 have one trial instead of two: at worst 45 of 60 pass."""
+    frame = pd.DataFrame({"task": [*np.repeat(np.arange(45), 2), *range(45, 60)], "ok": True})
+    ev = frame.evals(outcomes=["ok"], unit="task")
+    result = ev.gate(
+        [Gate("pass_hat_k(k=2)", ">=", 0.8), Gate("pass_hat_k(k=2)", ">=", 0.5), Gate("pass_at_k(k=2)", "<=", 1.0)]
+    )
+    assert result.frame["left_out"].tolist() == [15, 15, 15]
+    assert result.frame["answer"].tolist() == ["inconclusive", "pass", "pass"]
+    assert "15 of 60 units" in result.to_junit()
+    two = pd.concat(
+        [
+            frame.assign(m="a"),
+            pd.DataFrame({"task": np.repeat(np.arange(60), 2), "ok": np.arange(120) % 20 > 0, "m": "b"}),
+        ]
+    )
+    ev = two.evals(outcomes=["ok"], unit="task", model="m")
+    rules = [Gate("pass_hat_k(k=2)", vs="b", margin=margin) for margin in (0.2, 0.5)]
+    for missing, answers in (("worst", ["inconclusive", "pass"]), ("ignore", ["pass", "pass"])):
+        found = ev.gate(rules, model="a", missing=missing).frame
+        assert found["left_out"].tolist() == [15, 15]
+        assert found["answer"].tolist() == answers
 
 
 def test_errors_of_an_evaluation_are_not_left_out_of_their_own_rate() -> None:

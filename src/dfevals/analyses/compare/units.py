@@ -23,7 +23,7 @@ from dfevals.needs import Units
 from dfevals.roles.bound import Bound
 from dfevals.tally import ModelTally, UnitTally
 
-__all__ = ["UnitPairs", "of_units", "paired_units", "units_note"]
+__all__ = ["UnitPairs", "lost_units", "of_units", "paired_units", "units_note"]
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
@@ -64,6 +64,20 @@ def paired_units(
             found.append((view.cohorts, tested.negated() if request.negated else tested))
             n[view.cohorts], lost = np.bincount(pairs.codes, minlength=pairs.size), pairs.left_out
     return found, n, lost  # overall comes last
+
+
+def lost_units(request: Request, bound: Bound, cohorts: Cohorts, sides: Sequence[Contender]) -> npt.NDArray[np.intp]:
+    """How many tasks have no value on a side, overall and in each cohort."""
+    need = _need(request, bound)
+    tallies = [_tally(bound, cohorts, side, need) for side in sides]
+    found = np.zeros(cohorts.n_cohorts + 1, np.intp)
+    for view in views_of(cohorts):
+        if len(view.cohorts):
+            parts = [Part(tally, view.positions, len(view.cohorts)).get(need) for tally in tallies]
+            both = pd.concat([_by_unit(request, part) for part in parts], axis=1)
+            codes = both.index.get_level_values(0).to_numpy().astype(np.intp)
+            found[view.cohorts] = np.bincount(codes[both.isna().any(axis=1)], minlength=len(view.cohorts))
+    return found
 
 
 def _tally(bound: Bound, cohorts: Cohorts, side: Contender, need: Units) -> ModelTally:

@@ -143,7 +143,7 @@ class _Filling:
     def _shared(self, values: list[Array], missing: float) -> list[Array]:
         """One label for both sides of a matched row, from the side that knows it."""
         if len(values) == 1 or not self.sides.matched:
-            return values
+            return list(values)
         none = np.isnan if np.isnan(missing) else (lambda v: v == missing)
         first = np.where(none(values[0]), values[1], values[0])
         return [first, first.copy()]

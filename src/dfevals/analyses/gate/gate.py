@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from dfevals.analyses.compare.compare import compare
-from dfevals.analyses.gate.left_out import LeftOut
+from dfevals.analyses.gate.left_out import LeftOut, Unbounded
 from dfevals.analyses.metrics import measure
 from dfevals.cohorts import Cohorts
 from dfevals.exceptions import MetricError, RoleError, check_choice, did_you_mean
@@ -332,8 +332,11 @@ def _judged(rule: Gate, index: int, asked: _Asked) -> _Measured:
     )
     counts = left.counts[1:] if rule.vs == OVERALL else left.counts
     turned = np.zeros(len(rows), bool)
-    if counts.any() and asked.missing == "worst":
-        turned = (answers == "pass") & _turned(about, measured, left, answer, asked.options)
+    if counts.any() and asked.missing == "worst" and (answers == "pass").any():
+        try:
+            turned = (answers == "pass") & _turned(about, measured, left, answer, asked.options)
+        except Unbounded:
+            turned = answers == "pass"
     table["answer"] = np.where(turned, "inconclusive", answers)
     table["left_out"], table["turned"] = counts, turned
     table["note"] = _with_doubts(table["note"], counts, turned, asked.missing)
@@ -355,12 +358,14 @@ def _turned(about: _Rule, base: _Measured, left: LeftOut, answer: Any, options: 
     found = np.zeros(len(base.table), bool)
     for bound, cohorts in left.cases(about.limit):
         table = about.measured(bound, cohorts, options).table
-        ends = zip(table["ci_low"], table["ci_high"], strict=True)
+        ends = zip(*left.widened(table, bound, cohorts), strict=True)
         found |= np.array([answer(low, high, doubtful=False) != "pass" for low, high in ends])
     return found
 
 
 def _turned_against_overall(about: _Rule, base: _Measured, left: LeftOut, answer: Any, options: dict[str, Any]) -> Any:
+    if left.tasks.any():
+        raise Unbounded
     alone = replace(about, rule=replace(about.rule, vs=None, margin=0.0, op=">=", limit=0.0))
     frames = [(left.bound, left.cohorts), *left.cases(about.limit)]
     values = np.array([alone.measured(*frame, options).table["value"].to_numpy(float) for frame in frames])

@@ -15,7 +15,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from dfevals.analyses.compare.aligned import Contender
 from dfevals.analyses.compare.traffic import rows_per_cohort
+from dfevals.analyses.compare.units import lost_units, of_units
 from dfevals.analyses.gate.fill import Case, Sides, filled
 from dfevals.cohorts import Cohorts
 from dfevals.engines.block import Block, validity
@@ -25,11 +27,16 @@ from dfevals.results.tidy import left_out
 from dfevals.roles.bound import BLOCK, Bound
 from dfevals.roles.declared import Model, column
 
-__all__ = ["LeftOut"]
+__all__ = ["LeftOut", "Unbounded"]
 
 Bools = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.intp]
 MANY_CLASSES = 8
+
+
+class Unbounded(Exception):
+    """What the rows left out could do has no bound that is known."""
 
 
 @dataclass(frozen=True)
@@ -128,8 +135,29 @@ class LeftOut:
         return Sides(take.reshape(-1), at, gap, True)
 
     @cached_property
+    def tasks(self) -> Ints:
+        """Tasks with too few trials, or none on one side, overall and in each cohort; of metrics of trials."""
+        if not of_units(self.request, self.bound):
+            return np.zeros(self.cohorts.n_cohorts + 1, np.intp)
+        sides = [Contender(model.name, model) for model in self.models]
+        return lost_units(self.request, self.bound, self.cohorts, sides)
+
+    @cached_property
     def counts(self) -> Ints:
-        """Rows (of pairs one) left out, overall and in each cohort."""
+        """Rows (of pairs one) and tasks left out, overall and in each cohort."""
+        return self._lost_rows + self.tasks
+
+    def widened(self, table: pd.DataFrame, bound: Bound, cohorts: Cohorts) -> tuple[Floats, Floats]:
+        """The ends of the intervals on a filled frame, with the tasks that are left out even there on the bad side."""
+        lost = replace(self, bound=bound, cohorts=cohorts).tasks
+        low, high, n = (table[name].to_numpy(float) for name in ("ci_low", "ci_high", "support"))
+        if not lost.any():
+            return low, high
+        least = 0.0 if len(self.models) == 1 else -1.0
+        return (low * n + least * lost) / (n + lost), (high * n + lost) / (n + lost)
+
+    @property
+    def _lost_rows(self) -> Ints:
         sides = self.sides
         if sides.matched:
             lost = np.logical_or.reduce(sides.gap)
@@ -138,10 +166,19 @@ class LeftOut:
         return rows_per_cohort(self.cohorts, np.concatenate(parts))
 
     def cases(self, limit: float) -> Iterator[tuple[Bound, Cohorts]]:
-        """The frames with the rows put back in every way that may be the worst: corners, between which metrics move."""
+        """The frames with the rows put back in every way that may be the worst: corners, between which metrics move.
+
+        Raises
+        ------
+        Unbounded
+            A row is left out even so, and what it could do is not known.
+        """
         cohorts = replace(self.cohorts, codes=self.cohorts.codes[self.sides.take])
         for case in self._corners():
-            yield filled(self.bound, self.models, self.sides, case, self.outcomes, limit), cohorts
+            bound = filled(self.bound, self.models, self.sides, case, self.outcomes, limit)
+            if not case.errors and any(replace(self, bound=bound).gap(model).any() for model in self.models):
+                raise Unbounded
+            yield bound, cohorts
 
     def _corners(self) -> Iterator[Case]:
         if self.outcomes:
