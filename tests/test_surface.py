@@ -16,7 +16,7 @@ import pytest
 import dfevals
 from dfevals import Gate
 from dfevals.exceptions import DfevalsError
-from surface import QUESTIONS, evaluation, surface
+from surface import QUESTIONS, evaluation, rows, surface
 
 ONCE: dict[str, Any] = json.loads((Path(__file__).parent / "fixtures" / "surface.json").read_text(encoding="utf-8"))
 METHODS: dict[str, dict[str, str]] = {name: k for name, k in ONCE["classes"]["Evaluation"].items() if k is not None}
@@ -181,3 +181,57 @@ def test_axes_as_the_last_line_of_a_cell_are_not_written_out(ev: dfevals.Evaluat
     assert isinstance(several, np.ndarray)
     assert type(several.flat[0]).__name__ == "Axes"
     assert type(ev.roc().plot(ax=one)) is type(one)
+
+
+def rare() -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    y = (np.arange(1000) % 33 == 0).astype(int)
+    scores = {"idle": rng.random(1000) * 0.3, "a": np.clip(np.where(y, 0.7, 0.2) + rng.normal(0, 0.2, 1000), 0, 1)}
+    return pd.DataFrame({"y": y, **scores, "b": scores["a"] ** 0.5, "fold": np.arange(1000) % 5})
+
+
+@pytest.mark.parametrize("unit", ["rows", "folds"])
+def test_a_model_that_finds_nothing_is_not_called_the_best(unit: str) -> None:
+    ev = rare().evals(y_true="y", y_score={"idle": "idle", "a": "a", "b": "b"}, pos_label=1, fold="fold")
+    assert ev.metrics("recall", models="idle").frame["value"].item() == 0
+    result = ev.compare(metrics=["accuracy", "recall"], unit=unit)
+    accuracy = result.winner[result.winner["metric"] == "accuracy"]
+    assert accuracy["winner"].item() == "idle"  # .97 of the rows are negative
+    said = repr(result)
+    assert "Best by accuracy" not in said
+    assert "Best by recall" in said
+    assert "idle does no better than one answer for every row" in said
+
+
+def test_the_card_suggests_no_column_that_has_a_role() -> None:
+    card = repr(rare().evals(y_true="y", y_score={"a": "a"}, pos_label=1, fold="fold", cluster="idle"))
+    assert "by='fold'" not in card
+    assert "by='idle'" not in card
+
+
+def test_metrics_by_class_have_no_gaps_and_a_macro_row() -> None:
+    from sklearn.metrics import precision_recall_fscore_support as oracle
+
+    frame = pd.DataFrame({"y": list("aabbccabcabb") * 5, "p": list("aabccbabcaab") * 5})
+    found = frame.evals(y_true="y", y_pred="p").metrics(by_class=True).frame
+    assert found["value"].notna().all()
+    wide = found.pivot(index="class", columns="metric", values="value")
+    assert list(wide.index) == ["(macro)", "a", "b", "c"]
+    each, macro = (oracle(frame["y"], frame["p"], average=average)[:3] for average in (None, "macro"))
+    np.testing.assert_allclose(wide.loc[["a", "b", "c"], ["precision", "recall", "f1"]].T, each)
+    np.testing.assert_allclose(wide.loc["(macro)", ["precision", "recall", "f1"]].astype(float), macro)
+
+
+def test_the_gains_table_shows_profit() -> None:
+    frame = rows().assign(amount=np.arange(600) % 7, a=lambda f: (f["a"] + np.arange(600) * 1e-9) / 2)
+    ev = frame.evals(y_true="y", y_score="a", pos_label=1)
+    result = ev.gains(value=100, cost=20, fixed_cost=50)
+    table = result.frame
+    np.testing.assert_allclose(table["profit"], 100 * table["cum_pos"] - 20 * table["cum_n"] - 50)
+    assert "profit" in result.to_markdown()
+    assert "profit" not in ev.gains().to_markdown()
+    amounts = ev.gains(value="amount", cost=1).frame
+    best = frame.sort_values("a", ascending=False, kind="stable")
+    paid = (best["amount"] * best["y"]).cumsum().to_numpy()[59::60] - np.arange(60, 601, 60)
+    assert not frame["a"].duplicated().any()
+    np.testing.assert_allclose(amounts["profit"], paid)

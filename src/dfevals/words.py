@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 __all__ = [
     "bounds",
+    "column",
     "compact",
     "count",
     "estimate",
@@ -147,6 +148,34 @@ def number(value: float, decimals: int | None = None) -> str:
         return f"{value:.{min(max(digits, 0), 6)}e}"
     text = f"{value:.{min(decimals, 6)}f}"
     return text.lstrip("-") if float(text) == 0 else text
+
+
+def column(values: Iterable[float]) -> list[str]:
+    """Numbers that stand below each other: whole ones as counts, others with as many places as the greatest deserves.
+
+    A number that would lose all but one of its digits keeps two of them.
+
+    Examples
+    --------
+    >>> column([4588, 85.4, 11]), column([0.765029, 0.15, 0.000029, math.nan]), column([12000.0, 3.0])
+    (['4,588', '85', '11'], ['0.765', '0.150', '0.000029', '–'], ['12,000', '3'])
+    """
+    numbers = [float(value) for value in values]
+    sizes = [abs(value) for value in numbers if math.isfinite(value)]
+    most = max(sizes, default=0.0)
+    if most > 1 and all(size.is_integer() for size in sizes):
+        return [count(value) if math.isfinite(value) else number(value) for value in numbers]
+    decimals = places(most)
+    return [_in_column(value, decimals) for value in numbers]
+
+
+def _in_column(value: float, decimals: int) -> str:
+    size = abs(value)
+    if math.isfinite(value) and 1000 <= size < 1e15:
+        return f"{value:,.{decimals}f}"
+    if 0 < size < 10 ** (1 - decimals) and decimals > 1:
+        decimals = max(decimals, 1 - int(f"{size:.1e}".split("e")[1]))
+    return number(value, decimals)
 
 
 def interval(low: float, high: float, decimals: int) -> str:

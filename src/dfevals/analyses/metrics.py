@@ -38,6 +38,8 @@ __all__ = [
 
 Floats = npt.NDArray[np.float64]
 MARKS = ("higher", "lower")  # flags that say that a cohort differs from the rest
+PER_CLASS = ("precision", "recall", "f1")
+MACRO = "(macro)"
 AFFORDABLE = 2_000_000  # rows × cohorts sorted for the complement of a ranking metric without being asked
 
 
@@ -57,7 +59,7 @@ def collect(
     bound = replace(bound, additive=True)
     chosen = tuple(bound.models if models is None else models)
     opts = _options(**options)
-    requests = requested(bound, chosen, metrics)
+    requests = _asked(bound, chosen, metrics, opts)
     wanted = needs(requests, bound, opts)
     tallies = {model.name: run_pass(bound, model, cohorts, wanted) for model in chosen}
     return Tally(cohorts, tallies, bound.task, bound.labels, requests, _context(bound, opts.ci))
@@ -78,7 +80,7 @@ def measure(
     if not chosen:
         raise MetricError("There are no predictions to measure. Pass y_pred= or y_score=.")
     opts = _options(**options)
-    requests = requested(bound, chosen, metrics)
+    requests = _asked(bound, chosen, metrics, opts)
     wanted = needs(requests, bound, opts)
 
     def tallies() -> Iterator[tuple[str, ModelTally]]:
@@ -88,8 +90,25 @@ def measure(
     notes = [_sums_note(bound, model) for model in chosen] if _probable(requests) else []
     notes += undecided(bound, chosen) if metrics is None else []
     shown = (*filter(None, notes), *bound.notes)
-    run = _Run(cohorts, requests, bound.task, bound.labels, opts, relative_to, notes=shown)
+    macro = metrics is None and opts.by_class and any(request.average == "macro" for request in requests)
+    run = _Run(cohorts, requests, bound.task, bound.labels, opts, relative_to, notes=shown, macro=macro)
     return _result(tallies(), run, provenance)
+
+
+def _asked(bound: Bound, chosen: tuple[Model, ...], metrics: Any, options: Options) -> tuple[Request, ...]:
+    """The metrics asked for; per class the default ones that exist per class, each with its macro average."""
+    requests = requested(bound, chosen, metrics)
+    decided = any(request.label == "accuracy" for request in requests)
+    if metrics is None and options.by_class and decided:
+        return requested(bound, chosen, [label for name in PER_CLASS for label in (name, f"{name}_macro")])
+    return requests
+
+
+def _beside_classes(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with macro averages as one more row beside the classes of their metric."""
+    macro = frame["metric"].astype(str).str.endswith("_macro").to_numpy(bool)
+    stems = frame["metric"].astype(str).str.removesuffix("_macro")
+    return frame.assign(**{"metric": stems, "class": frame["class"].mask(macro, MACRO)})
 
 
 def _probable(requests: Iterable[Request]) -> bool:
@@ -160,6 +179,7 @@ class _Run:
     relative_to: str | None
     texts: dict[str, int] = field(default_factory=lambda: {"": 0})
     notes: tuple[str, ...] = ()
+    macro: bool = False  # macro averages stand as rows beside the classes
     unmarked: dict[str, None] = field(default_factory=dict)  # metrics of which no cohort was compared with the rest
 
     def estimate(self, request: Request, part: Part, options: Options | None = None) -> Estimates:
@@ -183,6 +203,7 @@ def _result(tallies: Iterator[tuple[str, ModelTally]], run: _Run, provenance: An
         dropped[name] = tally.dropped
         blocks += _model_blocks(name, tally, run)
     frame = _frame_of(blocks, run)
+    frame = _beside_classes(frame) if run.macro else frame
     flags, doubtful = (
         (np.concatenate([getattr(block, name) for block in blocks]) if blocks else None)
         for name in ("flags", "doubtful")

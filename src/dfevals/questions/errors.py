@@ -48,7 +48,7 @@ class ErrorQuestions(Asked):
         models : name or list of names, optional
             All models when absent.
         by_class : bool
-            One row per class in column `class` instead of averages.
+            One row per class in column `class` instead of averages; by default precision, recall and F1, with `(macro)`.
         level : float or None
             Of the intervals; None leaves them out.
         interval : str

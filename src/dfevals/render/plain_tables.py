@@ -69,11 +69,7 @@ def _plain_numbers(name: str, values: pd.Series) -> render.Column:
         return render.number_column(name, numbers, words.p_value)
     if pd.api.types.is_integer_dtype(values):
         return render.count_column(name, numbers)
-    finite = numbers[np.isfinite(numbers)]
-    decimals = (
-        max((words.places(value) for value in finite), default=3) if np.abs(finite).max(initial=0) < 1e3 else None
-    )
-    return render.number_column(name, numbers, lambda value: words.number(value, decimals))
+    return render.Column(words.visible(name), words.column(numbers), "right")
 
 
 def whisker_axis(value: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[float, float]:

@@ -393,7 +393,18 @@ class ComparisonResult(Result):
                 reasons[text] = reasons.get(text, 0) + 1
         found += [f"{text} ({count} row{'s' * (count > 1)})." for text, count in list(reasons.items())[:6]]
         if self._board is not None and len(self._board.winner):
-            top = self._board.winner.iloc[0]
+            found += [
+                f"{name} does no better than one answer for every row: its accuracy is no merit."
+                for name in self._board.idle
+            ]
+            real = self._board.winner[~self._board.winner["winner"].isin(self._board.idle)]
+            found += self._best(real)
+        return found
+
+    @staticmethod
+    def _best(winners: pd.DataFrame) -> list[str]:
+        found = []
+        for _, top in winners.head(1).iterrows():
             found.append(
                 f"Best by {top['metric']}: {top['winner']} with {top['value']:.4g}; judged on rows that did not choose it "
                 f"{top['corrected']:.4g} (see .winner, .ranks, .omnibus)."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from dfevals.inference.blocks import friedman, nemenyi
 from dfevals.inference.folds import repeated_df
 from dfevals.inference.levels import t_quantile
 from dfevals.inference.seeds import generator
-from dfevals.metrics.registry import Request
+from dfevals.metrics.registry import Request, find
 
 __all__ = ["Leaderboard", "leaderboard_of_folds", "leaderboard_of_rows"]
 
@@ -40,6 +40,7 @@ class Leaderboard:
     better: dict[str, str]
     names: tuple[str, ...]
     kind: str
+    idle: tuple[str, ...] = ()  # models that do no better than one answer for every row
 
 
 def leaderboard_of_rows(
@@ -71,7 +72,8 @@ def leaderboard_of_rows(
         q = _cochran(request, whole, k)
         omnibus += [] if q is None else [q]
         winners.append(_winner_of_rows(request, rows.names, overall, [f.rows for f in found], whole, options))
-    return _board(ranks, omnibus, winners, blocks, requests, rows.names, "cohorts")
+    board = _board(ranks, omnibus, winners, blocks, requests, rows.names, "cohorts")
+    return replace(board, idle=_idle(rows.names, whole, len(bound.labels)) if "accuracy" in blocks else ())
 
 
 def leaderboard_of_folds(
@@ -90,7 +92,16 @@ def leaderboard_of_folds(
         ranks.append(_ranks(request, tuple(names), overall, table))
         omnibus += _omnibus(request, table, "folds")
         winners.append(_winner_of_folds(request, names, complete, folds, options))
-    return _board(ranks, omnibus, winners, blocks, requests, tuple(names), "folds")
+    board = _board(ranks, omnibus, winners, blocks, requests, tuple(names), "folds")
+    nothing = board.ranks["metric"].isin(["recall", "f1"]) & (board.ranks["value"] == 0)
+    return replace(board, idle=tuple(dict.fromkeys(board.ranks["model"][nothing])))
+
+
+def _idle(names: tuple[str, ...], whole: ViewRows, n_labels: int) -> tuple[str, ...]:
+    """Models whose classes are found no better, on average, than by one answer for every row."""
+    request = find("balanced_accuracy")
+    values = [influence(request, whole, j, padded=False).value[0] for j in range(len(names))]
+    return tuple(name for name, value in zip(names, values, strict=True) if value <= 1 / n_labels + 1e-12)
 
 
 def _board(

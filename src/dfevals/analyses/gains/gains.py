@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import pandas as pd
 
 from dfevals import words
 from dfevals.analyses.gains.gain_bounds import gain_bounds
-from dfevals.analyses.gains.profit import Money, profit
+from dfevals.analyses.gains.profit import Money, at_cuts, profit
 from dfevals.analyses.scores.ranked import Ranked, ranked
 from dfevals.analyses.scores.score_steps import depth_sums
 from dfevals.cohorts import Cohorts
@@ -196,6 +197,7 @@ def gains(
             by_depth, best = profit(bound, cohorts, source, money, level, n_resamples, rng)
             parts["profit"].append(by_depth)
             parts["best"].append(best)
+            parts["frame"][-1] = replace(table, columns={**table.columns, "profit": at_cuts(table, by_depth, money)})
     if few:
         notes.append("Where a cut falls into rows of equal score, they are split between the bins in proportion.")
     if bound.weight is not None:

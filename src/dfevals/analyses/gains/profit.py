@@ -19,7 +19,7 @@ from dfevals.metrics.estimands import divide
 from dfevals.results.tidy import Piece
 from dfevals.roles.bound import Bound
 
-__all__ = ["Money", "profit"]
+__all__ = ["Money", "at_cuts", "profit"]
 
 Floats = npt.NDArray[np.float64]
 _POINTS = 1000
@@ -49,6 +49,18 @@ class Money:
                 raise MetricError(f"{name}={number!r} must be an amount of 0 or more.")
         column = value if isinstance(value, str) else None
         return cls(0.0 if column is not None else float(value), column, float(cost), float(fixed))
+
+
+def at_cuts(table: Piece, by_depth: Piece, money: Money) -> Floats:
+    """Profit after each bin of the gains table; of amounts, rows of equal score bring their share."""
+    cum_n, cum_pos = (np.asarray(table.columns[name], dtype=float) for name in ("cum_n", "cum_pos"))
+    revenue = money.value * cum_pos
+    if money.column is not None:
+        for place in np.unique(table.place):
+            rows, known = table.place == place, by_depth.place == place
+            ends = (by_depth.columns[name][known] for name in ("contacts", "revenue"))
+            revenue[rows] = np.interp(cum_n[rows], *ends)
+    return np.asarray(revenue - money.cost * cum_n - money.fixed * (cum_n > 0))
 
 
 def profit(
