@@ -215,6 +215,42 @@ def test_tasks_with_too_few_trials_could_turn_an_answer() -> None:
         assert found["answer"].tolist() == answers
 
 
+@pytest.mark.parametrize("named", ["index", "id"])
+def test_repeats_are_bounded_as_the_rows_that_they_repeat(named: str) -> None:
+    rng = np.random.default_rng(4)
+    y = rng.random(200) < 0.5
+    part = pd.DataFrame({"y": y, "s": np.where(rng.random(200) < 0.9, y, ~y) * 0.8 + 0.1, "row": np.arange(200)})
+    frame = pd.concat([part.assign(fold=np.arange(200) % 5, repeat=r) for r in range(4)], ignore_index=True)
+    frame.loc[:60, "s"] = np.nan
+    frame.loc[70:74, "repeat"] = np.nan
+    frame = frame.set_index("row") if named == "index" else frame
+    more = {} if named == "index" else {"id": "row"}
+    ev = frame.evals(y_true="y", y_score="s", fold="fold", repeat="repeat", **more)
+    result = ev.gate([Gate("accuracy", ">=", 0.6), Gate("accuracy", ">=", 0.8), Gate("roc_auc", ">=", 0.6)])
+    assert result.frame["left_out"].tolist() == [66, 66, 66]
+    assert result.frame["answer"].tolist() == ["pass", "inconclusive", "pass"]
+
+
+DTYPES = ["boolean", "Int64", "float", "object", "string", "category", "string[pyarrow]", "bool[pyarrow]"]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_what_is_missing_is_bounded_alike_in_every_dtype(dtype: str) -> None:
+    frame = classified()[["y", "cand", "base"]].astype(bool)
+    named = "str" in dtype or dtype == "category"
+    typed = (frame.replace({True: "yes", False: "no"}) if named else frame).astype(dtype)
+    typed.loc[:29, "cand"] = np.nan if dtype == "float" else None
+    typed.loc[30:39, "y"] = np.nan if dtype == "float" else None
+    roles = {**WIDE, **({"pos_label": "yes"} if named else {})}
+    rules = [Gate("accuracy", ">=", limit) for limit in (0.75, 0.8, 0.85, 0.88)]
+    wrong = frame.assign(cand=np.where(np.arange(N) < 40, ~frame["y"], frame["cand"]))
+    by_hand = [rule for rule in rules if judged(wrong, WIDE, rule).answer == "pass"]
+    result = judged(typed, roles, *rules)
+    assert result.frame["left_out"].tolist() == [40] * 4
+    assert [str(rule) for rule in by_hand] == result.frame.loc[result.frame["answer"] == "pass", "rule"].tolist()
+    assert 0 < len(by_hand) < 4
+
+
 def test_errors_of_an_evaluation_are_not_left_out_of_their_own_rate() -> None:
     frame = pd.DataFrame({"ok": [True] * 295 + [None] * 5})
     result = frame.evals(outcomes=["ok"]).gate(Gate("evaluation_error_rate", "<=", 0.05))

@@ -53,7 +53,7 @@ def filled(
     bound: Bound, models: tuple[Model, ...], sides: Sides, case: Case, outcomes: tuple[str, ...], limit: float
 ) -> Bound:
     """The rows with every value that a left-out row lacks; what is known of labels stays."""
-    frame = bound.frame.iloc[sides.take].reset_index(drop=True)
+    frame = bound.frame.iloc[sides.take].copy()  # the index stays: it may name the row of a repeat
     roles = bound.roles
     for name in outcomes:
         frame[name], roles = _outcome(bound, name, sides, case, limit), _without_errors(roles, name)
@@ -100,10 +100,10 @@ class _Filling:
     sides: Sides
     case: Case
     limit: float
-    written: set[Any] = field(default_factory=set)
+    written: dict[Any, Floats] = field(default_factory=dict)
 
     def roles(self) -> None:
-        """Values of the roles that every row needs: the greatest weight, a cluster of its own, the most frequent fold."""
+        """Values of the roles that every row needs: the greatest weight, a cluster and a repeat of its own, the most frequent fold."""
         needed, lost = (
             self.bound.roles.needed(),
             np.concatenate([at[gap] for at, gap in zip(self.sides.at, self.sides.gap, strict=True)]),
@@ -115,7 +115,7 @@ class _Filling:
             if role == "sample_weight":
                 weight = self.bound.numbers(name, role).block(0, self.bound.n)
                 self._put(name, empty, np.nanmax(weight, initial=0.0))
-            elif role in ("cluster", "unit", "id"):
+            elif role in ("cluster", "unit", "id", "repeat"):
                 self._put(name, empty, [f"left out {i}" for i in empty])
             elif role != "model":
                 common = self.frame[name].mode()
@@ -266,11 +266,10 @@ class _Filling:
 
     def _number(self, name: str, at: Ints, values: Floats, where: Bools) -> None:
         """Write numbers into a column that becomes float64."""
-        if ("float", name) not in self.written:
-            own = self.bound.numbers(name, "y_score").block(0, self.bound.n)[self.sides.take]
-            self.frame[name] = np.array(own, float)
-            self.written.add(("float", name))
-        self.frame.loc[at[where], name] = values[where]
+        if name not in self.written:
+            self.written[name] = np.array(self.bound.numbers(name, "y_score").block(0, self.bound.n)[self.sides.take])
+        self.written[name][at[where]] = values[where]
+        self.frame[name] = self.written[name]
 
 
 def _other(codes: Ints, k: int) -> Ints:

@@ -16,7 +16,7 @@ from dfevals.analyses.compare.compare import compare
 from dfevals.analyses.gate.left_out import LeftOut, Unbounded
 from dfevals.analyses.metrics import measure
 from dfevals.cohorts import Cohorts
-from dfevals.exceptions import MetricError, RoleError, check_choice, did_you_mean
+from dfevals.exceptions import DfevalsError, MetricError, RoleError, check_choice, did_you_mean
 from dfevals.inference.levels import check_level, normal_quantile
 from dfevals.metrics.planning import plan
 from dfevals.metrics.registry import Request
@@ -335,7 +335,7 @@ def _judged(rule: Gate, index: int, asked: _Asked) -> _Measured:
     if counts.any() and asked.missing == "worst" and (answers == "pass").any():
         try:
             turned = (answers == "pass") & _turned(about, measured, left, answer, asked.options)
-        except Unbounded:
+        except (Unbounded, DfevalsError):  # a frame that no question takes bounds nothing, so nothing passes by it
             turned = answers == "pass"
     table["answer"] = np.where(turned, "inconclusive", answers)
     table["left_out"], table["turned"] = counts, turned
