@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,10 @@ class ClusterSums:
     cohort: Ints
     kind: Ints
     values: npt.NDArray[np.float64]  # (values, entries)
+    memo: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)  # pairs of cluster and cohort
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "memo": {}}
 
     @classmethod
     def collect(
@@ -124,9 +128,12 @@ class ClusterSums:
 
     def _pairs(self, n_cohorts: int) -> tuple[Ints, Ints]:
         """The pairs of cluster and cohort that occur, as cluster · n_cohorts + cohort, and the one of each entry."""
-        pair = self.cluster * n_cohorts + self.cohort
-        if len(self.labels) * n_cohorts > DENSE * len(pair):
-            unique, inverse = np.unique(pair, return_inverse=True)
-            return unique, inverse
-        seen = np.bincount(pair, minlength=len(self.labels) * n_cohorts) > 0  # no sorting
-        return np.flatnonzero(seen), (np.cumsum(seen) - 1)[pair]
+        if n_cohorts not in self.memo:
+            pair = self.cluster * n_cohorts + self.cohort
+            if len(self.labels) * n_cohorts > DENSE * len(pair):
+                self.memo[n_cohorts] = np.unique(pair, return_inverse=True)
+            else:
+                seen = np.bincount(pair, minlength=len(self.labels) * n_cohorts) > 0  # no sorting
+                self.memo[n_cohorts] = np.flatnonzero(seen), (np.cumsum(seen) - 1)[pair]
+        found: tuple[Ints, Ints] = self.memo[n_cohorts]
+        return found
