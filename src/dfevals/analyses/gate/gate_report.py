@@ -100,8 +100,13 @@ class GateResult(Result):
         known = wanted[np.isfinite(wanted)]
         more = np.nanmax(open_["n_to_decide"] - open_["n"]) if len(known) else np.nan
         amount = f"about {int(more):,} more rows" if np.isfinite(more) and more > 0 else "more rows"
-        beyond = "" if len(known) == len(open_) else " (some values lie at their limit or have too few events to plan)"
-        return f"Hold and collect {amount} where it is open: {self._where(open_)}{beyond}."
+        beyond = (
+            ""
+            if len(known) == (~open_["turned"]).sum()
+            else " (some values lie at their limit or have too few events to plan)"
+        )
+        lost = " and find the values of the rows left out" if open_["turned"].any() else ""
+        return f"Hold and collect {amount}{lost} where it is open: {self._where(open_)}{beyond}."
 
     def raise_for_status(self) -> GateResult:
         """Return the result if the gate passes.
