@@ -228,7 +228,7 @@ class ScoreQuestions(Asked):
         min_n: int | None = None,
         metrics: Any = None,
         budget: Sequence[float] | None = None,
-        optimism: str = "bootstrap",
+        optimism: str = "auto",
     ) -> ThresholdsResult:
         """What every threshold does, and the best one: overall, per cohort, and within a budget.
 
@@ -252,8 +252,9 @@ class ScoreQuestions(Asked):
             Columns of the table.
         budget : list of float, optional
             Shares of the rows that can be acted on.
-        optimism : {"bootstrap", "cross-fit"}
-            "cross-fit": thresholds chosen on nine tenths of the rows and judged on the tenth.
+        optimism : {"auto", "cross-fit", "bootstrap"}
+            "cross-fit": thresholds chosen on nine tenths of the rows and judged on the tenth; "auto" takes it where costs are
+            no column of amounts. Of the optimism, "bootstrap" can leave a third.
 
         Returns
         -------

@@ -144,7 +144,8 @@ class Choice:
     threshold, low, high : float
         With the interval that resampling gives.
     value, value_low, value_high, optimism : float
-        What is sought at that threshold. The interval is that of the corrected value, `value` − `optimism`.
+        What is sought at that threshold. The interval is that of the corrected value, `value` − `optimism`, and holds
+        the value as it looks too.
     limited, limited_optimism : float
         The quantity that is held to a level, as seen and by how much it looks better than it will be.
     picked : array of int, shape (resamples,)
@@ -199,13 +200,28 @@ def best(
     chosen = candidates.threshold[picked][possible]
     low, high = np.quantile(chosen, [tail, 1 - tail], method="inverted_cdf") if len(chosen) else (np.nan, np.nan)
     always = objective.value(_at(drawn, np.full(len(picked), at)))
-    value_low, value_high = percentiles(always - np.nan_to_num(optimism), level)
+    errors = (there - value[picked])[possible]
+    value_low, value_high = _ends(value[at], always, errors, np.nan_to_num(optimism), level, higher=objective.higher)
     if objective.metric is not None:
         value_low, value_high = np.clip([value_low, value_high], *objective.metric.metric.range)
     return Choice(
         at, float(candidates.threshold[at]), float(low), float(high), float(value[at]), float(value_low),
         float(value_high), optimism, float(limited[at]), limited_optimism, picked, _extreme(candidates, objective, at),
     )  # fmt: skip
+
+
+def _ends(
+    value: float, always: Floats, errors: Floats, optimism: float, level: float, *, higher: bool
+) -> tuple[float, float]:
+    """Interval of the corrected value.
+
+    The choice only flatters, so the good end is that of the value as it looks. The bad end is the worse of two: of the value
+    at this threshold, and of the errors that the choice makes on resampled rows, both shifted by the optimism.
+    """
+    at, (seen_low, seen_high) = percentiles(always, level), percentiles(errors - _mean(errors), level)
+    if higher:
+        return float(np.fmin(at[0], value - seen_high) - optimism), float(np.fmax(at[1], at[1] - optimism))
+    return float(np.fmin(at[0], at[0] - optimism)), float(np.fmax(at[1], value - seen_low) - optimism)
 
 
 def _picked(objective: Objective, drawn: Counts) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:

@@ -201,14 +201,16 @@ def thresholds(
     level: float = 0.95,
     n_resamples: int = 300,
     random_state: Any = 0,
-    optimism: str = "bootstrap",
+    optimism: str = "auto",
     provenance: Any = None,
 ) -> ThresholdsResult:
     """Threshold tables of every model (and class), overall and per cohort."""
     check_level(level)
     check_resamples(n_resamples, least=0)
-    check_choice("optimism", optimism, ("bootstrap", "cross-fit"), MetricError)
+    check_choice("optimism", optimism, ("auto", "bootstrap", "cross-fit"), MetricError)
     costs = Costs.of(cost)
+    if optimism == "auto":
+        optimism = "bootstrap" if costs.columns else "cross-fit"
     if costs.columns and optimism == "cross-fit":
         raise MetricError(
             "optimism='cross-fit' splits counts of rows, and a column of amounts differs from row to row. "
@@ -265,9 +267,10 @@ def _notes(aim: Objective, costs: Costs, n_resamples: int, random_state: Any, op
     if n_resamples:
         folds = f"{FOLDS} folds, {max(n_resamples // FOLDS, 1):,} times: chosen on nine, judged on the tenth"
         how = f"{n_resamples:,} resamples" if optimism == "bootstrap" else folds
+        rest = " Of such resamples a third of it can remain." if optimism == "bootstrap" else ""
         notes.append(
             f"Optimism is how much better the chosen threshold looks on the rows that chose it; corrected = value − optimism "
-            f"({how}, random_state={random_state!r})."
+            f"({how}, random_state={random_state!r}).{rest}"
         )
     if bound.weight is not None:
         notes.append("Rows are weighted: counts are sums of weights.")
