@@ -299,6 +299,21 @@ def test_interval_of_the_ece_covers(n: int, slope: float) -> None:
     assert ((low <= target) & (target <= high)).mean() > 0.95 - 0.02
 
 
+def test_small_samples_say_that_the_ece_is_low() -> None:
+    def shifted(score: Floats) -> Floats:
+        return expit(logit(score) + 0.33)
+
+    table = many(150, 600, 22, shifted)
+    found = ece_of(table.sums(uniform_cuts(table, 15)), 600)
+    every = np.random.default_rng(0).beta(1.2, 2, 400_000)
+    truth = float((shifted(every) - every).mean())  # all of one sign, so that the error is the bias
+    assert found.debiased.mean() < 0.7 * truth
+    low, high = found.bounds(0.95)
+    assert ((low <= truth) & (truth <= high)).mean() > 0.95
+    told = [scored(n, 23).evals(y_true="y", y_score="p").calibration(band=None).notes for n in (600, 3000)]
+    assert [any("ece_high" in note for note in notes) for notes in told] == [True, False]
+
+
 @pytest.mark.parametrize("n", [100, 1000])
 def test_bands_of_the_isotonic_curve_cover(n: int) -> None:
     inside, covered = [], []

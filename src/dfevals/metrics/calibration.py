@@ -186,7 +186,7 @@ _binned(
     "ece",
     "debiased",
     "uniform",
-    "Mean distance of observed rate and score over bins of the score, less the part that noise alone gives.",
+    "Mean distance of observed rate and score over bins of the score, less the part that noise alone gives; rather too low with few rows.",
     {
         "interval": "debiased, folded-normal bounds",
         "formula": "Σ w_b |d_b| − Σ w_b (2/√π) σ_b exp(−d_b² / 2σ_b²)",

@@ -56,6 +56,7 @@ BANDS = ("consistency", "confidence")
 KINDS = ("confidence", "top-label", "class-wise")
 BINS = {"quantile": 10, "uniform": 10}
 EVENT_TESTS = ("bias_p", "calibration_slope_p", "spiegelhalter_p")
+FEW_FOR_ECE = 1000  # rows below which what is subtracted for noise takes much of a small error along
 FEW = 30  # rows below which no verdict is given
 
 
@@ -509,6 +510,8 @@ def _notes(run: _Run, bound: Bound, frame: pd.DataFrame) -> list[str]:
     notes.append(
         f"Verdicts by {which} at {level}, Holm over {over}; ece is debiased, on {ERROR_BINS} bins of equal width."
     )
+    if (np.concatenate([curve.errors.columns["n"] for curve in run.curves] or [np.zeros(0)]) < FEW_FOR_ECE).any():
+        notes.append(f"With fewer than {FEW_FOR_ECE:,} rows ece can be half of a small true error: read ece_high.")
     if run.strategy in BINS and len(frame):
         keys = [*run.names, "model", *(["class"] if "class" in frame else [])]
         filled = frame.groupby(keys, sort=False).size()
