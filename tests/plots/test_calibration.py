@@ -89,7 +89,7 @@ def test_many_cohorts_are_cut_with_a_word() -> None:
 def test_the_model_is_named_where_there_are_several() -> None:
     ev = scored(200).assign(q=0.4).evals(y_true="y", y_score={"good": "p", "flat": "q"})
     assert ev.calibration().plot(model="flat").get_title(loc="left") == "flat"
-    assert ev.calibration().plot().get_title(loc="left") == "good"
+    assert ev.calibration().plot(model="good").get_title(loc="left") == "good"
 
 
 def test_the_caption_leaves_the_curve_free() -> None:
@@ -113,3 +113,57 @@ def test_nothing_is_cut_off() -> None:
     assert box.y0 >= 0
     assert box.x1 <= width
     assert box.y1 <= height
+
+
+def several() -> pd.DataFrame:
+    frame = scored(400, 5)
+    return frame.assign(q=frame["p"] ** 2, r=frame["p"] ** 0.5)
+
+
+def titles(axes: object) -> list[str]:
+    return [ax.get_title(loc="left") for ax in np.ravel(axes)]  # type: ignore[call-overload]
+
+
+def test_every_model_is_drawn() -> None:
+    models = {"one": "p", "two": "q", "three": "r"}
+    ev = several().evals(y_true="y", y_score=models, pos_label=1)
+    assert titles(ev.calibration(n_resamples=20).plot()) == [*models]
+    assert titles(ev.recalibrate(models=["one", "two"]).plot()) == [
+        f"{model} · {stage}" for model in ("one", "two") for stage in ("before", "after")
+    ]
+    assert titles(ev.thresholds(n_resamples=0).plot("metrics")) == [*models]
+    result = ev.calibration(by="g", n_resamples=20)
+    shown = titles(result.plot())
+    assert shown[:3] == [f"{model} · (overall)" for model in models]
+    assert {name.split(" · ")[0] for name in titles(result.plot(limit=4))} == {*models}
+    assert titles(result.plot(model=["two"])) == ["(overall)", "0", "1", "2"]
+    for ax, name in zip(np.ravel(result.plot()), shown, strict=True):
+        assert len(of(ax, "overall")) == ("(overall)" not in name)
+
+
+def test_one_axes_holds_the_first_model_and_says_so() -> None:
+    import matplotlib.pyplot as plt
+
+    ev = several().evals(y_true="y", y_score={"one": "p", "two": "q"}, pos_label=1)
+    ax = plt.subplots()[1]
+    assert ev.calibration(n_resamples=20).plot(ax=ax) is ax
+    assert ax.get_title(loc="left") == "one"
+    assert ev.confusion().plot().get_title(loc="left") == "one (first of 2 models)"
+    assert ev.confusion().plot(model="two").get_title(loc="left") == "two"
+
+
+@pytest.mark.parametrize("strategy", ["corp", "quantile", "smooth"])
+@pytest.mark.parametrize("share", [0.03, 0.004])
+def test_rare_positives_fill_the_diagram(strategy: str, share: float) -> None:
+    rng = np.random.default_rng(0)
+    p = rng.beta(0.8, 0.8 / share, 6000)
+    frame = pd.DataFrame({"y": (rng.random(6000) < p).astype(int), "p": p})
+    ax = frame.evals(y_true="y", y_score="p", pos_label=1).calibration(strategy=strategy, n_resamples=20).plot()
+    score = np.quantile(p, 0.9)
+    across, up = ax.transAxes.inverted().transform(ax.transData.transform([(score, score)]))[0]
+    assert across == pytest.approx(up)
+    assert across > 0.2
+    assert "root scale" in ax.child_axes[0].get_xlabel() or ax.get_xlim()[1] < 0.5
+    curve = of(ax, "curve")[0]
+    low, high = ax.get_ylim()
+    assert all(low <= y <= high for y in curve.get_ydata())  # type: ignore[attr-defined]

@@ -15,7 +15,7 @@ from dfevals.exceptions import MetricError, check_choice
 from dfevals.inference.levels import check_level
 from dfevals.needs import Cells
 from dfevals.results.result import Result
-from dfevals.results.tidy import by_title, framed, left_out, whole
+from dfevals.results.tidy import by_title, first_of, framed, left_out, whole
 from dfevals.roles.bound import Bound
 from dfevals.roles.declared import Model
 from dfevals.tally import CellTally, ManyCells
@@ -65,7 +65,7 @@ class ConfusionResult(Result):
         names = list(dict.fromkeys(self._frame["model"]))
         chosen = names[0] if model is None else model
         check_choice("model", chosen, names, MetricError)
-        named = {"title": str(chosen) if len(names) > 1 else "", "pos_label": self._pos_label, **options}
+        named = {"title": first_of(names, chosen, model), "pos_label": self._pos_label, **options}
         frame = self._frame[self._frame["model"] == chosen]
         return draw(frame, ax, cohort_columns=self.cohort_columns, normalize=normalize, **named)
 

@@ -14,7 +14,7 @@ from dfevals.cohorts import Cohorts
 from dfevals.exceptions import MetricError
 from dfevals.metrics.estimands import divide
 from dfevals.results.result import MetricsResult, Result
-from dfevals.results.tidy import Piece, by_title, tidy
+from dfevals.results.tidy import Piece, by_title, first_of, tidy
 from dfevals.roles.bound import Bound
 from dfevals.roles.declared import Model
 
@@ -100,8 +100,8 @@ class ErrorsResult(Result):
         chosen = self._frame["model"].iloc[0] if model is None else model
         check_choice("model", chosen, list(dict.fromkeys(self._frame["model"])), MetricError)
         frame = self._frame[(self._frame["model"] == chosen).to_numpy()]
-        if len(set(self._frame["model"])) > 1:
-            options = {"title": f"Most frequent errors · {chosen}", **options}
+        named = first_of(list(dict.fromkeys(self._frame["model"])), chosen, model)
+        options = {"title": f"Most frequent errors · {named}", **options} if named else options
         return draw(frame, ax, cohort_columns=self.cohort_columns, **options)
 
 

@@ -19,6 +19,47 @@ if TYPE_CHECKING:
 __all__ = ["draw"]
 
 _DRAWN = 400  # points of a band
+_TOPS = (0.02, 0.04, 0.1, 0.2, 0.4)  # ends of the axes where nothing reaches 1
+
+
+@dataclass(frozen=True)
+class _View:
+    """How far the axes reach, and whether they are square roots: rare events would sit in a corner otherwise."""
+
+    top: float = 1.0
+    root: bool = False
+
+    @classmethod
+    def of(cls, points: pd.DataFrame, band: pd.DataFrame) -> _View:
+        """The view that holds everything drawn, as the bulk of the rows needs it."""
+        drawn = [points[name].to_numpy(float) for name in ("score_max", "observed", "ci_high")]
+        drawn += [band["high"].to_numpy(float)] if len(band) else []
+        most = max((float(np.nanmax(part, initial=0)) for part in drawn), default=1.0)
+        top = next((top for top in _TOPS if most <= top), 1.0) if most > 0 else 1.0
+        n = points["n"].to_numpy(float)
+        low = n[points["score_mean"].to_numpy(float) <= 0.15 * top].sum() >= 0.8 * n.sum() > 0
+        return cls(top, bool(low))
+
+    def at(self, values: pd.Series) -> pd.Series:
+        """Where values lie on an axis, as a share of its length."""
+        share = values / self.top
+        return np.sqrt(share) if self.root else share
+
+    def ticks(self) -> tuple[list[float], list[str]]:
+        """Places and texts of the ticks."""
+        known = (0, 0.025, 0.1, 0.25, 0.5, 1) if self.root else (0, 0.25, 0.5, 0.75, 1)
+        ticks = [tick * self.top for tick in known]
+        return ticks, [f"{tick:.3g}" for tick in ticks]
+
+    def apply(self, ax: Axes) -> None:
+        """Set the limits, the scale and the shape of a diagram."""
+        if self.root:
+            both = (lambda x: np.sqrt(np.maximum(x, 0)), np.square)
+            ax.set_xscale("function", functions=both)
+            ax.set_yscale("function", functions=both)
+        ax.set(xlim=(0, self.top), ylim=(0, self.top), aspect="equal")
+        ax.set_yticks(*self.ticks())
+        ax.minorticks_off()
 
 
 @dataclass(frozen=True)
@@ -29,6 +70,7 @@ class _Look:
     band_kind: str | None
     level: float
     event: tuple[str, str]
+    view: _View = _View()
 
 
 def draw(
@@ -45,6 +87,7 @@ def draw(
     event: tuple[str, str] = ("predicted probability", "share of positives"),
     title: str = "",
     limit: int = 9,
+    columns: int | None = None,
     dark: bool | None = None,
 ) -> Axes | np.ndarray:
     """Draw a reliability diagram, or one per cohort (and class) with the overall curve behind in grey.
@@ -71,6 +114,8 @@ def draw(
     title : str
     limit : int
         Panels drawn at most; the heading says how many are left out.
+    columns : int, optional
+        Panels side by side.
     dark : bool, optional
         See `dfevals.plots.theme`.
 
@@ -83,12 +128,13 @@ def draw(
     DataError
         Several panels are to go into one `ax`.
     """
-    look = _Look(strategy, band_kind, level, event)
+    view = _View.of(points, band)
+    event = (event[0] + " (root scale)", event[1]) if view.root else event
+    look = _Look(strategy, band_kind, level, event, view)
     names = [np.array(forest.names(frame, cohort_columns), dtype=object) for frame in (points, band, bars, errors)]
     titles = list(dict.fromkeys(names[3]))
     shown = titles[: max(limit, 1)]
-    whole = errors["is_overall"].to_numpy(dtype=bool)
-    overall = names[3][whole][0] if whole.sum() == 1 else None
+    overall = _overall(errors, names[3])
     frames = (points, band, bars, errors)
 
     def pick(name: object) -> list[pd.DataFrame]:
@@ -104,13 +150,21 @@ def draw(
             raise DataError(f"ax= holds one diagram, but there are {len(titles)}: {', '.join(map(str, titles[:4]))}, …")
         left_out = f"first {len(shown)} of {len(titles)}" if len(shown) < len(titles) else ""
         heading = " · ".join(filter(None, [title, left_out]))
-        axes = panels.small_multiples(shown, (3.1, 3.9), title=heading, sharex=True, sharey=True)
-        behind = None if overall is None else points[names[0] == overall]
+        axes = panels.small_multiples(shown, (3.1, 3.9), columns=columns, title=heading, sharex=True, sharey=True)
         for panel, name in zip(axes, shown, strict=True):
-            _panel(panel, pick(name), look, str(name), None if name == overall else behind)
+            behind = overall.get(name, name)
+            _panel(panel, pick(name), look, str(name), None if behind == name else points[names[0] == behind])
             panel.set_ylabel(panel.get_ylabel() if panel.get_subplotspec().is_first_col() else "")
         _label_lowest(axes)
     return axes
+
+
+def _overall(errors: pd.DataFrame, names: np.ndarray) -> dict[object, object]:
+    """The panel of all rows of its model, for every panel that has exactly one."""
+    model = errors["model"].astype(str).to_numpy() if "model" in errors else np.full(len(errors), "")
+    whole = errors["is_overall"].to_numpy(dtype=bool)
+    found = {name: names[whole & (model == own)] for name, own in zip(names, model, strict=True)}
+    return {name: every[0] for name, every in found.items() if len(every) == 1}
 
 
 def _label_lowest(axes: np.ndarray) -> None:
@@ -128,10 +182,10 @@ def _panel(ax: Axes, frames: list[pd.DataFrame], look: _Look, name: str, behind:
     text, grey = style.ink(ax)
     own = bool(errors["is_overall"].to_numpy(dtype=bool).any()) and "class" not in errors
     color = text if own else style.color(ax, 0)
-    ax.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
+    look.view.apply(ax)
     ax.set_ylabel(look.event[1])
     ax.plot([0, 1], [0, 1], color=grey, lw=1, ls=(0, (4, 3)), zorder=1, gid="diagonal")
-    below = _histogram(ax, bars, color)
+    below = _histogram(ax, bars, color, look.view)
     below.set_xlabel(look.event[0])
     if not len(points):
         reason = "too few rows for a smooth curve" if bars["n"].sum() > 0 else "no rows"
@@ -186,7 +240,7 @@ def _bins(ax: Axes, points: pd.DataFrame, look: _Look, color: str, grey: str) ->
     ax.plot(x, y, "o-", color=color, lw=1.2, ms=4.5, zorder=4, gid="curve")
 
 
-def _histogram(ax: Axes, bars: pd.DataFrame, color: str) -> Axes:
+def _histogram(ax: Axes, bars: pd.DataFrame, color: str, view: _View) -> Axes:
     """Counts of scores below the diagram; its greatest count is written."""
     below = ax.inset_axes((0, -0.2, 1, 0.14), sharex=ax)
     ax.tick_params(axis="x", labelbottom=False, length=0)
@@ -195,11 +249,11 @@ def _histogram(ax: Axes, bars: pd.DataFrame, color: str) -> Axes:
     width = bars["score_max"].to_numpy(float) - left
     below.bar(left, n, width=width * 0.9, align="edge", color=color, alpha=0.75, lw=0, gid="histogram")
     below.set(ylim=(0, max(n.max(initial=0), 1)), yticks=[])
-    below.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "0.25", "0.5", "0.75", "1"])
+    below.set_xticks(*view.ticks())
+    below.minorticks_off()
     below.tick_params(axis="x", labelbottom=True)
     for side in ("left", "top", "right"):
         below.spines[side].set_visible(False)
-    ax.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "0.25", "0.5", "0.75", "1"])
     return below
 
 
@@ -212,7 +266,7 @@ def _caption(ax: Axes, points: pd.DataFrame, errors: pd.DataFrame, look: _Look) 
         places = write.places(row["ece"], row["ece_low"], row["ece_high"])
         said.append(f"ECE {write.number(row['ece'], places)}")
         said.append(write.interval(row["ece_low"], row["ece_high"], places))
-    taken = bool(((points["score_min"] < 0.5) & (points["observed"] > 0.7)).any())
+    taken = bool(((look.view.at(points["score_min"]) < 0.5) & (look.view.at(points["observed"]) > 0.7)).any())
     x, y, side, edge = (0.97, 0.03, "right", "bottom") if taken else (0.03, 0.97, "left", "top")
     ax.text(
         x, y, "\n".join(said), transform=ax.transAxes, ha=side, va=edge, fontsize=8.5, color=text, zorder=6,

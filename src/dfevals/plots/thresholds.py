@@ -20,6 +20,7 @@ __all__ = ["KINDS", "draw"]
 
 KINDS = ("objective", "metrics", "decision", "best")
 STRETCHES = 2  # of thresholds that are named one by one
+_OWNER = " model"
 _METRICS = ("precision", "recall", "f1", "fpr", "selection_rate")
 
 
@@ -56,6 +57,9 @@ def draw(
     Axes, or array of Axes where there are several panels
     """
     check_choice("kind", kind, KINDS, MetricError)
+    if kind == "metrics" and model is None and ax is None and frames["best"]["model"].nunique() > 1:
+        frames = {name: _owned(frame) for name, frame in frames.items()}
+        cohort_columns = [_OWNER, *cohort_columns]  # a panel has the metrics of one model
     best = frames["best"]
     models = lines.models_of(best, model, one=kind in ("metrics", "best"))
     only = f" · {models[0]}" if kind in ("metrics", "best") and best["model"].nunique() > 1 else ""
@@ -104,6 +108,13 @@ def draw(
         best, ax, draw_one, cohort_columns=cohort_columns, models=models, title=headings[kind] if title is None else title,
         limit=limit, dark=dark, size=(3.7, 3.1), sharey=kind != "decision",
     )  # fmt: skip
+
+
+def _owned(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with its models as cohorts."""
+    found = frame.assign(model="")
+    found[_OWNER] = frame["model"].astype(str)
+    return found
 
 
 def _undefined(row: Any) -> str:

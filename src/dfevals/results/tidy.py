@@ -12,6 +12,7 @@ import pandas as pd
 
 from dfevals.cohorts import Cohorts
 from dfevals.columns.codes import OVERALL
+from dfevals.exceptions import MetricError, check_choice
 
 __all__ = [
     "OVERALL",
@@ -19,6 +20,8 @@ __all__ = [
     "as_texts",
     "by_title",
     "cohort_names",
+    "drawn_models",
+    "first_of",
     "framed",
     "left_out",
     "tidy",
@@ -30,6 +33,23 @@ Ints = npt.NDArray[np.int64]
 COUNTS = {"n", "n_pos", "n_neg", "tp", "fp", "fn", "tn", "rank", "count", "reverse", "contacts", "responses"}
 EVERY = frozenset(("model", "class", "metric", "is_overall"))  # columns that any frame may have
 EXACT = 2**53  # whole numbers up to here are exact as floats
+
+
+def drawn_models(known: Sequence[str], asked: str | Sequence[str] | None, ax: object) -> list[str]:
+    """The models that a chart draws: those asked for, else all, or the first where one `ax` is to hold it."""
+    if asked is None:
+        return list(known) if ax is None else list(known[:1])
+    chosen = [asked] if isinstance(asked, str) else list(asked)
+    for name in chosen:
+        check_choice("model", name, tuple(known), MetricError)
+    return chosen
+
+
+def first_of(names: Sequence[Any], chosen: Any, asked: Any) -> str:
+    """Which of several models a chart shows, and that there are more where none was asked for; empty for the only one."""
+    if len(names) <= 1:
+        return ""
+    return str(chosen) if asked is not None else f"{chosen} (first of {len(names)} models)"
 
 
 def framed(

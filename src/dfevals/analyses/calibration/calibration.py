@@ -37,7 +37,7 @@ from dfevals.metrics.calibration import event_rows, event_score, scores_of
 from dfevals.needs import Need, RowBlock, RowFunction, ScoreBins, Scores, Values
 from dfevals.render.plain_tables import plain_table
 from dfevals.results.result import Result
-from dfevals.results.tidy import as_texts, by_title, cohort_names, framed, left_out
+from dfevals.results.tidy import as_texts, by_title, cohort_names, drawn_models, framed, left_out
 from dfevals.roles.bound import Bound
 from dfevals.roles.declared import Model
 from dfevals.tally import BinTally, RowTally, ScoreTally
@@ -128,13 +128,20 @@ class CalibrationResult(Result):
             shown, title=self.title, notes=self.notes, cohort_columns=self.cohort_columns, max_rows=max_rows
         )
 
-    def plot(self, *, model: str | None = None, label: Any = None, ax: Axes | None = None, **options: Any) -> Any:
-        """Reliability diagram with the histogram of scores below it, one panel per cohort.
+    def plot(
+        self,
+        *,
+        model: str | Sequence[str] | None = None,
+        label: Any = None,
+        ax: Axes | None = None,
+        **options: Any,
+    ) -> Any:
+        """Reliability diagram with the histogram of scores below it, one panel per model and cohort.
 
         Parameters
         ----------
-        model : str, optional
-            The first model when absent.
+        model : str or list of str, optional
+            All models when absent; the first where there is an `ax`.
         label : optional
             Class, where the curves are per class; all of them when absent.
         ax : Axes, optional
@@ -143,27 +150,33 @@ class CalibrationResult(Result):
             For `dfevals.plots.calibration.draw`, such as `dark=True` or `limit=8`.
         """
         from dfevals.plots.calibration import draw
+        from dfevals.plots.forest import names
 
-        names = list(dict.fromkeys(self._frame["model"])) or [self._run.models[0]]
-        chosen = names[0] if model is None else model
-        check_choice("model", chosen, tuple(self._run.models), MetricError)
+        known = list(dict.fromkeys(self._frame["model"])) or list(self._run.models[:1])
+        wanted = drawn_models(known, model, ax)
         frames = []
         for frame in (self._frame, self.band, self.histogram, self.errors):
-            part = frame[frame["model"] == chosen]
+            part = frame[frame["model"].isin(wanted)]
             frames.append(part if label is None or "class" not in part else part[part["class"] == str(label)])
         points, band, bars, errors = frames
+        keys, title = list(self.cohort_columns), wanted[0] if len(known) > 1 else ""
+        if len(wanted) > 1:  # a row of panels per cohort, so that no model is left out where panels are many
+            place = pd.factorize(np.array(names(errors, keys), dtype=object))[0]
+            errors = errors.iloc[np.argsort(place, kind="stable")]
+            keys, title = ["model", *keys], ""
+            options = {"limit": max(9, 2 * len(wanted)), "columns": min(len(wanted), 4), **options}
         return draw(
             points,
             band,
             bars,
             errors,
             ax=ax,
-            cohort_columns=list(self.cohort_columns),
+            cohort_columns=keys,
             strategy=self._run.strategy,
             band_kind=self._run.band,
             level=self._run.level,
             event=self._run.event,
-            **{"title": chosen if len(names) > 1 else "", **options},
+            **{"title": title, **options},
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ from dfevals.inference.levels import check_level, t_quantile
 from dfevals.metrics.reliability import decompose, ece_of, logistic_recalibration, smooth_ece_of, spiegelhalter_of
 from dfevals.render.plain_tables import plain_table
 from dfevals.results.result import Result
-from dfevals.results.tidy import OVERALL, framed, left_out
+from dfevals.results.tidy import OVERALL, drawn_models, framed, left_out
 from dfevals.roles.bound import Bound
 from dfevals.roles.declared import Model
 from dfevals.tally import ScoreTally
@@ -81,28 +81,36 @@ class RecalibrationResult(Result):
         index = [*self.cohort_columns, "model"]
         return self._frame.pivot(index=index, columns="metric", values=["before", "after"]).swaplevel(axis=1)
 
-    def plot(self, *, model: str | None = None, ax: Axes | None = None, **options: Any) -> Any:
-        """Reliability diagrams of all rows before and after, side by side.
+    def plot(self, *, model: str | Sequence[str] | None = None, ax: Axes | None = None, **options: Any) -> Any:
+        """Reliability diagrams of all rows before and after, side by side, a row of them per model.
 
         Parameters
         ----------
-        model : str, optional
-            The first model when absent.
+        model : str or list of str, optional
+            All models when absent; the first where there is an `ax`.
         **options
             For `dfevals.plots.calibration.draw`.
         """
-        from dfevals.analyses.calibration.reliability import before_and_after
         from dfevals.plots.calibration import draw
 
-        names = list(self._run.models)
-        chosen = names[0] if model is None else model
-        check_choice("model", chosen, tuple(names), MetricError)
-        both = zip(("before", "after"), self._run.models[chosen].events, strict=True)
+        known = list(self._run.models)
+        wanted = drawn_models(known, model, ax)
+        points, band, bars, errors = (
+            pd.concat(parts) for parts in zip(*(self._stages(name) for name in wanted), strict=True)
+        )
+        keys = ["model", "stage"] if len(wanted) > 1 else ["stage"]
+        many = {"limit": max(9, 2 * len(wanted)), "columns": 2} if len(wanted) > 1 else {}
+        named = {"title": wanted[0] if len(known) > 1 and len(wanted) == 1 else "", **many, **options}
+        return draw(points, band, bars, errors, ax=ax, cohort_columns=keys, **named)
+
+    def _stages(self, model: str) -> list[pd.DataFrame]:
+        """What a reliability diagram draws, before and after, of one model."""
+        from dfevals.analyses.calibration.reliability import before_and_after
+
+        both = zip(("before", "after"), self._run.models[model].events, strict=True)
         stages = {stage: event for stage, event in both if np.isfinite(event.score).all()}
         ties = [event.ties(np.zeros(len(event.y), np.int64), 1) for event in stages.values()]
-        points, band, bars, errors = before_and_after(list(stages), ties)
-        named = {"title": chosen if len(names) > 1 else "", **options}
-        return draw(points, band, bars, errors, ax=ax, cohort_columns=["stage"], **named)
+        return [frame.assign(model=model) for frame in before_and_after(list(stages), ties)]
 
 
 @dataclass(frozen=True)

@@ -163,10 +163,10 @@ class ThresholdsResult(Result):
         Parameters
         ----------
         kind : {"objective", "metrics", "decision", "best"}
-            The objective by threshold with the best one marked; metrics by threshold (one model); net benefit by
+            The objective by threshold with the best one marked; metrics by threshold, a panel per model; net benefit by
             threshold probability; the best thresholds of the cohorts with their intervals.
         model : str or list of str, optional
-            All models when absent ("metrics" and "best": the first).
+            All models when absent ("best": the first, and "metrics" where there is an `ax`).
         ax : Axes, optional
             All cohorts go into it.
         """
