@@ -47,7 +47,8 @@ test-lowest: $(LOWEST)/.ready browser  ## Run the tests on the oldest allowed ve
 bench: $(VENV)/.ready-bench  ## Measure against peers on the same frame in one process
 	$(PY) benchmarks/run.py
 
-validate: $(VENV)/.ready  ## Simulate the coverage of every interval at length and write the tables of the documentation
+validate: $(VENV)/.ready  ## Simulate every interval at length for the documentation, and ask every question about every awkward frame
+	DFEVALS_AWKWARD=all $(PY) -m pytest -q -n $(WORKERS) tests/test_awkward.py
 	$(PY) scripts/validate.py
 	$(PY) scripts/validate_flags.py
 

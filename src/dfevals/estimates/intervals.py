@@ -436,7 +436,7 @@ def hall_statistic(t: Floats, a: Floats) -> Floats:
 
 def hall_bounds(mean: Floats, se: Floats, skewness: Floats, n: Floats, q: Floats) -> tuple[Floats, Floats]:
     """Hall's (1992) interval of a mean by the monotone cubic transform that removes its skewness."""
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         a = np.nan_to_num(skewness / np.sqrt(n))
         small = np.abs(a) < 1e-6
         safe = np.where(small, 1, a)

@@ -51,7 +51,8 @@ class ClassTally:
         keep = cohort_of >= 0
 
         def moved(table: Floats) -> Floats:
-            return np.stack([np.bincount(cohort_of[keep], row[keep], n_cohorts) for row in table])
+            sums = [np.bincount(cohort_of[keep], row[keep], n_cohorts) for row in table]
+            return np.stack(sums).astype(float, copy=False)  # integers without rows
 
         clusters = None if self.clusters is None else self.clusters.regroup(cohort_of)
         return ClassTally(moved(self.weight), None if self.square is None else moved(self.square), clusters)

@@ -142,6 +142,7 @@ class MomentTally:
                 out[i] += term
         return out
 
+    @_POWERS
     def regroup(self, cohort_of: npt.NDArray[np.int64], n_cohorts: int) -> MomentTally:
         """Moments of other, disjoint cohorts: cohort i goes to `cohort_of[i]`, or nowhere if negative."""
         keep = cohort_of >= 0

@@ -506,8 +506,8 @@ def _not_rejected(drawn: Floats, known: Array, level: float) -> tuple[Floats, Fl
     """
     ordered = np.sort(drawn, axis=0)  # undefined resamples come last
     rank = np.floor((1 - level) / 2 * (known + 1) + 1e-9).astype(np.intp)
-    ends = (np.take_along_axis(ordered, np.maximum(at, 0)[None], 0)[0] for at in (rank - 1, known - rank))
-    low, high = ends
+    last = len(ordered) - 1
+    low, high = (np.take_along_axis(ordered, at.clip(0, last)[None], 0)[0] for at in (rank - 1, known - rank))
     none = (rank < 1) | (np.fmax.reduce(drawn) - np.fmin.reduce(drawn) <= 0)
     return np.where(none, np.nan, low), np.where(none, np.nan, high)
 

@@ -241,7 +241,7 @@ def _frame(
     share = np.ones_like(n)
     if rate:  # McNemar on the rows that the metric counts
         inputs: dict[str, Any] = {"kind": "proportion", "discordance": np.where(few, 0.5, found["discordance"])}
-        share = np.where(few, 1.0, found["counted"] / n)
+        share = np.divide(found["counted"], n, out=np.ones_like(n), where=~few)
         method = "McNemar"
     else:
         inputs = {"kind": "mean", "sd": np.where(few, 1.0, np.maximum(sd, 1e-300)), "paired": is_paired}

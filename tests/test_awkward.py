@@ -1,0 +1,116 @@
+"""Every question about every awkward frame: a result in every form or an error of dfevals, never another nor a warning."""
+
+from __future__ import annotations
+
+import os
+import random
+import warnings
+from collections.abc import Callable
+from contextlib import suppress
+from itertools import cycle, product
+from typing import Any
+
+import matplotlib.pyplot as plt
+import pytest
+
+from awkward_frames import FRAMES, HOSTILE
+from dfevals import Gate
+from dfevals.evaluation import Evaluation
+from dfevals.exceptions import DfevalsError
+from dfevals.results.result import Result
+
+RULES = {"regression": Gate("mae", "<=", 1.0)}
+
+QUESTIONS: dict[str, Callable[[Evaluation, Any], Any]] = {
+    "card": lambda ev, by: ev,
+    "where": lambda ev, by: ev.where([i % 2 == 0 for i in range(len(ev))]).metrics(by=by),
+    "worst": lambda ev, by: ev.worst(3),
+    "metrics": lambda ev, by: ev.metrics(by=by),
+    "metrics by class": lambda ev, by: ev.metrics(by_class=True),
+    "metrics relative": lambda ev, by: ev.metrics(by=by, relative_to="complement"),
+    "metrics bootstrap": lambda ev, by: ev.metrics(by=by, interval="bootstrap", n_resamples=20),
+    "collect": lambda ev, by: ev.collect(by=by).metrics(),
+    "folds": lambda ev, by: ev.folds(by=by),
+    "confusion": lambda ev, by: ev.confusion(by=by),
+    "errors": lambda ev, by: ev.errors(by=by),
+    "roc": lambda ev, by: ev.roc(by=by, max_fpr=0.2, n_resamples=20),
+    "pr": lambda ev, by: ev.pr(by=by),
+    "det": lambda ev, by: ev.det(by=by),
+    "cap": lambda ev, by: ev.cap(by=by),
+    "gains": lambda ev, by: ev.gains(by=by, value=3.0, cost=1.0, n_resamples=20),
+    "thresholds": lambda ev, by: ev.thresholds(by=by, n_resamples=20),
+    "thresholds costs": lambda ev, by: ev.thresholds(cost={"fp": 1, "fn": 5}, n_resamples=20),
+    "calibration": lambda ev, by: ev.calibration(by=by, n_resamples=20),
+    "calibration bins": lambda ev, by: ev.calibration(strategy="quantile", n_resamples=20),
+    "recalibrate": lambda ev, by: ev.recalibrate(cv=3),
+    "residuals": lambda ev, by: ev.residuals(by=by),
+    "explore": lambda ev, by: ev.explore(),
+    "compare": lambda ev, by: ev.compare(by=by, n_resamples=20),
+    "compare cohorts": lambda ev, by: ev.compare(by=by, against="complement", n_resamples=20),
+    "gate": lambda ev, by: ev.gate(_rule(ev), model=_first(ev), by=by),
+    "gate baseline": lambda ev, by: ev.gate(
+        Gate(_rule(ev).metric, vs="baseline", margin=0.1),
+        model=_first(ev),
+        baseline=ev.models[-1] if ev.models else None,
+    ),
+    "route": lambda ev, by: ev.route(by=by),
+    "power": lambda ev, by: ev.power(by=by),
+    "agreement": lambda ev, by: ev.agreement(*ev.models[:2], by=by),
+}
+
+
+def _first(ev: Evaluation) -> str | None:
+    return ev.models[0] if ev.models else None
+
+
+def _rule(ev: Evaluation) -> Gate:
+    if ev.task == "outcomes":
+        return Gate(ev.metrics(ci=None).frame["metric"].iloc[0], ">=", 0.5)
+    return RULES.get(ev.task, Gate("accuracy", ">=", 0.5))
+
+
+def test_every_question_is_asked() -> None:
+    """A new public method of Evaluation is asked here too."""
+    asked = {name.split()[0] for name in QUESTIONS}
+    methods = {name for name, made in vars(Evaluation).items() if callable(made) and not name.startswith("_")}
+    assert methods - asked == set()
+
+
+FORMS = ("__repr__", "_repr_html_", "to_html", "to_markdown")
+
+
+def shown(result: Any) -> str:
+    """Text, HTML and Markdown of a result, as far as it has them; what may become part of a page."""
+    texts = [getattr(result, form)() for form in FORMS if hasattr(result, form)]
+    return "".join(texts[1:])
+
+
+def drawn(result: Result) -> None:
+    """The chart of a result, drawn to the end."""
+    try:
+        result.plot()
+        for number in plt.get_fignums():
+            plt.figure(number).canvas.draw()
+    finally:
+        plt.close("all")
+
+
+def _pairs() -> list[tuple[str, str]]:
+    """Every frame with every question when asked for (by `make validate`), else every frame with one of them."""
+    if os.environ.get("DFEVALS_AWKWARD") == "all":
+        return list(product(FRAMES, QUESTIONS))
+    shuffled = random.Random(0).sample(list(QUESTIONS), len(QUESTIONS))
+    return list(zip(FRAMES, cycle(shuffled), strict=False))
+
+
+@pytest.mark.parametrize(("name", "question"), _pairs())
+def test_an_answer_or_an_error_by_name(name: str, question: str) -> None:
+    frame, roles, by = FRAMES[name]()
+    page = ""
+    with warnings.catch_warnings(), suppress(DfevalsError):
+        warnings.simplefilter("error")
+        result = QUESTIONS[question](frame.evals(**roles), by)
+        page = shown(result)
+        if isinstance(result, Result):
+            drawn(result)
+    assert HOSTILE not in page
