@@ -7,10 +7,11 @@ import random
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
-from itertools import cycle, product
+from itertools import product
 from typing import Any
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 
 from awkward_frames import FRAMES, HOSTILE
@@ -24,7 +25,7 @@ RULES = {"regression": Gate("mae", "<=", 1.0)}
 QUESTIONS: dict[str, Callable[[Evaluation, Any], Any]] = {
     "card": lambda ev, by: ev,
     "where": lambda ev, by: ev.where([i % 2 == 0 for i in range(len(ev))]).metrics(by=by),
-    "worst": lambda ev, by: ev.worst(3),
+    "worst": lambda ev, by: ev.worst(3).iloc[:, -1],
     "metrics": lambda ev, by: ev.metrics(by=by),
     "metrics by class": lambda ev, by: ev.metrics(by_class=True),
     "metrics relative": lambda ev, by: ev.metrics(by=by, relative_to="complement"),
@@ -72,7 +73,7 @@ def _rule(ev: Evaluation) -> Gate:
 def test_every_question_is_asked() -> None:
     """A new public method of Evaluation is asked here too."""
     asked = {name.split()[0] for name in QUESTIONS}
-    methods = {name for name, made in vars(Evaluation).items() if callable(made) and not name.startswith("_")}
+    methods = {name for name in dir(Evaluation) if callable(getattr(Evaluation, name)) and not name.startswith("_")}
     assert methods - asked == set()
 
 
@@ -96,11 +97,15 @@ def drawn(result: Result) -> None:
 
 
 def _pairs() -> list[tuple[str, str]]:
-    """Every frame with every question when asked for (by `make validate`), else every frame with one of them."""
+    """Every frame with every question when asked for (by `make validate`), else every frame with two of them."""
     if os.environ.get("DFEVALS_AWKWARD") == "all":
         return list(product(FRAMES, QUESTIONS))
     shuffled = random.Random(0).sample(list(QUESTIONS), len(QUESTIONS))
-    return list(zip(FRAMES, cycle(shuffled), strict=False))
+    return [
+        (name, shuffled[(i + half) % len(shuffled)])
+        for i, name in enumerate(FRAMES)
+        for half in (0, len(shuffled) // 2)
+    ]
 
 
 @pytest.mark.parametrize(("name", "question"), _pairs())
@@ -114,3 +119,50 @@ def test_an_answer_or_an_error_by_name(name: str, question: str) -> None:
         if isinstance(result, Result):
             drawn(result)
     assert HOSTILE not in page
+
+
+REFUSED = {
+    "columns_of_two_levels": "The frame has MultiIndex columns",
+    "duplicated_columns": "'p' is there 2 times",
+    "labels_that_cannot_be_hashed": "'c' holds unhashable values",
+    "outcomes_that_cannot_be_hashed": "'calls' holds unhashable values",
+    "tuples_as_names": "which class does each belong to",
+}
+
+
+@pytest.mark.parametrize("name", FRAMES)
+def test_few_frames_are_refused_from_the_start(name: str) -> None:
+    frame, roles, _ = FRAMES[name]()
+    if name in REFUSED:
+        with pytest.raises(DfevalsError, match=REFUSED[name]):
+            frame.evals(**roles)
+    else:
+        assert len(frame.evals(**roles)) == len(frame)
+
+
+def test_what_is_missing_is_named() -> None:
+    def ask(name: str, question: str) -> Any:
+        frame, roles, by = FRAMES[name]()
+        return QUESTIONS[question](frame.evals(**roles), by)
+
+    with pytest.raises(DfevalsError, match="fold column 'k' names no fold: its 60 values are missing"):
+        ask("folds_missing", "folds")
+    with pytest.raises(DfevalsError, match="holds one class only"):
+        ask("weights_of_one_row", "recalibrate")
+    assert "\ufffd" in set(ask("lone_surrogates", "confusion").frame["g"])
+
+
+def test_few_resamples_leave_no_interval() -> None:
+    """The tails of 20 resamples hold half a resample each: no bound, instead of an index beyond the last one."""
+    frame, roles, _ = FRAMES["ties_everywhere"]()
+    found = frame.evals(**roles).compare(metrics="ks", test="bootstrap", n_resamples=20).frame
+    assert found[["ci_low", "ci_high"]].isna().all(axis=None)
+    assert "no interval" in found["note"].item()
+
+
+def test_squares_beyond_all_numbers_are_infinite() -> None:
+    frame, roles, _ = FRAMES["huge_numbers"]()
+    found = frame.evals(**roles).metrics(["mae", "mse"]).frame.set_index(["model", "metric"])
+    expected = np.abs(frame["t"] - frame["f"]).mul(1 / len(frame)).sum()
+    assert found.loc[("m", "mae"), "value"] == pytest.approx(expected)
+    assert not np.isfinite(found.loc[("m", "mse"), "value"])

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from dfevals.cohorts import Cohorts
+from dfevals.columns.numbers import infinite_beyond_all_numbers
 from dfevals.exceptions import CohortError
 from dfevals.keywords import one_spelling
 from dfevals.questions.choices import ChoiceQuestions
@@ -31,6 +32,7 @@ COPY_ON_WRITE = int(pd.__version__.split(".")[0]) >= 3
 
 
 @one_spelling
+@infinite_beyond_all_numbers
 class Evaluation(ErrorQuestions, ScoreQuestions, ChoiceQuestions):
     """Rows with roles: ask it questions. Immutable; made by `df.evals(...)` or `dfevals.evaluate(...)`.
 
@@ -166,6 +168,7 @@ class Evaluation(ErrorQuestions, ScoreQuestions, ChoiceQuestions):
     # How it looks
 
     @cached_property
+    @np.errstate(over="ignore")
     def _card(self) -> Card:
         from dfevals.analyses.card import card
 

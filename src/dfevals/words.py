@@ -21,12 +21,26 @@ __all__ = [
     "shorten",
     "shorten_apart",
     "visible",
+    "whole_characters",
 ]
 
 UNDEFINED = "–"
 _ROUNDING = 1e-13  # half-width, by the value, that sums of equal numbers have
 _HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 _JOINERS = {"\u200c", "\u200d"}
+
+
+def whole_characters(value: str) -> str:
+    """A text that every file and every type of column can hold: halves of surrogate pairs become U+FFFD.
+
+    Examples
+    --------
+    >>> whole_characters("a\\ud800b") == "a\\ufffdb"
+    True
+    """
+    if value.isascii():
+        return value
+    return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def visible(text: object) -> str:

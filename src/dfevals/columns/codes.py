@@ -12,6 +12,7 @@ import pandas as pd
 
 from dfevals.columns.numbers import plain_number
 from dfevals.exceptions import CohortError
+from dfevals.words import whole_characters
 
 __all__ = [
     "ALL",
@@ -173,7 +174,7 @@ def texts(levels: Levels, reserved: Iterable[str] = (MISSING, ALL, OVERALL)) -> 
     """Label of each code: the shortest clean text; text that could be taken for something else is quoted."""
     values = levels.values
     write = _timestamp_writer(values)
-    found = [write(v) for v in values]
+    found = [whole_characters(write(v)) for v in values]
     taken = set(reserved).union(t for v, t in zip(values, found, strict=True) if not isinstance(v, str))
     for i, value in enumerate(values):
         while isinstance(value, str) and found[i] in taken:

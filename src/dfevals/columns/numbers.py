@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -22,17 +23,27 @@ __all__ = [
     "contents",
     "distinct",
     "float_dtype",
+    "infinite_beyond_all_numbers",
     "outcome_values",
     "plain_number",
     "verdict_word",
 ]
 
+T = TypeVar("T", bound=type)
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
 BLOCK = 1 << 18  # rows read at a time
 POWERS = np.array([float(10**i) for i in range(23)])  # those that are exact in float64
 SCALARS = (int, float, Decimal, np.number, np.bool_, type(None), type(pd.NA))
 VERDICTS = {"pass": 1.0, "passed": 1.0, "true": 1.0, "yes": 1.0, "fail": 0.0, "failed": 0.0, "false": 0.0, "no": 0.0}
+
+
+def infinite_beyond_all_numbers(cls: T) -> T:
+    """Class decorator: in its methods a square or an exponential beyond the greatest float is infinite, without a warning."""
+    for name, method in list(vars(cls).items()):
+        if inspect.isfunction(method) and not name.startswith("__"):
+            setattr(cls, name, np.errstate(over="ignore")(method))
+    return cls
 
 
 def as_printed(values: Array) -> Floats:

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from dfevals.words import whole_characters
+
 __all__ = ["EXACT", "column_of", "frame_of_columns", "frame_of_records", "whole_numbers"]
 
 EXACT = 1 << 53  # whole numbers up to here are exact in float64
@@ -63,8 +65,5 @@ def _encodable(texts: Sequence[str | None]) -> Sequence[str | None]:
     try:
         "".join(text for text in texts if text is not None).encode()
     except UnicodeEncodeError:
-        return [
-            None if text is None else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-            for text in texts
-        ]
+        return [None if text is None else whole_characters(text) for text in texts]
     return texts

@@ -11,9 +11,10 @@ from dfevals.evaluators.answers import is_cut_off
 from dfevals.evaluators.clients import CallFailed, Completion, OpenAICompatible, as_client
 from dfevals.evaluators.concurrency import RateLimit
 from dfevals.evaluators.protocol import Evaluated, Evaluator, EvaluatorRecord
-from dfevals.evaluators.values import is_missing, passages, text, texts, whole_characters
+from dfevals.evaluators.values import is_missing, passages, text, texts
 from dfevals.evaluators.verdicts import SCORE_TEMPLATE, Template, codes, fenced, read_verdict
 from dfevals.exceptions import DataError
+from dfevals.words import whole_characters
 
 __all__ = ["Judge"]
 

@@ -9,9 +9,10 @@ from typing import Any
 from uuid import uuid4
 
 from dfevals.evaluators.clients import Completion, as_client
-from dfevals.evaluators.values import is_missing, plain, show, whole_characters
+from dfevals.evaluators.values import is_missing, plain, show
 from dfevals.evaluators.written import exactly
 from dfevals.exceptions import DataError
+from dfevals.words import whole_characters
 
 __all__ = ["PromptTemplate"]
 

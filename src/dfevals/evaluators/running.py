@@ -23,8 +23,9 @@ from dfevals.evaluators.concurrency import RateLimit, TimedOut, stream, stream_a
 from dfevals.evaluators.fingerprints import stable_repr
 from dfevals.evaluators.prompts import PromptTemplate
 from dfevals.evaluators.secret_formats import redacted
-from dfevals.evaluators.values import is_missing, json_text, plain, text_column, whole_characters
+from dfevals.evaluators.values import is_missing, json_text, plain, text_column
 from dfevals.exceptions import DataError, RoleError, did_you_mean
+from dfevals.words import whole_characters
 
 __all__ = ["run"]
 

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from dfevals.exceptions import DataError
+from dfevals.words import whole_characters
 
 __all__ = [
     "is_missing",
@@ -25,7 +26,6 @@ __all__ = [
     "text_column",
     "texts",
     "unfenced",
-    "whole_characters",
 ]
 
 _LINE_END = r"(?:\r\n|\n|\r)"
@@ -115,19 +115,6 @@ def _json_lacks(value: object) -> object:
     if isinstance(dumped, Mapping):
         return dumped
     return vars(value) if isinstance(value, SimpleNamespace) else str(value)
-
-
-def whole_characters(value: str) -> str:
-    """A text that every file and every type of column can hold: halves of surrogate pairs become U+FFFD.
-
-    Examples
-    --------
-    >>> whole_characters("a\\ud800b") == "a\\ufffdb"
-    True
-    """
-    if value.isascii():
-        return value
-    return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def text_column(values: Sequence[str | None], index: pd.Index[Any] | None = None) -> pd.Series[Any]:

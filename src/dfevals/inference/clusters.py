@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -120,7 +121,7 @@ def line_sandwich(
     n = len(usable)
 
     def total(values: Floats) -> Floats:
-        flat = values.reshape(len(values), -1).T
+        flat = values.reshape(len(values), math.prod(values.shape[1:])).T
         columns = [np.bincount(cohort, column, n).astype(float) for column in flat]
         return np.stack(columns, axis=-1).reshape(n, *values.shape[1:])
 

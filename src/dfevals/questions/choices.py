@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from dfevals.columns.numbers import infinite_beyond_all_numbers
 from dfevals.keywords import one_spelling
 from dfevals.questions.asked import Asked, bare, either_order, usual
 
@@ -23,6 +24,7 @@ Scale = Literal["nominal", "ordinal", "interval", "ratio"]
 
 
 @one_spelling
+@infinite_beyond_all_numbers
 class ChoiceQuestions(Asked):
     """What `Evaluation` answers about several models, raters and rules."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from dfevals.columns.numbers import infinite_beyond_all_numbers
 from dfevals.keywords import one_spelling
 from dfevals.questions.asked import Asked, bare, either_order, usual
 
@@ -19,6 +20,7 @@ __all__ = ["ErrorQuestions"]
 
 
 @one_spelling
+@infinite_beyond_all_numbers
 class ErrorQuestions(Asked):
     """What `Evaluation` answers about predictions."""
 

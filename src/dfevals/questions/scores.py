@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from dfevals.columns.numbers import infinite_beyond_all_numbers
 from dfevals.keywords import one_spelling
 from dfevals.questions.asked import Asked, bare, usual
 
@@ -19,6 +20,7 @@ __all__ = ["ScoreQuestions"]
 
 
 @one_spelling
+@infinite_beyond_all_numbers
 class ScoreQuestions(Asked):
     """What `Evaluation` answers about scores."""
 

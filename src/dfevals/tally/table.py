@@ -216,6 +216,7 @@ class Tally:
         }
         return Tally(cohorts, models, self.task, labels, self.requests, self.context)
 
+    @np.errstate(over="ignore")  # as in questions about rows
     def metrics(self, metrics: Any = None, *, level: float | None = 0.95, **options: Any) -> Any:
         """The same MetricsResult as `ev.metrics` gives for these rows.
 

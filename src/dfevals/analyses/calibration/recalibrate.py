@@ -361,7 +361,8 @@ def _folds(rows: _Rows, cv: Any, random_state: Any) -> Iterator[tuple[npt.NDArra
 
 
 def _fitted(rows: _Rows, train: npt.NDArray[np.intp], method: str) -> Any:
-    """A map from scores to recalibrated scores, fitted on some rows."""
+    """A map from scores to recalibrated scores, fitted on some rows; those of weight 0 are none."""
+    train = train if rows.weight is None else train[rows.weight[train] > 0]
     weight = None if rows.weight is None else rows.weight[train]
     scores, y = rows.scores[train], rows.y[train]
     if scores.ndim == 1:

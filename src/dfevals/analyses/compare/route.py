@@ -350,7 +350,8 @@ class _Sums:
 
     def without(self, part: int) -> _Sums:
         """Sums of all parts but one."""
-        return _Sums(*(x.sum(axis=-2, keepdims=True) - x[..., part : part + 1, :] for x in self.__dict__.values()))
+        with np.errstate(invalid="ignore"):  # what is infinite
+            return _Sums(*(x.sum(axis=-2, keepdims=True) - x[..., part : part + 1, :] for x in self.__dict__.values()))
 
     def overall(self) -> Floats:
         """Mean of every model over all cohorts."""

@@ -13,7 +13,7 @@ from dfevals.cohorts import Cohorts
 from dfevals.engines import collect
 from dfevals.estimates.asked import needs, views_of
 from dfevals.estimates.estimate import Options, Part, estimate
-from dfevals.exceptions import RoleError
+from dfevals.exceptions import DataError, RoleError
 from dfevals.metrics.registry import Request
 from dfevals.roles.bound import Bound
 from dfevals.roles.declared import Model, column
@@ -64,6 +64,8 @@ def find_folds(bound: Bound) -> Folds:
     ------
     RoleError
         There is no fold role.
+    DataError
+        No row has a fold.
     """
     roles = bound.roles
     if roles.fold is None:
@@ -79,6 +81,10 @@ def find_folds(bound: Bound) -> Folds:
         repeats = np.asarray(_texts(found))
     joint = np.where((fold >= 0) & (repeat >= 0), repeat * max(len(labels), 1) + fold, -1)
     used = np.unique(joint[joint >= 0])
+    if not len(used):
+        raise DataError(
+            f"fold column {roles.fold!r} names no fold: its {bound.n:,} values are missing, or their repeats are."
+        )
     codes = np.where(joint >= 0, np.searchsorted(used, joint), -1).astype(np.int64)
     n_test = np.bincount(codes[codes >= 0], minlength=len(used)).astype(float)
     of = used // max(len(labels), 1)
