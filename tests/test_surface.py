@@ -235,3 +235,24 @@ def test_the_gains_table_shows_profit() -> None:
     paid = (best["amount"] * best["y"]).cumsum().to_numpy()[59::60] - np.arange(60, 601, 60)
     assert not frame["a"].duplicated().any()
     np.testing.assert_allclose(amounts["profit"], paid)
+
+
+def test_the_reference_lists_every_public_name() -> None:
+    listed = (Path(__file__).parents[1] / "docs" / "api.md").read_text(encoding="utf-8").split()
+    modules = {"datasets", "evaluators", "exceptions", "inference", "metrics", "needs", "plots", "__version__"}
+    known = {*listed, *(word.removeprefix("evaluators.") for word in listed), *modules}
+    assert [name for name in dfevals.__all__ if name not in known] == []
+    results = [name for name in ONCE["classes"] if name.endswith("Result")]
+    assert [name for name in results if not any(word.endswith(f".{name}") for word in listed)] == []
+    evaluators = set(dfevals.evaluators.__all__) - {"ROLES", "run"}
+    assert [name for name in sorted(evaluators) if f"evaluators.{name}" not in listed] == []
+
+
+def test_numbers_of_a_column_are_written_alike() -> None:
+    from dfevals import words
+
+    assert words.column([4588, 239, 85.4, 11]) == ["4,588", "239", "85", "11"]
+    assert words.column([0.76503, 0.4999, 0.00575, 0.000029]) == ["0.765", "0.500", "0.0057", "0.000029"]
+    assert words.column([float("nan"), -0.5, 0.0]) == ["–", "-0.500", "0.000"]
+    assert words.column([float("inf"), 12.5, -1234.5]) == ["∞", "12", "-1,234"]
+    assert words.column([]) == []
