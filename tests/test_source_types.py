@@ -274,7 +274,7 @@ ODD = {
     "decimal": (pa.array([Decimal(1), None], pa.decimal128(38, 0)), [1, None]),
     "big": (pa.array([BIG, None]), [BIG, None]),
     "unsigned": (pa.array([2**64 - 1, None], pa.uint64()), [2**64 - 1, None]),
-    "view": (pa.array(["a", None], pa.string_view()), ["a", None]),
+    **({"view": (pa.array(["a", None], pa.string_view()), ["a", None])} if hasattr(pa, "string_view") else {}),
 }
 
 

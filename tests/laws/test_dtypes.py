@@ -63,7 +63,7 @@ TEXTS: dict[str, Convert] = {
     "string[pyarrow]": as_type("string[pyarrow]"),
     "arrow string": arrow(pa.string()),
     "large_string": arrow(pa.large_string()),
-    "string_view": arrow(pa.string_view()),
+    **({"string_view": arrow(pa.string_view())} if hasattr(pa, "string_view") else {}),
     "dictionary": dictionary,
     "unused categories": as_type(pd.CategoricalDtype(["a", "b", "c", "never"])),
 }

@@ -124,9 +124,14 @@ def _of_stream(source: Any) -> pd.DataFrame:
 
     kinds = {name: str(kind) for name, kind in source.schema.items()} if hasattr(source, "get_columns") else {}
     apart = [name for name, kind in kinds.items() if "Int128" in kind or "Object" in kind]
-    is_relation = type(source).__name__ == "DuckDBPyRelation"  # streams of DuckDB 1 do not take what Arrow passes
     try:
-        frame = of_arrow(source.to_arrow_table() if is_relation else pa.table(source.drop(apart) if apart else source))
+        if kinds:  # Polars' own way out: its stream has views of text, which old versions of Arrow do not know
+            table = source.drop(apart).to_arrow()
+        elif type(source).__name__ == "DuckDBPyRelation":  # its stream does not take what Arrow passes in DuckDB 1
+            table = source.to_arrow_table()
+        else:
+            table = pa.table(source)
+        frame = of_arrow(table)
     except (pa.ArrowException, NotImplementedError) as error:
         raise DataError(f"Cannot read rows from {type(source).__name__}: {error}.") from error
     if not apart:
