@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dfevals.estimates.intervals import ROUNDING, Bounds
+from dfevals.estimates.bounds import ROUNDING, Bounds
 from dfevals.tally import CellTally, ManyCells, ScoreTally
 from dfevals.tally.scores import RankSums
 

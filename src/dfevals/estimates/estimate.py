@@ -9,18 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from dfevals.estimates.bootstrap import bootstrap_bounds, cell_replicates, rank_replicates, resampled, value_replicates
+from dfevals.estimates.bounds import Bounds, CellContext
 from dfevals.estimates.delta import FourCells, average_gradient, cell_variance, four_gradients
 from dfevals.estimates.events import FEW_OF_A_CLASS, rare_classes
-from dfevals.estimates.intervals import (
-    ONE_CLUSTER,
-    Bounds,
-    CellContext,
-    _few_cells,
-    _transforms,
-    cell_quantile,
-    interval,
-    with_value,
-)
+from dfevals.estimates.intervals import ONE_CLUSTER, _few_cells, _transforms, cell_quantile, interval, with_value
 from dfevals.exceptions import MetricError
 from dfevals.inference.clusters import few_clusters
 from dfevals.inference.seeds import generator

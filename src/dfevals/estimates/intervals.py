@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from dfevals.estimates.bounds import ROUNDING, Bounds, CellContext
 from dfevals.estimates.delta import (
     FourCells,
     cell_gradient,
@@ -21,9 +22,8 @@ from dfevals.exceptions import MetricError, did_you_mean
 from dfevals.inference.levels import normal_quantile, t_quantile
 from dfevals.inference.proportions import agresti_coull, clopper_pearson, wilson
 from dfevals.metrics.estimands import Mean, MeanOfRatios, Rank, Ratio, Smooth, SmoothMoments, Through, Value
-from dfevals.tally import CellTally, CellView, ManyCells, MarginView
 
-__all__ = ["METHODS", "Bounds", "CellContext", "interval"]
+__all__ = ["METHODS", "interval"]
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
@@ -34,7 +34,6 @@ SKEWED = 0.5  # skewness from which the far quantiles of a mean need many rows
 FAR = 30  # rows per squared quantile that they need: simulated errors at 0.1 % are near nominal from there
 HEAVY = 0.8  # share of the greatest possible skewness, √n, from which Hall's correction no longer suffices
 PEAKED = 7  # kurtosis (5 in small samples) from which the variance of a square is not known
-ROUNDING = 1e-15
 TIED = "no interval for shares of pairs when scores are tied"
 CONSTANT = "constant, so no interval"
 ONE_CLUSTER = "one cluster, so no interval"
@@ -59,26 +58,6 @@ SHARES: dict[str, Callable[..., Any]] = {
 
 
 @dataclass(frozen=True)
-class Bounds:
-    """An interval for every cohort (and class): bounds and the method's name.
-
-    `few` marks intervals on too few events to hold their level, unless the method `holds` it with few events too.
-    `clusters` is the effective number of clusters on which they rest.
-    """
-
-    low: Floats
-    high: Floats
-    method: str
-    few: npt.NDArray[np.bool_] | None = None
-    few_text: str = ""
-    notes: tuple[str, ...] = ()
-    n_eff: Floats | None = None
-    variance: Floats | None = field(default=None, repr=False)
-    holds: bool = False
-    clusters: Floats | None = None
-
-
-@dataclass(frozen=True)
 class _Part:
     """A part of an estimand, as a value of its own."""
 
@@ -88,44 +67,6 @@ class _Part:
 def _residual(share: Ratio, p: Floats, den: Floats) -> _Part:
     """What moves a share from its value `p`: the numerator less p times the denominator, over `den`."""
     return _Part((share.num - p * share.den) / den)
-
-
-@dataclass(frozen=True)
-class CellContext:
-    """What the interval of a function of the cells needs besides its value: the cells and the function itself."""
-
-    tally: CellTally | ManyCells
-    view: CellView | MarginView
-    function: Callable[[Any], Any]
-    whole: bool
-    range: tuple[float, float]
-
-    @property
-    def plain(self) -> bool:
-        """Whether the cells are counts of independent rows."""
-        return self.tally.square is None and self.tally.clusters is None
-
-    @property
-    def pseudo_row(self) -> Floats:
-        """Weight of a pseudo-row: of one independent row, which with clusters is worth as many as their design effect says.
-
-        The design effect is that of the share right; where all rows are right or wrong, that of one value per cluster.
-        """
-        tally = self.tally
-        total, square = tally.total, tally.total_square
-        size = np.divide(square, total, out=np.ones_like(total), where=total > 0)
-        sums = tally.clusters
-        if sums is None:
-            return size
-        true, pred = np.divmod(sums.kind, tally.n_classes)
-        right = tally.squares().correct
-        with np.errstate(divide="ignore", invalid="ignore"):
-            share = tally.view().correct / total
-            robust = sums.spread(((true == pred) - share[sums.cohort]) * sums.values[0], tally.n_cohorts)
-            plain = right * (1 - share) ** 2 + (square - right) * share**2
-            whole = sums.spread(sums.values[0], tally.n_cohorts) / square
-            effect = np.where(plain > ROUNDING * square, robust / plain, whole)
-        return size * np.fmax(np.nan_to_num(effect), 1)
 
 
 def interval(
