@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 import dfevals
-from dfevals.exceptions import DataError
+from dfevals.exceptions import CohortError, DataError, RoleError
 
 SECONDS = [0.5, 2.25, 4.0, 1.25] * 20
 MEAN = float(np.mean(SECONDS))
@@ -63,6 +63,15 @@ def test_a_score_of_durations_is_refused_with_the_way() -> None:
     frame = pd.DataFrame({"y": [0, 1], "p": pd.to_timedelta([0.1, 0.2], unit="s")})
     with pytest.raises(DataError, match=r"\.dt\.total_seconds\(\)"):
         frame.evals(y_true="y", y_score="p").metrics()
+
+
+@pytest.mark.parametrize("name", DURATIONS)
+def test_other_uses_of_durations_name_the_seconds(name: str) -> None:
+    frame = pd.DataFrame({"latency": DURATIONS[name](), "guess": 1.0, "y": [0, 1] * 40})
+    with pytest.raises(RoleError, match=r"holds durations.*\.dt\.total_seconds\(\)"):
+        frame.evals(y_true="latency", y_pred="guess")
+    with pytest.raises(CohortError, match=r"\.dt\.total_seconds\(\)"):
+        frame.evals(y_true="y", y_pred="y").metrics(by=dfevals.bins("latency", [1]))
 
 
 FLOATS = ["float32", "Float32", "float[pyarrow]", "float16", "float64", "Float64", "double[pyarrow]"]

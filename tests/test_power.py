@@ -164,7 +164,7 @@ class TestAgreement:
             ev.agreement("judge")
         with pytest.raises(RoleError, match="no column 'humn'"):
             ev.agreement("judge", "humn")
-        with pytest.raises(DfevalsError, match="level"):
+        with pytest.raises(DfevalsError, match="scale"):
             ev.agreement("judge", "human", level="numeric")
         with pytest.raises(DataError, match="needs numbers"):
             ev.agreement("judge", "lang", level="interval")
@@ -189,7 +189,7 @@ def test_agreement_of_numbers_taken_for_categories_is_refused() -> None:
     frame = pd.DataFrame({"s": rng.random(20_000), "t": rng.random(20_000)})
     ev = frame.evals(outcomes=["s", "t"])
     for level in ("nominal", "ordinal"):
-        with pytest.raises(dfevals.exceptions.DataError, match=r"40,000 different ratings.*level='interval'"):
+        with pytest.raises(dfevals.exceptions.DataError, match=r"40,000 different ratings.*scale='interval'"):
             ev.agreement(level=level)
     assert ev.agreement(level="interval").frame["value"].notna().all()
     with pytest.raises(dfevals.exceptions.DataError, match="more than 2,000"):

@@ -116,7 +116,7 @@ QUESTIONS: dict[str, tuple[dict[str, Any], Callable[[Any], Any]]] = {
     "deciles": (NUMBERS, lambda ev: ev.residuals(by="g").deciles),
     "compare numbers": (NUMBERS, lambda ev: ev.compare(by="g", metrics=["mae", "rmse", "r2", "mean_error"]).frame),
     "outcomes": (OUTCOMES, lambda ev: ev.metrics(by="g").frame),
-    "quantiles": (OUTCOMES, lambda ev: ev.metrics(["took_p50", "took_p90"], by="g").frame),
+    "quantiles": (OUTCOMES, lambda ev: ev.metrics(["took_p50", "took_p90", "took_min", "took_max"], by="g").frame),
     "gate of outcomes": (OUTCOMES, lambda ev: ev.gate([Gate("ok_pass_rate", ">=", 0.5)], by="g").frame),
 }  # fmt: skip
 
@@ -153,6 +153,13 @@ def _scaled(size: float) -> Callable[[dict[str, Any]], tuple[Any, Any]]:
     )
 
 
+def _weightless(roles: dict[str, Any]) -> tuple[Any, Any]:
+    weighed = FRAME.assign(w=np.random.default_rng(4).uniform(0.2, 1.8, N))
+    nothing = FRAME.sample(frac=1, random_state=3).assign(w=0.0, y=FRAME["y"].to_numpy(), size=999.0, took=999.0)
+    both = pd.concat([weighed, nothing], ignore_index=True)
+    return weighed.evals(**roles, sample_weight="w"), both.evals(**roles, sample_weight="w")
+
+
 def _written_out(roles: dict[str, Any]) -> tuple[Any, Any]:
     times = np.random.default_rng(1).integers(0, 4, N)
     written = FRAME.loc[FRAME.index.repeat(times)].reset_index(drop=True)
@@ -179,6 +186,7 @@ LAWS = {
     "equal weights of 1500": Law(_weighted(1500.0)),
     "weights times 1e-6": Law(_scaled(1e-6)),
     "weights times 1500": Law(_scaled(1500.0)),
+    "rows of weight 0 are none": Law(_weightless),
     "frequencies are rows": Law(_written_out),
     "repeats are clusters": Law(_repeated),
     "units are clusters": Law(_in_units),

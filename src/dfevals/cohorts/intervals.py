@@ -7,6 +7,7 @@ import keyword
 import unicodedata
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -95,6 +96,7 @@ class Numbers:
         except (TypeError, ValueError) as error:
             wanted, hint = ("times", "pd.to_datetime") if times else ("numbers or times", "pd.to_numeric")
             found = next((v for v in levels.values if isinstance(v, str)), levels.values[0])
+            hint = ".dt.total_seconds()" if isinstance(found, timedelta) else hint
             raise CohortError(
                 f"Column {series.name!r} ({dtype}) does not hold {wanted} but, for example, {found!r:.60}. "
                 f"Convert it by {hint} first."

@@ -183,7 +183,7 @@ def validity(block: Block, dropped: dict[str, int]) -> npt.NDArray[np.bool_] | N
     columns += [(bound.roles.sample_weight, "sample_weight")] if bound.roles.sample_weight is not None else []
     for name, role in columns:
         _check_numbers(bound, name, role, start, stop, check, _may_be_infinite(bound, model, role))
-    if bound.roles.sample_weight is not None and bound.roles.weight_kind == "frequency":
+    if bound.roles.sample_weight is not None:
         there = bound.numbers(bound.roles.sample_weight, "sample_weight").block(start, stop) != 0
         if not there.all():  # a row that stands for no row is none, and not one left out
             keep = there if keep is None else keep & there

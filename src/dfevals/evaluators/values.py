@@ -170,6 +170,8 @@ def passages(role: str, value: object) -> list[str]:
     value = plain(value)
     if isinstance(value, list):
         return [_passage(role, item) for item in value]
+    if isinstance(value, int):  # an answer may be a whole number, nothing that supports one is
+        raise DataError(f"{role} must be text or a list of texts, found {type(value).__name__} {show(value)}.")
     found = text(role, value)
     if found.startswith("[") and found.rstrip().endswith("]"):
         try:

@@ -99,7 +99,7 @@ class Bound(Meaning):
         for start in range(0, self.n, BLOCK):
             block = numbers.block(start, start + BLOCK)
             greatest = float(np.fmax(np.fmax.reduce(block, initial=0.0), greatest))
-            least = float(np.fmin(np.fmin.reduce(block, initial=np.inf), least))
+            least = float(np.fmin(np.fmin.reduce(block[block > 0], initial=np.inf), least))
             bad = block < 0
             if bad.any():
                 at = start + int(np.argmax(bad))

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 from pandas.api import types
 
-from dfevals.columns.numbers import distinct
+from dfevals.columns.numbers import contents, distinct
 from dfevals.exceptions import DataError, RoleError
 from dfevals.roles.declared import Roles, column
 from dfevals.roles.labels import found_labels
@@ -36,7 +36,10 @@ def find_task(
     dtype = truth.dtype
     if types.is_bool_dtype(dtype):
         return "binary", "y_true is Boolean"
-    if types.is_datetime64_any_dtype(dtype) or types.is_timedelta64_dtype(dtype):
+    if contents(truth) == "durations":
+        way = f"Take seconds: df[{truth.name!r}].dt.total_seconds()."
+        raise RoleError(f"y_true column {truth.name!r} holds durations, which no metric here can judge. {way}")
+    if types.is_datetime64_any_dtype(dtype):
         raise RoleError(f"y_true column {truth.name!r} holds times, which no metric here can judge.")
     if not types.is_numeric_dtype(dtype) or isinstance(dtype, pd.CategoricalDtype):
         if types.is_object_dtype(dtype) and _all_numbers(truth):

@@ -91,9 +91,11 @@ class LeftOut:
 
     @cached_property
     def _stand_for_some(self) -> Bools:
-        """Rows whose frequency is not 0."""
-        weight = self.bound.weight if self.bound.roles.weight_kind == "frequency" else None
-        return np.ones(self.bound.n, bool) if weight is None else weight.block(0, self.bound.n) != 0
+        """Rows whose weight is not 0: a row that stands for no row is none, and not one left out."""
+        name = self.bound.roles.sample_weight
+        if name is None:
+            return np.ones(self.bound.n, bool)
+        return self.bound.numbers(name, "sample_weight").block(0, self.bound.n) != 0
 
     @cached_property
     def sides(self) -> Sides:
