@@ -190,8 +190,9 @@ def test_nothing_to_judge_is_said_so(frame: pd.DataFrame) -> None:
 
 
 def test_great_weights_keep_their_support(frame: pd.DataFrame) -> None:
-    great = frame.assign(w=1e18).evals(**BINARY, sample_weight="w").metrics(["recall", "accuracy"]).frame
-    plain = frame.assign(w=1.0).evals(**BINARY, sample_weight="w").metrics(["recall", "accuracy"]).frame
+    uneven = 1.0 + np.arange(len(frame)) % 2  # equal weights would say nothing
+    great = frame.assign(w=1e18 * uneven).evals(**BINARY, sample_weight="w").metrics(["recall", "accuracy"]).frame
+    plain = frame.assign(w=uneven).evals(**BINARY, sample_weight="w").metrics(["recall", "accuracy"]).frame
     np.testing.assert_allclose(great["support"], plain["support"] * 1e18)
     np.testing.assert_allclose(great[["value", "ci_low", "ci_high"]], plain[["value", "ci_low", "ci_high"]])
 

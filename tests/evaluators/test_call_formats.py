@@ -333,4 +333,4 @@ def test_the_final_state_is_the_response_also_beside_calls() -> None:
     assert frame.evals.annotate([TaskCompletion()], progress=False)["task_completion"].tolist() == [1.0]
     only_calls = frame[["tool_calls", "reference"]].evals.annotate([TaskCompletion()], progress=False)
     assert "final state is missing" in only_calls["task_completion_error"].iloc[0]
-    assert "must be text" in str(TaskCompletion().evaluate(response=7, reference={"a": 1}).error)
+    assert "must be text" in str(TaskCompletion().evaluate(response=7.5, reference={"a": 1}).error)

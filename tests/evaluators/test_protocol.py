@@ -38,7 +38,7 @@ def test_an_unknown_role_names_the_nearest_right_one() -> None:
 
 
 @pytest.mark.parametrize("one", LOCAL_TEXT, ids=lambda one: one.__name__)
-@pytest.mark.parametrize("value", [None, np.nan, pd.NA, 7, 2.5], ids=repr)
+@pytest.mark.parametrize("value", [None, np.nan, pd.NA, 7.25, 2.5], ids=repr)
 def test_what_is_not_text_is_a_counted_error(one: type[ev.Evaluator], value: object) -> None:
     if one is ev.NumericMatch and isinstance(value, int | float) and value == value:
         assert one().evaluate(response=value, reference=value).passed

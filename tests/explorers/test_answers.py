@@ -110,11 +110,11 @@ def test_the_page_computes_what_the_evaluation_computes(binary: Evaluation, tmp_
     ]
     script = tmp_path / "parity.mjs"
     script.write_text(
-        f"""import {{ METRICS, Z, differ, few, holm, rest, strictest }} from {json.dumps((FRONT / "arithmetic.mjs").as_uri())};
+        f"""import {{ METRICS, Z, few, looks, strictest }} from {json.dumps((FRONT / "arithmetic.mjs").as_uri())};
         const cells = {json.dumps(cells)}, all = cells[cells.length - 1], out = {{}};
         for (const [name, f] of Object.entries(METRICS)) for (const level of [0.9, 0.95]) {{
             const z = Z[level];
-            out[`${{name}} ${{level}}`] = [cells.map((c) => f(c, z)), [...holm(cells.slice(0, -1).map((c) => differ(f, c, rest(all, c), z, strictest(level, cells.length - 1))))], cells.map((c) => few(name, c))];
+            out[`${{name}} ${{level}}`] = [cells.map((c) => f(c, z)), [...looks(name, cells.slice(0, -1), all, z, strictest(level, cells.length - 1))], cells.map((c) => few(name, c))];
         }}
         console.log(JSON.stringify(out));"""
     )
@@ -319,7 +319,7 @@ def test_verdicts_are_those_of_the_comparison(binary: Evaluation, metric: str, t
     explorer = binary.explore(by="group", metric=metric, threshold=threshold, level=0.9, view="compare")
     found = answers.ANSWERS["verdicts"](explorer._view, explorer.state)
     frame = eval(explorer.codes["view"], {"df": binary.frame, "dfevals": dfevals}).frame
-    assert explorer.codes["view"].endswith(f".compare('good', 'bad', by='group', metrics='{metric}', ci=0.9)")
+    assert explorer.codes["view"].endswith(f".compare('good', 'bad', by='group', metrics='{metric}', level=0.9)")
     expected = pd.concat([frame[~frame["is_overall"]], frame[frame["is_overall"]]])
     for name in ("difference", "ci_low", "ci_high", "p_corrected"):
         np.testing.assert_allclose(np.array(found[name], float), expected[name].to_numpy(float), equal_nan=True)

@@ -322,7 +322,7 @@ class _Nothing:
 
 def _nothing(tally: ModelTally, rows: Floats, weight: Floats) -> _Nothing:
     reasons = [reason for reason, count in tally.dropped.items() if count]
-    text = "no rows"
+    text = "no rows" if reasons or tally.n.any() or not tally.rows_read else "no weight"
     if reasons:
         alone = not tally.n.any() and sum(tally.dropped.values()) == tally.rows_read
         text = f"no rows left: {', '.join(reasons)}" if alone else "no rows that can be judged"

@@ -54,22 +54,6 @@ class CellContext:
 
     @property
     def pseudo_row(self) -> Floats:
-        """Weight of a pseudo-row: of one independent row, which with clusters is worth as many as their design effect says.
-
-        The design effect is that of the share right; where all rows are right or wrong, that of one value per cluster.
-        """
-        tally = self.tally
-        total, square = tally.total, tally.total_square
-        size = np.divide(square, total, out=np.ones_like(total), where=total > 0)
-        sums = tally.clusters
-        if sums is None:
-            return size
-        true, pred = np.divmod(sums.kind, tally.n_classes)
-        right = tally.squares().correct
-        with np.errstate(divide="ignore", invalid="ignore"):
-            share = tally.view().correct / total
-            robust = sums.spread(((true == pred) - share[sums.cohort]) * sums.values[0], tally.n_cohorts)
-            plain = right * (1 - share) ** 2 + (square - right) * share**2
-            whole = sums.spread(sums.values[0], tally.n_cohorts) / square
-            effect = np.where(plain > ROUNDING * square, robust / plain, whole)
-        return size * np.fmax(np.nan_to_num(effect), 1)
+        """Weight of a pseudo-row: Σw² / Σw, which is 1 without weights."""
+        total, square = self.tally.total, self.tally.total_square
+        return np.divide(square, total, out=np.ones_like(total), where=total > 0)

@@ -121,11 +121,6 @@ class ClusterSums:
         worth = worth_of(sizes, pair % n_cohorts, n_cohorts, rows)
         return np.where(worth.df > 0, worth.variance(sums), np.nan), worth.df
 
-    def spread(self, moved: npt.NDArray[Any], n_cohorts: int) -> npt.NDArray[np.float64]:
-        """Sum over the clusters of each cohort of the squared sum of `moved`, one number per entry."""
-        pair, inverse = self._pairs(n_cohorts)
-        return np.asarray(np.bincount(pair % n_cohorts, np.bincount(inverse, moved, len(pair)) ** 2, n_cohorts), float)
-
     def _pairs(self, n_cohorts: int) -> tuple[Ints, Ints]:
         """The pairs of cluster and cohort that occur, as cluster · n_cohorts + cohort, and the one of each entry."""
         if n_cohorts not in self.memo:

@@ -152,6 +152,21 @@ export function holm(p) {
   return out;
 }
 
+/**
+ * Corrected p of every cohort's difference to the rest, as the kernel has them: cohorts with fewer than ten rows are no
+ * tests; those with too few events for a verdict count as tests that find nothing.
+ */
+export function looks(metric, cells, all, z, strict) {
+  const none = new Uint8Array(cells.length);
+  const p = Float64Array.from(cells, (cell, c) => {
+    const others = rest(all, cell), found = differ(METRICS[metric], cell, others, z, strict);
+    const support = Math.min(SHARES[metric](cell)[1], SHARES[metric](others)[1]);
+    none[c] = !Number.isNaN(found) && (support < 10 || few(metric, cell) || few(metric, others));
+    return none[c] ? (support < 10 ? NaN : 1) : found;
+  });
+  return holm(p).map((value, c) => (none[c] ? 1 : value));
+}
+
 /** Points of the ROC curve from (1, 1) to (0, 0), one per key. */
 export function roc(t, c) {
   const pos = t.above(c, 1, 0), neg = t.above(c, 0, 0), out = [];

@@ -1,4 +1,4 @@
-import { METRICS, Z, decode, differ, few, holm, nearest, rest, strictest } from "./arithmetic.mjs";
+import { METRICS, Z, decode, few, looks, nearest, strictest } from "./arithmetic.mjs";
 
 // One store per widget, shared by all its displays: the state, its past and future, the counts, and questions to the kernel.
 
@@ -168,14 +168,14 @@ export function makeStore(model, frame = requestAnimationFrame) {
     const { C, tally } = store.data, known = store.estimates(live), z = Z[state.level], n = C + 1;
     const out = { value: new Float64Array(n).fill(NaN), low: new Float64Array(n).fill(NaN), high: new Float64Array(n).fill(NaN), difference: new Float64Array(n).fill(NaN), p: new Float64Array(n).fill(NaN), few: new Uint8Array(n), note: null, pending: false, error: null };
     if (known === null) {
-      const f = METRICS[state.metric], k = store.key(), all = tally.cells(C, k), p = new Float64Array(C), strict = strictest(state.level, C);
+      const f = METRICS[state.metric], k = store.key(), cells = [];
       for (let c = 0; c <= C; c++) {
         const cell = tally.cells(c, k), e = f(cell, z);
         [out.value[c], out.low[c], out.high[c]] = e;
         out.few[c] = few(state.metric, cell);
-        if (c < C) p[c] = differ(f, cell, rest(all, cell), z, strict);
+        cells.push(cell);
       }
-      out.p.set(holm(p));
+      out.p.set(looks(state.metric, cells.slice(0, C), cells[C], z, strictest(state.level, C)));
     } else if (known?.value && known.value.length === n) {
       const put = (to, from) => from?.forEach((v, i) => { to[i] = v ?? NaN; });
       put(out.value, known.value); put(out.low, known.ci_low); put(out.high, known.ci_high); put(out.p, known.p_corrected);
