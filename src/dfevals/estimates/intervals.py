@@ -436,6 +436,9 @@ def _mean(estimand: Mean, level: float, method: str, limits: tuple[float, float]
         simple = Bounds(
             value - q * se, value + q * se, name, (n > 0) & (n_eff < 10), "rows", variance=variance, clusters=clusters
         )
+        if tally.clusters is not None:  # as many independent rows as would know the mean as well
+            with np.errstate(divide="ignore", invalid="ignore"):
+                n_eff = np.where((variance > 0) & (second > 0), np.fmin(second / variance, n), n_eff)
         return _within(simple, value, n_eff, constant, level, limits)
     low, high = hall_bounds(value, se, skewness, n_eff, q)
     # Bounds cannot be honest where a handful of rows makes the whole loss.
