@@ -123,7 +123,7 @@ class Evaluation(ErrorQuestions, ScoreQuestions, ChoiceQuestions):
         >>> len(ev.where("age < 30 and sex == 'Female'"))
         6002
         """
-        frame = self._bound.frame.loc[self._mask(condition)]
+        frame = self._bound.rows(self._mask(condition))
         return Evaluation(frame, self._declared, _bound=self._bound.take(frame))
 
     def worst(
@@ -186,8 +186,8 @@ class Evaluation(ErrorQuestions, ScoreQuestions, ChoiceQuestions):
         if isinstance(condition, str):
             from dfevals.expressions import parse
 
-            return parse(condition).mask(self._bound.frame)
-        if isinstance(condition, pd.Series) and not condition.index.equals(self._bound.frame.index):
+            return self._bound.mask(parse(condition))
+        if isinstance(condition, pd.Series) and not condition.index.equals(self._bound.index):
             raise CohortError(
                 "The mask has another index than the frame. Align it first: mask.reindex(df.index, fill_value=False)."
             )

@@ -23,7 +23,7 @@ from dfevals.inference.proportions import wilson
 from dfevals.results.result import Result
 from dfevals.results.tidy import by_title, framed
 from dfevals.roles.bound import Bound
-from dfevals.roles.declared import Model, column
+from dfevals.roles.declared import Model
 
 __all__ = ["AgreementResult", "agreement"]
 
@@ -161,7 +161,7 @@ def _gathered(bound: Bound, names: list[str], kind: str) -> tuple[dict[str, pd.S
             raise DataError(f"Raters must have rated the same rows, but {rows}. Pass id='…'.")
         column_of = bound.roles.outcomes[0].column if bound.task == "outcomes" else None
         found = {
-            name: _series(b.frame[column_of] if column_of else _predictions(b, m), name, kind)
+            name: _series(b.series(column_of, "rater") if column_of else _predictions(b, m), name, kind)
             for name, b, m in zip(rows.names, rows.bounds, rows.models, strict=True)
         }
         return found, np.arange(bound.n) if rows.rows is None else rows.rows
@@ -192,10 +192,10 @@ def _ratings(bound: Bound, name: str, kind: str) -> pd.Series:
     """Ratings of a column, or the predictions of a model of that name (also where its column of scores is called so)."""
     match = [m for m in bound.models if m.name == name and bound.task != "outcomes"]
     scores = bool(match) and name in match[0].y_score and kind in ("nominal", "ordinal")
-    if name in bound.frame.columns and not scores:
-        return _series(column(bound.frame, name, "rater"), name, kind)
+    if name in bound.head.columns and not scores:
+        return _series(bound.series(name, "rater"), name, kind)
     if not match:
-        known = dict.fromkeys([*bound.frame.columns, *(m.name for m in bound.models)])
+        known = dict.fromkeys([*bound.head.columns, *(m.name for m in bound.models)])
         raise RoleError(
             f"There is no column {name!r} and no model of that name. {did_you_mean(name, known, noun='Columns')}"
         )
@@ -205,7 +205,7 @@ def _ratings(bound: Bound, name: str, kind: str) -> pd.Series:
 def _predictions(bound: Bound, model: Model) -> pd.Series:
     """What a model predicted: its column, or the class by threshold or greatest score; missing without a score."""
     if model.y_pred is not None:
-        return column(bound.frame, model.y_pred, "y_pred")
+        return bound.series(model.y_pred, "y_pred")
     scores = [bound.numbers(name, "y_score").all() for name in model.y_score]
     labels = np.empty(len(bound.labels), object)
     labels[:] = bound.labels

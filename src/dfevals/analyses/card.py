@@ -10,7 +10,6 @@ from pandas.api import types
 
 from dfevals import render
 from dfevals.analyses.metrics import measure
-from dfevals.cohorts import resolve
 from dfevals.exceptions import DfevalsError
 from dfevals.results.result import MetricsResult
 from dfevals.roles.bound import Bound
@@ -114,14 +113,14 @@ def _headline(bound: Bound) -> MetricsResult | None:
     if not bound.models or bound.n == 0:
         return None
     try:
-        return measure(bound, resolve(None, bound.frame), models=bound.models[:SHOWN])
+        return measure(bound, bound.cohorts(None), models=bound.models[:SHOWN])
     except DfevalsError:
         return None
 
 
 def _suggestions(bound: Bound) -> list[str]:
     """What the columns hint at; nothing of it is applied unasked."""
-    roles, frame = bound.roles, bound.frame
+    roles, frame = bound.roles, bound.head
     found = []
     used = {str(name) for name in bound.columns}
     columns = {str(name).lower(): name for name in frame.columns if str(name) not in used}

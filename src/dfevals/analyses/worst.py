@@ -29,7 +29,7 @@ def worst(bound: Bound, model: Model, n: int, mask: npt.NDArray[np.bool_] | None
         cut = np.partition(loss[known], len(known) - n)[len(known) - n]
         known = known[loss[known] >= cut]
     order = known[np.argsort(-loss[known], kind="stable")][:n]
-    found = bound.frame.iloc[order].copy()
+    found = bound.rows(order).copy()
     name = "loss"
     while name in found.columns:
         name += "_"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
-from dfevals.cohorts import Cohorts, resolve
+from dfevals.cohorts import Cohorts
 from dfevals.metrics.registry import is_metric
 from dfevals.results.provenance import Provenance
 from dfevals.results.result import Result
@@ -65,11 +65,11 @@ class Asked:
         try:
             hash(key)
         except TypeError:
-            return resolve(by, self._bound.frame, min_n=min_n)
+            return self._bound.cohorts(by, min_n)
         if key not in self._cohorts:
             if len(self._cohorts) >= 8:
                 self._cohorts.pop(next(iter(self._cohorts)))
-            self._cohorts[key] = resolve(by, self._bound.frame, min_n=min_n)
+            self._cohorts[key] = self._bound.cohorts(by, min_n)
         return self._cohorts[key]
 
     def _one(self, model: str | None) -> Model:
@@ -85,6 +85,6 @@ class Asked:
         """Whether what was given as metrics are cohorts, and what was given as cohorts is nothing or metrics."""
         if metrics is None or is_metric(metrics) or not (by is None or is_metric(by)):
             return False
-        known = set(self._bound.frame.columns) - {outcome.column for outcome in self._bound.roles.outcomes}
+        known = set(self._bound.head.columns) - {outcome.column for outcome in self._bound.roles.outcomes}
         names = metrics if isinstance(metrics, list | tuple) else [metrics]
         return all(name in known if isinstance(name, str) else not callable(name) for name in names)

@@ -35,7 +35,7 @@ class Provenance(Mapping[str, Any]):
 
     Examples
     --------
-    >>> Provenance(lambda: {"engine": "pandas", "rows_read": 10})["engine"]
+    >>> Provenance(lambda: {"engine": bound.engine, "rows_read": 10})["engine"]
     'pandas'
     """
 
@@ -89,10 +89,9 @@ def provenance(bound: Bound, roles: Roles, by: Any) -> dict[str, Any]:
         "task": bound.task,
         "labels": ", ".join(map(repr, bound.labels)),
         "by": repr(by) if by is not None and not isinstance(by, dict) else ", ".join(map(str, by or ())),
-        "engine": "pandas",
+        "engine": bound.engine,
         "rows_read": bound.n,
-        "rows_without": "; ".join(f"{int(rows.sum()):,} {reason}" for reason, rows in bound.incomplete.items())
-        or "none",
+        "rows_without": "; ".join(f"{rows:,} {reason}" for reason, rows in bound.incomplete_counts.items()) or "none",
         "data_sha256": data_hash(bound),
         "versions": f"dfevals {__version__}, pandas {pd.__version__}, numpy {np.__version__}, Python {platform.python_version()}",
     }
@@ -102,7 +101,7 @@ def data_hash(bound: Bound) -> str:
     """SHA-256 of the columns that play a role: equal data give equal hashes, whatever their dtypes."""
     digest = hashlib.sha256()
     for name in bound.columns:
-        series = bound.frame[name]
+        series = bound.series(name, "")
         digest.update(str(name).encode() + b"\0")
         numbers = _numbers(series)
         if numbers is not None:

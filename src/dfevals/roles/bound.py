@@ -11,37 +11,41 @@ import numpy.typing as npt
 import pandas as pd
 from pandas.api import types
 
+from dfevals.cohorts import Cohorts, resolve
 from dfevals.cohorts.plain import columns_of
 from dfevals.columns.numbers import BLOCK, VERDICTS, Numbers, contents, outcome_values, verdict_word
 from dfevals.exceptions import DataError, MetricError, RoleError, did_you_mean
+from dfevals.expressions import Expression
 from dfevals.roles.declared import Model, Outcome, Roles, column, specs
 from dfevals.roles.labels import encode_labels, find_labels, found_labels
 from dfevals.roles.meaning import Meaning
 from dfevals.roles.models import find_models, has_score_per_class, unlabelled_lists
 from dfevals.roles.scores import Spread, spread
 from dfevals.roles.tasks import find_task
+from dfevals.roles.weights import weight_range
 
 __all__ = ["BLOCK", "Bound", "bind"]
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
-EQUAL = 1e-12  # weights that differ by less are equal
-WEIGHTS = (1e-15, 1e50)  # the greatest weight; beyond, variances (which hold fourth powers) would be lost
 SUM_ROUNDING = 1e-2  # sums of probabilities this far from one are rounding (two digits are often kept)
 
 
 @dataclass(frozen=True)
 class Bound(Meaning):
-    """What the roles mean for this frame, and its columns as codes and numbers; `n` is the number of rows."""
+    """What the roles mean for this frame, and its columns as codes and numbers; `n` is the number of rows.
 
-    frame: pd.DataFrame = field(kw_only=True)
+    `held` is the frame; `dfevals.roles.streamed.StreamBound` holds what reads it instead.
+    """
+
+    held: Any = field(kw_only=True)
     _cache: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False, kw_only=True)
 
     @classmethod
     def of(cls, frame: pd.DataFrame, meaning: Meaning, known: dict[Any, Any] | None = None) -> Bound:
         """The columns of a frame under a meaning; `known` is what other rows have settled."""
         settled = {part.name: getattr(meaning, part.name) for part in fields(Meaning)}
-        return cls(**settled, frame=frame, _cache=known or {})
+        return cls(**settled, held=frame, _cache=known or {})
 
     @property
     def meaning(self) -> Meaning:
@@ -49,21 +53,62 @@ class Bound(Meaning):
         return Meaning(**{part.name: getattr(self, part.name) for part in fields(Meaning)})
 
     @property
+    def frame(self) -> pd.DataFrame:
+        """All rows and columns."""
+        found: pd.DataFrame = self.held
+        return found
+
+    @property
+    def head(self) -> pd.DataFrame:
+        """Rows that show which columns there are and of which types; the values of others are not to be read from it."""
+        return self.frame
+
+    @property
     def n(self) -> int:
         return len(self.frame)
+
+    @property
+    def index(self) -> pd.Index:
+        """Names of the rows."""
+        return self.frame.index
+
+    @property
+    def engine(self) -> str:
+        """How the rows are read, in words."""
+        return "pandas"
+
+    def series(self, name: Any, role: str) -> pd.Series:
+        """One column of all rows; a RoleError where there is none of that name."""
+        return column(self.frame, name, role)
+
+    def rows(self, at: Array) -> pd.DataFrame:
+        """Rows by place or mask, with all columns."""
+        return self.frame.iloc[at]
+
+    def at(self, places: Array) -> Bound:
+        """The same meaning for the rows at these places."""
+        return self.take(self.rows(places))
+
+    def mask(self, condition: Expression) -> npt.NDArray[np.bool_]:
+        """Which rows a condition selects."""
+        return condition.mask(self.frame)
+
+    def cohorts(self, by: Any, min_n: int | None = None) -> Cohorts:
+        """Cohorts of these rows."""
+        return resolve(by, self.frame, min_n=min_n)
 
     @cached_property
     def columns(self) -> tuple[Any, ...]:
         """Every column that a role reads, once, in the order of the roles."""
         outcomes = [name for o in self.roles.outcomes for name in (o.column, o.error_column) if name is not None]
         models = [name for model in self.models for name in model.columns]
-        cohorts = [name for item in self.roles.cohorts for name in columns_of(item, self.frame)]
+        cohorts = [name for item in self.roles.cohorts for name in columns_of(item, self.head)]
         return tuple(dict.fromkeys([*self.roles.single().values(), *models, *outcomes, *cohorts]))
 
     @property
     def ordered(self) -> bool:
         """Whether the order of the labels means something: as declared, of numbers, of an ordered categorical."""
-        dtype = None if self.roles.y_true is None else self.frame[self.roles.y_true].dtype
+        dtype = None if self.roles.y_true is None else self.head[self.roles.y_true].dtype
         known = isinstance(dtype, pd.CategoricalDtype) and dtype.ordered
         numbers = not any(isinstance(label, str) for label in self.labels)
         return len(self.labels) <= 2 or self.roles.labels is not None or numbers or bool(known)
@@ -72,14 +117,14 @@ class Bound(Meaning):
         """Class codes of a label column, −1 where it is missing (cached; one or two bytes a row)."""
         key = ("codes", name)
         if key not in self._cache:
-            self._cache[key] = encode_labels(column(self.frame, name, role), self.labels, role)
+            self._cache[key] = encode_labels(self.series(name, role), self.labels, role)
         return self._cache[key]
 
     def numbers(self, name: str, role: str) -> Numbers:
         """A column as float64, a block at a time."""
         key = ("numbers", name)
         if key not in self._cache:
-            self._cache[key] = Numbers(column(self.frame, name, role), role)
+            self._cache[key] = Numbers(self.series(name, role), role)
         return self._cache[key]
 
     @cached_property
@@ -94,32 +139,10 @@ class Bound(Meaning):
         name = self.roles.sample_weight
         if name is None:
             return None
+        equal = self._cache.get("equal weights")
         numbers = self.numbers(name, "sample_weight")
-        greatest, least = 0.0, np.inf
-        for start in range(0, self.n, BLOCK):
-            block = numbers.block(start, start + BLOCK)
-            greatest = float(np.fmax(np.fmax.reduce(block, initial=0.0), greatest))
-            least = float(np.fmin(np.fmin.reduce(block[block > 0], initial=np.inf), least))
-            bad = block < 0
-            if bad.any():
-                at = start + int(np.argmax(bad))
-                raise DataError(
-                    f"sample_weight column {name!r} has negative weights, such as {block[bad][0]:g} at row {at}. "
-                    "Weights must be 0 or more."
-                )
-            if np.isinf(block).any():
-                raise DataError(f"sample_weight column {name!r} has infinite weights. Weights must be finite.")
-            if self.roles.weight_kind == "frequency" and (np.nan_to_num(block) % 1 != 0).any():
-                raise DataError(
-                    f"sample_weight column {name!r} has fractions, but weight_kind='frequency' counts repeated rows. "
-                    "Use weight_kind='importance'."
-                )
-        if greatest and not WEIGHTS[0] <= greatest <= WEIGHTS[1]:
-            raise DataError(
-                f"sample_weight column {name!r} holds weights of at most {greatest:g}, whose squares and products leave "
-                f"the range of numbers. Only ratios matter: divide them, df[{name!r}] / df[{name!r}].max()."
-            )
-        equal = self.roles.weight_kind == "importance" and 0 < greatest <= least * (1 + EQUAL)
+        if equal is None:
+            equal = weight_range(numbers, self.n, self.roles).equal(self.roles)
         return None if equal and not self.additive else numbers
 
     @cached_property
@@ -127,7 +150,7 @@ class Bound(Meaning):
         """Rows without a value that every row needs (weight, cluster, fold, …), by reason; a row has one reason."""
         found: dict[str, npt.NDArray[np.bool_]] = {}
         for role, name in self.roles.needed().items():
-            missing = column(self.frame, name, role).isna().to_numpy(bool)
+            missing = self.series(name, role).isna().to_numpy(bool)
             for other in found.values():
                 missing = missing & ~other
             if missing.any():
@@ -146,11 +169,16 @@ class Bound(Meaning):
     def has_model(self) -> npt.NDArray[np.bool_]:
         """In a long frame, rows that belong to a model."""
         assert self.roles.model is not None
-        return column(self.frame, self.roles.model, "model").notna().to_numpy(bool)
+        return self.series(self.roles.model, "model").notna().to_numpy(bool)
+
+    @property
+    def incomplete_counts(self) -> dict[str, int]:
+        """How many rows have no such value, by reason."""
+        return {reason: int(missing.sum()) for reason, missing in self.incomplete.items()}
 
     def incomplete_note(self) -> list[str]:
         """What to say of rows that no model is judged on, because such a value is missing."""
-        counts = {reason: int(missing.sum()) for reason, missing in self.incomplete.items()}
+        counts = self.incomplete_counts
         total = sum(counts.values())
         parts = "; ".join(f"{count:,} {reason}" for reason, count in counts.items())
         return [f"{total:,} row{'s' * (total != 1)} left out: {parts}."] if total else []
@@ -171,7 +199,7 @@ class Bound(Meaning):
         if self.alone:
             return None
         if name is not None:
-            series: pd.Series | pd.Index | None = column(self.frame, name, "cluster")
+            series: pd.Series | pd.Index | None = self.series(name, "cluster")
         else:
             series = self._repeated()
         if series is None:
@@ -192,12 +220,12 @@ class Bound(Meaning):
         roles = self.roles
         if roles.repeat is None:
             return None
-        repeat = column(self.frame, roles.repeat, "repeat")
+        repeat = self.series(roles.repeat, "repeat")
         if repeat.nunique() < 2:
             return None
         if roles.id is not None:
-            return column(self.frame, roles.id, "id")
-        index = self.frame.index
+            return self.series(roles.id, "id")
+        index = self.index
         keys: dict[str, Any] = {"row": pd.factorize(index)[0], "repeat": repeat.to_numpy()}
         if roles.model is not None:
             keys["model"] = self.codes_of_models()
@@ -227,7 +255,7 @@ class Bound(Meaning):
             raise RoleError(
                 "Repeated trials need to know their task: pass unit= (or id=) with the column that names it."
             )
-        codes, labels = pd.factorize(column(self.frame, name, "unit"))
+        codes, labels = pd.factorize(self.series(name, "unit"))
         return codes.astype(np.int64), np.asarray([str(label) for label in labels], dtype=object)
 
     def score_kind(self, model: Model) -> str | None:
@@ -310,7 +338,7 @@ class Bound(Meaning):
         key = ("models", keys)  # the cache is shared with the same frame under fewer models
         if key not in self._cache:
             assert self.roles.model is not None
-            series = column(self.frame, self.roles.model, "model")
+            series = self.series(self.roles.model, "model")
             known = series.dropna().unique().tolist()
             codes = encode_labels(series, known, "model")
             index = np.array([*(keys.index(k) if k in keys else -1 for k in known), -1], codes.dtype)
@@ -320,7 +348,7 @@ class Bound(Meaning):
     @cached_property
     def notes(self) -> tuple[str, ...]:
         """What to know of numbers made from these columns: durations become seconds."""
-        times = [o.column for o in self.roles.outcomes if contents(self.frame[o.column]) == "durations"]
+        times = [o.column for o in self.roles.outcomes if contents(self.head[o.column]) == "durations"]
         return (f"Durations are in seconds: {', '.join(map(str, times))}.",) if times else ()
 
     def outcome_numbers(self, name: str) -> Floats:
@@ -328,7 +356,7 @@ class Bound(Meaning):
         key = ("outcome", name)
         if key not in self._cache:
             outcome = self.outcome(name)
-            series = column(self.frame, name, "outcomes")
+            series = self.series(name, "outcomes")
             values = outcome_values(series, name)
             if outcome.error_column is not None:
                 values = np.where(self._outcome_failed(outcome), np.nan, values)
@@ -339,13 +367,13 @@ class Bound(Meaning):
         """Whether the evaluation of a row gave no result."""
         if self.outcome(name).kind != "category":
             return np.isnan(self.outcome_numbers(name))
-        return column(self.frame, name, "outcomes").isna().to_numpy() | self._outcome_failed(self.outcome(name))
+        return self.series(name, "outcomes").isna().to_numpy() | self._outcome_failed(self.outcome(name))
 
     def _outcome_failed(self, outcome: Outcome) -> npt.NDArray[np.bool_]:
         """Whether the error column of an outcome holds a message (or True)."""
         if outcome.error_column is None:
             return np.zeros(self.n, bool)
-        message = column(self.frame, outcome.error_column, "error_column")
+        message = self.series(outcome.error_column, "error_column")
         if types.is_bool_dtype(message.dtype):
             return message.to_numpy(dtype=bool, na_value=False)
         return message.notna().to_numpy() & (message.astype(object) != "").to_numpy(dtype=bool, na_value=False)
@@ -405,7 +433,7 @@ def bind(frame: pd.DataFrame, roles: Roles) -> Bound:
                 "A regression has predictions, not scores: pass y_pred= instead of y_score=. If y_true holds classes, "
                 "say task='binary' or task='multiclass'."
             )
-        return Bound(roles, task, (), find_models(roles, frame, (), False), (reason,), frame=frame)
+        return Bound(roles, task, (), find_models(roles, frame, (), False), (reason,), held=frame)
     labels, label_reason = find_labels(roles, frame, truth, preds, task)
     if task == "binary" and len(labels) > 2:
         task, reason = "multiclass", f"{len(labels)} classes have a score"
@@ -413,7 +441,7 @@ def bind(frame: pd.DataFrame, roles: Roles) -> Bound:
     if roles.threshold is not None and any(model.y_pred for model in models):
         raise RoleError("Both y_pred and threshold= are given. Drop y_pred to cut the scores at the threshold.")
     matched = ("score columns matched to the labels by their names",) if unlabelled_lists(roles) else ()
-    return Bound(roles, task, labels, models, (reason, label_reason, *matched), frame=frame)
+    return Bound(roles, task, labels, models, (reason, label_reason, *matched), held=frame)
 
 
 def _without_labels(frame: pd.DataFrame, roles: Roles) -> Bound:
@@ -424,7 +452,7 @@ def _without_labels(frame: pd.DataFrame, roles: Roles) -> Bound:
             f"columns made by evaluators or people. {hint}"
         )
     models = _long_models(roles, frame)
-    return Bound(roles, "outcomes", (), models, ("no y_true, so the outcomes are evaluated",), frame=frame)
+    return Bound(roles, "outcomes", (), models, ("no y_true, so the outcomes are evaluated",), held=frame)
 
 
 def _long_models(roles: Roles, frame: pd.DataFrame) -> tuple[Model, ...]:

@@ -17,7 +17,7 @@ from dfevals.engines.pairs import collect_joint
 from dfevals.estimates.asked import views_of
 from dfevals.exceptions import DataError, RoleError, did_you_mean
 from dfevals.roles.bound import BLOCK, Bound
-from dfevals.roles.declared import Model, column
+from dfevals.roles.declared import Model
 from dfevals.tally.joint import JointTally
 
 __all__ = [
@@ -51,7 +51,7 @@ def contenders(bound: Bound) -> tuple[Contender, ...]:
         return tuple(Contender(m.name, m, np.flatnonzero(codes == i)) for i, m in enumerate(models))
     if bound.roles.release is None:
         return tuple(Contender(m.name, m) for m in models)
-    codes, releases = pd.factorize(column(bound.frame, bound.roles.release, "release"), sort=False)
+    codes, releases = pd.factorize(bound.series(bound.roles.release, "release"), sort=False)
     codes = np.where(bound.complete, codes, -1)
     single = len(models) == 1
     return tuple(
@@ -395,7 +395,7 @@ def align(bound: Bound, sides: Sequence[Contender]) -> Aligned | str:
     rows = [np.arange(bound.n) if s.rows is None else s.rows for s in sides]
     if bound.roles.id is None:
         return "they are judged on different rows, and without the role id= rows cannot be matched"
-    ids = column(bound.frame, bound.roles.id, "id")
+    ids = bound.series(bound.roles.id, "id")
     places = [_by_id(ids.iloc[r], r, s.name, bound.roles.id) for r, s in zip(rows, sides, strict=True)]
     common = places[0].index
     for place in places[1:]:
@@ -403,7 +403,7 @@ def align(bound: Bound, sides: Sequence[Contender]) -> Aligned | str:
     if not len(common):
         return f"they have no {bound.roles.id!r} in common"
     matched = [place.loc[common].to_numpy() for place in places]
-    bounds = tuple(bound.take(bound.frame.iloc[m]) for m in matched)
+    bounds = tuple(bound.at(m) for m in matched)
     _check_labels(bounds, names)
     found = _aligned(names, bounds, models, matched[0], f"rows are matched by {bound.roles.id!r}")
     lost = [f"{len(p) - len(common):,} of {s.name}" for p, s in zip(places, sides, strict=True) if len(p) > len(common)]

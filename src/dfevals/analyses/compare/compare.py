@@ -253,7 +253,7 @@ def _traffic(question: _Question, sides: tuple[Contender, ...], pairs: list[tupl
 def _tally_of(question: _Question, side: Contender, wanted: list[Any]) -> Any:
     bound, cohorts = question.bound, question.cohorts
     if side.rows is not None:
-        bound = bound.take(bound.frame.iloc[side.rows])
+        bound = bound.at(side.rows)
         cohorts = replace(cohorts, codes=cohorts.codes[side.rows])
     return collect(bound, side.model, cohorts, wanted)
 

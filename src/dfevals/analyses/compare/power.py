@@ -205,7 +205,7 @@ def _unpaired(bound: Bound, cohorts: Cohorts, request: Request, sides: Any) -> d
     """Spread of one value from its interval, for a comparison with as many other rows."""
     if bound.roles.release is not None or bound.roles.model is not None:
         rows = sides[0].rows
-        bound = bound.take(bound.frame.iloc[rows])
+        bound = bound.at(rows)
         from dataclasses import replace
 
         cohorts = replace(cohorts, codes=cohorts.codes[rows])

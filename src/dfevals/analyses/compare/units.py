@@ -82,7 +82,7 @@ def lost_units(request: Request, bound: Bound, cohorts: Cohorts, sides: Sequence
 
 def _tally(bound: Bound, cohorts: Cohorts, side: Contender, need: Units) -> ModelTally:
     if side.rows is not None:
-        bound = bound.take(bound.frame.iloc[side.rows])
+        bound = bound.at(side.rows)
         cohorts = replace(cohorts, codes=cohorts.codes[side.rows])
     return collect(bound, side.model, cohorts, [need])
 

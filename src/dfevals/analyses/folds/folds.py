@@ -186,10 +186,10 @@ def _named(fold: str) -> str:
 
 def _training(bound: Bound, found: Folds) -> Folds | None:
     """Folds of the training predictions that `cross_validate(keep_train=True)` leaves in the frame."""
-    if "train_fold" not in bound.frame.columns:
+    if "train_fold" not in bound.head.columns:
         return None
     roles = replace(bound.roles, fold="train_fold")
-    known = bound.frame["train_fold"].to_numpy() >= 0
+    known = bound.series("train_fold", "fold").to_numpy() >= 0
     train = find_folds(replace(bound, roles=roles))
     place = {key: at for at, key in enumerate(zip(found.repeats, found.labels, strict=True))}
     table = np.array([place.get(key, -1) for key in zip(train.repeats, train.labels, strict=True)])
@@ -204,7 +204,7 @@ def _twin(bound: Bound, model: Model) -> Model | None:
         return None if name is None else f"train_{name}"
 
     names = [other(name) for name in model.columns]
-    if not names or any(name not in bound.frame.columns for name in names):
+    if not names or any(name not in bound.head.columns for name in names):
         return None
     return replace(model, y_pred=other(model.y_pred), y_score=tuple(f"train_{name}" for name in model.y_score))
 

@@ -16,7 +16,7 @@ from dfevals.estimates.estimate import Options, Part, estimate
 from dfevals.exceptions import DataError, RoleError
 from dfevals.metrics.registry import Request
 from dfevals.roles.bound import Bound
-from dfevals.roles.declared import Model, column
+from dfevals.roles.declared import Model
 
 __all__ = ["FoldValues", "Folds", "find_folds", "fold_values"]
 
@@ -73,11 +73,11 @@ def find_folds(bound: Bound) -> Folds:
             "Which column holds the folds? Pass fold='…' (the fold in which a row was tested). "
             "dfevals.cross_validate(...) makes such a frame."
         )
-    fold, labels = pd.factorize(column(bound.frame, roles.fold, "fold"), sort=True)
+    fold, labels = pd.factorize(bound.series(roles.fold, "fold"), sort=True)
     if roles.repeat is None:
         repeat, repeats = np.zeros(bound.n, np.int64), np.array([""])
     else:
-        repeat, found = pd.factorize(column(bound.frame, roles.repeat, "repeat"), sort=True)
+        repeat, found = pd.factorize(bound.series(roles.repeat, "repeat"), sort=True)
         repeats = np.asarray(_texts(found))
     joint = np.where((fold >= 0) & (repeat >= 0), repeat * max(len(labels), 1) + fold, -1)
     used = np.unique(joint[joint >= 0])
@@ -141,5 +141,5 @@ def fold_values(
 
 def rows_of_fold(bound: Bound, folds: Folds, fold: int) -> pd.DataFrame:
     """The rows tested in one fold."""
-    found: Any = bound.frame.loc[folds.codes == fold]
+    found: Any = bound.rows(folds.codes == fold)
     return found

@@ -25,7 +25,7 @@ from dfevals.metrics.planning import needs_of
 from dfevals.metrics.registry import Request
 from dfevals.results.tidy import left_out
 from dfevals.roles.bound import BLOCK, Bound
-from dfevals.roles.declared import Model, column
+from dfevals.roles.declared import Model
 
 __all__ = ["LeftOut", "Unbounded"]
 
@@ -118,7 +118,7 @@ class LeftOut:
         name = self.bound.roles.id
         if name is None:
             return None
-        codes, labels = pd.factorize(column(self.bound.frame, name, "id"))
+        codes, labels = pd.factorize(self.bound.series(name, "id"))
         codes = np.where(codes < 0, len(labels) + np.arange(self.bound.n), codes)  # a row without an id stands alone
         place = np.full((2, len(labels) + self.bound.n), -1)
         for j, model in enumerate(self.models):

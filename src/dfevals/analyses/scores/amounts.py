@@ -63,9 +63,9 @@ def check_amounts(bound: Bound, names: tuple[str, ...], what: str) -> None:
         An amount is missing or infinite.
     """
     for name in names:
-        if name not in bound.frame.columns:
+        if name not in bound.head.columns:
             raise RoleError(
-                f"{what} names the column {name!r}, which is not in the frame. {did_you_mean(name, bound.frame.columns, noun='Columns')}"
+                f"{what} names the column {name!r}, which is not in the frame. {did_you_mean(name, bound.head.columns, noun='Columns')}"
             )
         values = bound.numbers(name, what).all()
         bad = int((~np.isfinite(values)).sum())
