@@ -51,6 +51,7 @@ validate: $(VENV)/.ready  ## Simulate every interval at length for the documenta
 	DFEVALS_AWKWARD=all $(PY) -m pytest -q -n $(WORKERS) tests/test_awkward.py
 	$(PY) scripts/validate.py
 	$(PY) scripts/validate_flags.py
+	$(PY) scripts/validate_fairness.py
 
 clean:  ## Remove what was built, keeping the source
 	rm -rf build dist docs/_build docs/_generated $(VENV) $(LOWEST) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

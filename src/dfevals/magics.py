@@ -114,6 +114,7 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "n_resamples": {"type": int, "help": "of the bootstrap"},
     "random_state": {"type": int, "help": "seed of the bootstrap"},
     "relative_to": {"choices": ["overall", "complement"], "help": "add the difference to all or to the other rows"},
+    "pooled": {"action": "store_true", "help": "add values drawn towards the centre of all cohorts"},
     "min_n": {"type": int, "help": "fold cohorts with fewer rows into one"},
     "baseline": {"metavar": "NAME", "help": "the model to compare with"},
     "bins": {"type": int, "help": "number of bins"},

@@ -15,6 +15,7 @@ from dfevals.engines import collect as run_pass
 from dfevals.estimates.asked import needs, requested, undecided, views_of
 from dfevals.estimates.estimate import Complement, Estimates, Options, Part, estimate
 from dfevals.estimates.intervals import METHODS
+from dfevals.estimates.pooled import LEFT_OUT, pool
 from dfevals.estimates.tested import Tested, TestOptions, correct_for_looks, joined
 from dfevals.estimates.unpaired import unpaired
 from dfevals.exceptions import MetricError, check_choice
@@ -72,6 +73,7 @@ def measure(
     *,
     models: Iterable[Model] | None = None,
     relative_to: str | None = None,
+    pooled: bool = False,
     provenance: Any = None,
     **options: Any,
 ) -> MetricsResult:
@@ -91,7 +93,7 @@ def measure(
     notes += undecided(bound, chosen) if metrics is None else []
     shown = (*filter(None, notes), *bound.notes)
     macro = metrics is None and opts.by_class and any(request.average == "macro" for request in requests)
-    run = _Run(cohorts, requests, bound.task, bound.labels, opts, relative_to, notes=shown, macro=macro)
+    run = _Run(cohorts, requests, bound.task, bound.labels, opts, relative_to, pooled, notes=shown, macro=macro)
     return _result(tallies(), run, provenance)
 
 
@@ -123,7 +125,9 @@ def _sums_note(bound: Bound, model: Model) -> str:
     return f"{model.name}: the class probabilities of {rows:,} row{'s' * (rows != 1)} do not sum to 1."
 
 
-def summarise(tally: Tally, metrics: Any = None, *, relative_to: str | None = None, **options: Any) -> MetricsResult:
+def summarise(
+    tally: Tally, metrics: Any = None, *, relative_to: str | None = None, pooled: bool = False, **options: Any
+) -> MetricsResult:
     """The same result from a tally."""
     opts = _options(**options)
     requests: tuple[Request, ...] = tally.requests
@@ -132,7 +136,7 @@ def summarise(tally: Tally, metrics: Any = None, *, relative_to: str | None = No
         requests = tuple(request for item in items for request in _collected(item, tally.requests))
     if not tally.context.get("ordered", True):
         check_order(requests)
-    run = _Run(tally.cohorts, requests, tally.task, tally.labels, opts, relative_to)
+    run = _Run(tally.cohorts, requests, tally.task, tally.labels, opts, relative_to, pooled)
     return _result(iter(tally.models.items()), run, None)
 
 
@@ -177,10 +181,12 @@ class _Run:
     labels: tuple[Any, ...]
     options: Options
     relative_to: str | None
+    pooled: bool = False
     texts: dict[str, int] = field(default_factory=lambda: {"": 0})
     notes: tuple[str, ...] = ()
     macro: bool = False  # macro averages stand as rows beside the classes
     unmarked: dict[str, None] = field(default_factory=dict)  # metrics of which no cohort was compared with the rest
+    spreads: list[str] = field(default_factory=list)  # how far cohorts lie apart, where they are pooled
 
     def estimate(self, request: Request, part: Part, options: Options | None = None) -> Estimates:
         """One metric under one view."""
@@ -197,6 +203,9 @@ def _result(tallies: Iterator[tuple[str, ModelTally]], run: _Run, provenance: An
         check_choice("relative_to", relative_to, ("overall", "complement"), MetricError)
         if options.ci is None:
             raise MetricError("relative_to= compares by intervals; leave level= at one such as 0.95.")
+    if run.pooled and (options.ci is None or not cohorts.n_cohorts):
+        fix = "leave level= at one such as 0.95" if options.ci is None else "pass by="
+        raise MetricError(f"pooled=True draws cohorts together by their intervals; {fix}.")
     blocks: list[_Block] = []
     dropped: dict[str, dict[str, int]] = {}
     for name, tally in tallies:
@@ -208,7 +217,7 @@ def _result(tallies: Iterator[tuple[str, ModelTally]], run: _Run, provenance: An
         (np.concatenate([getattr(block, name) for block in blocks]) if blocks else None)
         for name in ("flags", "doubtful")
     )
-    notes = [*cohorts.notes, *run.notes, *_unmarked_note(run)]
+    notes = [*cohorts.notes, *run.notes, *_unmarked_note(run), *_pooled_note(run)]
     if options.by_class:
         notes.append(
             "Metrics of the whole matrix have no value per class." if any(r.metric.whole for r in run.requests) else ""
@@ -236,6 +245,15 @@ def _unmarked_note(run: _Run) -> Iterator[str]:
             f"No flags for {', '.join(run.unmarked)}: comparing each cohort with all other rows takes long. "
             'relative_to="complement" does it.'
         )
+
+
+def _pooled_note(run: _Run) -> Iterator[str]:
+    if run.pooled:
+        yield (
+            "`pooled` is partial pooling (empirical Bayes), not the raw value: cohorts of few rows are drawn towards the centre "
+            "of all cohorts, as far as their spread beyond sampling error allows."
+        )
+        yield f"Centre and spread (standard deviation) of the true values: {'; '.join(run.spreads)}."
 
 
 def _made(provenance: Any, dropped: dict[str, dict[str, int]], options: Options) -> Any:
@@ -374,18 +392,53 @@ def _blocks(name: str, request: Request, pieces: list[_Piece], n: Floats, run: _
     tested = joined(tests, len(n)) if tests else None
     holds = all(piece.mine.holds for piece in pieces)
     method = next((piece.mine.method for piece in pieces if piece.mine.method), "")
+    pooled = _pooled(name, request, pieces, arrays, run) if run.pooled else {}
+    if pooled:
+        left = np.isnan(pooled["pooled"]) & ~np.isnan(arrays["value"])
+        note = _noted(note, left, LEFT_OUT, run.texts)
     blocks = []
     for row in range(shape[0]):
         mine = {key: values[row] for key, values in arrays.items()}
         compared = _compared(mine, tested.row(row) if by_class and tested is not None else tested, few[row], run)
         label = run.labels[row] if by_class else None
         flags = compared.pop("flags")
+        compared |= {key: values[row] for key, values in pooled.items()}
         doubtful = few[row] & (not holds)
         blocks.append(
             _Block(name, request.label, label, **mine, n=n, method=method, note=note[row], flags=flags,
                    doubtful=doubtful, extra=compared)
         )  # fmt: skip
     return blocks
+
+
+def _pooled(
+    name: str, request: Request, pieces: list[_Piece], arrays: Mapping[str, Floats], run: _Run
+) -> dict[str, Floats]:
+    """Pooled values of the cohorts, class by class, within groups that do not overlap; overall stays as it is."""
+    assert run.options.ci is not None
+    names = {"pooled": "value", "pooled_low": "low", "pooled_high": "high"}
+    found = {key: arrays[part].copy() for key, part in names.items()}
+    for piece in pieces[:-1]:
+        for row in range(len(arrays["value"])):
+            mine = replace(piece.mine, **{part: arrays[part][row, piece.at] for part in names.values()})
+            together = pool(request, mine, run.options.ci)
+            for key, part in names.items():
+                found[key][row, piece.at] = getattr(together, part)
+            label = f" of {run.labels[row]}" if len(arrays["value"]) > 1 else ""
+            size = f"{len(piece.at)} cohort{'s' * (len(piece.at) != 1)}"
+            run.spreads.append(
+                f"{name} {request.label}{label} {together.centre:.4g} and {together.spread:.2g} ({size})"
+            )
+    return found
+
+
+def _noted(note: npt.NDArray[np.int64], where: npt.NDArray[np.bool_], text: str, texts: dict[str, int]) -> Any:
+    """Codes of notes with one more in some places."""
+    said, note = list(texts), note.copy()
+    for code in np.unique(note[where]):
+        more = "; ".join(filter(None, (said[code], text)))
+        note[where & (note == code)] = texts.setdefault(more, len(texts))
+    return note
 
 
 def _compared(

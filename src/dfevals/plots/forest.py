@@ -38,6 +38,7 @@ class _Rows:
     counted: str
     flags: np.ndarray
     notes: np.ndarray
+    pooled: tuple[np.ndarray, np.ndarray, np.ndarray]
 
     @property
     def few(self) -> np.ndarray:
@@ -62,8 +63,8 @@ def draw(
     Parameters
     ----------
     frame : DataFrame
-        Cohort columns, `value, ci_low, ci_high`, optionally `model, n, is_overall, flag, note, class, metric`;
-        one row per cohort (and model). Nothing is computed from it.
+        Cohort columns, `value, ci_low, ci_high`, optionally `model, n, is_overall, flag, note, class, metric`, and
+        `pooled, pooled_low, pooled_high`, which are drawn below the value; one row per cohort (and model). Nothing is computed from it.
     ax : Axes, optional
         Default: a new figure, as tall as the cohorts need.
     cohort_columns : sequence of str
@@ -181,6 +182,7 @@ def _rows(frame: pd.DataFrame, cohort_columns: Sequence[str], limit: int) -> _Ro
         counted=counted,
         flags=spread("flag", ""),
         notes=spread("note", ""),
+        pooled=(spread("pooled", np.nan), spread("pooled_low", np.nan), spread("pooled_high", np.nan)),
     )
 
 
@@ -257,8 +259,25 @@ def _draw_model(ax: Axes, rows: _Rows, at: int, *, flags: bool) -> None:
                 markeredgewidth=1.3, markersize=5.5, zorder=3, label="_",
             )  # fmt: skip
     _draw_arrows(ax, y, low, high, color)
+    _draw_pooled(ax, rows, at, y + 0.24 / len(rows.models))
     if flags:
         _draw_flags(ax, y, rows, at)
+
+
+def _draw_pooled(ax: Axes, rows: _Rows, at: int, y: np.ndarray) -> None:
+    """Pooled values of the cohorts, muted, below the raw ones."""
+    value, low, high = (part[:, at] for part in rows.pooled)
+    shown = ~np.isnan(value) & (np.arange(len(value)) != rows.overall)
+    if not shown.any():
+        return
+    text, muted = style.ink(ax)
+    ends = _within(ax, low, high)
+    ax.hlines(y[shown], ends[0][shown], ends[1][shown], colors=muted, linewidth=1, zorder=2, gid="pooled")
+    ax.plot(value[shown], y[shown], "D", color=muted, markerfacecolor=ax.get_facecolor(), markersize=3.5, zorder=3,
+            gid="pooled")  # fmt: skip
+    if at == 0:
+        ax.annotate("◇ pooled", (0, 0), (0, -38), xycoords="axes fraction", textcoords="offset points", ha="left",
+                    fontsize=8, color=text)  # fmt: skip
 
 
 def _name_models(ax: Axes, models: Sequence[str]) -> None:
@@ -361,4 +380,5 @@ def _words(rows: _Rows, title: str, level: float | None) -> str:
         parts.append(said.rstrip("; "))
     cohorts = len(rows.names) - (rows.overall is not None)
     with_level = f" with {level * 100:g}% intervals" if level is not None else ""
-    return f"Forest chart of {title} for {cohorts} cohorts{with_level}. {'. '.join(parts)}."
+    below = "" if np.isnan(rows.pooled[0]).all() else " Pooled values stand below the raw ones."
+    return f"Forest chart of {title} for {cohorts} cohorts{with_level}. {'. '.join(parts)}.{below}"

@@ -57,7 +57,8 @@ def draw(
     -------
     Axes, or array of Axes where there are several panels
     """
-    kind = kind or ("heatmap" if _is_crossed(frame, cohort_columns) else "forest")
+    crossed = _is_crossed(frame, cohort_columns) and "pooled" not in frame
+    kind = kind or ("heatmap" if crossed else "forest")
     check_choice("kind", kind, ("forest", "heatmap"), DfevalsError)
     metrics = _chosen(frame, "metric", metric)
     left_out = len(metrics) - _PANELS if metric is None else 0

@@ -36,6 +36,7 @@ class ErrorQuestions(Asked):
         n_resamples: int = 1000,
         random_state: Any = 0,
         relative_to: str | None = None,
+        pooled: bool = False,
         min_n: int | None = None,
     ) -> MetricsResult:
         """Metrics of every model, overall and per cohort, with confidence intervals.
@@ -60,6 +61,9 @@ class ErrorQuestions(Asked):
             Of the bootstrap.
         relative_to : {"overall", "complement"}, optional
             Adds columns `reference`, `difference`, `difference_low`, `difference_high`, `p_value`, `p_corrected`.
+        pooled : bool
+            Adds columns `pooled`, `pooled_low`, `pooled_high`: partial pooling (empirical Bayes) draws small cohorts towards
+            the centre of all, as far as the spread between cohorts allows. The raw value stays as it is.
         min_n : int, optional
             Cohorts with fewer rows are folded into one.
 
@@ -88,6 +92,7 @@ class ErrorQuestions(Asked):
             n_resamples=n_resamples,
             random_state=random_state,
             relative_to=relative_to,
+            pooled=pooled,
             provenance=self._provenance(by, min_n),
         )
 

@@ -313,10 +313,13 @@ class MetricsResult(Result):
     def table(self, max_rows: int = _ROWS_SHOWN, width: int | None = None) -> render.Table:
         """The table that is shown: one row per cohort, or per cohort and metric where metrics or models are many.
 
-        Where differences were asked for (`relative_to=`) they are what is shown, with their interval.
+        Where differences were asked for (`relative_to=`) they are what is shown, with their interval; where pooled values
+        were, they stand beside the raw ones.
         """
         if "difference" in self._frame:
             return self._differences(max_rows)
+        if "pooled" in self._frame:
+            return self._beside_raw(max_rows)
         return metrics_table(
             self._frame,
             self._grid,
@@ -344,6 +347,20 @@ class MetricsResult(Result):
         return plain_table(
             shown,
             title=f"{self.title}: differences",
+            notes=self.notes,
+            cohort_columns=self.cohort_columns,
+            max_rows=max_rows,
+        )
+
+    def _beside_raw(self, max_rows: int) -> render.Table:
+        """Raw and pooled value of every cohort, each with its interval."""
+        more = [name for name in ("class",) if name in self._frame]
+        models = ["model"] if self._frame["model"].nunique() > 1 else []
+        own = ["n", "value", "ci_low", "ci_high", "pooled", "pooled_low", "pooled_high"]
+        said = ["note"] if (self._frame["note"] != "").any() else []
+        return plain_table(
+            self._frame[[*self.cohort_columns, *models, "metric", *more, *own, *said, "is_overall"]],
+            title=f"{self.title}: raw and pooled",
             notes=self.notes,
             cohort_columns=self.cohort_columns,
             max_rows=max_rows,

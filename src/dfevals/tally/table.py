@@ -227,7 +227,7 @@ class Tally:
         level : float or None
             Of the intervals; None leaves them out.
         **options
-            `interval`, `n_resamples`, `random_state`, `by_class`, `relative_to` as in `ev.metrics`.
+            `interval`, `n_resamples`, `random_state`, `by_class`, `relative_to`, `pooled` as in `ev.metrics`.
         """
         from dfevals.analyses.metrics import summarise
 

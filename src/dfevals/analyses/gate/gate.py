@@ -285,7 +285,7 @@ class _Rule:
         """The numbers on the rows of this frame."""
         if len(self.models) == 2:
             return self._compared(bound, cohorts, options)
-        relative = {"relative_to": "overall"} if self.rule.vs == OVERALL else {}
+        relative: dict[str, Any] = {"relative_to": "overall"} if self.rule.vs == OVERALL else {}
         result = measure(
             bound, cohorts, self.rule.metric, models=[bound.model(self.models[0])], ci=self.level, **relative, **options
         )

@@ -1,0 +1,65 @@
+"""Cohorts whose true values are known: how often pooled values, differences of groups and standardised values cover them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+import dfevals  # noqa: F401  (registers df.evals)
+
+__all__ = ["losses", "pooling", "shares"]
+
+Population = Callable[[np.random.Generator, int, int], tuple[pd.DataFrame, dict[str, Any], str, np.ndarray]]
+
+
+def shares(mean: float, spread: float) -> Population:
+    """Accuracies of cohorts that come from a beta distribution."""
+
+    def draw(rng: np.random.Generator, cohorts: int, rows: int) -> tuple[pd.DataFrame, dict[str, Any], str, np.ndarray]:
+        size = mean * (1 - mean) / spread**2 - 1 if spread else np.inf
+        truth = rng.beta(mean * size, (1 - mean) * size, cohorts) if spread else np.full(cohorts, mean)
+        g = np.repeat(np.arange(cohorts), rng.integers(rows // 2, 2 * rows, cohorts))
+        y = rng.integers(0, 2, len(g))
+        right = rng.random(len(g)) < truth[g]
+        frame = pd.DataFrame({"g": g, "y": y, "p": np.where(right, y, 1 - y)})
+        return frame, {"y_true": "y", "y_pred": "p", "pos_label": 1}, "accuracy", truth
+
+    return draw
+
+
+def losses(spread: float) -> Population:
+    """Absolute errors of cohorts, gamma about means that are log-normal."""
+
+    def draw(rng: np.random.Generator, cohorts: int, rows: int) -> tuple[pd.DataFrame, dict[str, Any], str, np.ndarray]:
+        truth = 10 * np.exp(spread * rng.standard_normal(cohorts))
+        g = np.repeat(np.arange(cohorts), rng.integers(rows // 2, 2 * rows, cohorts))
+        error = truth[g] * rng.gamma(2, 0.5, len(g))
+        frame = pd.DataFrame({"g": g, "y": error, "p": np.zeros(len(g))})
+        return frame, {"y_true": "y", "y_pred": "p", "task": "regression"}, "mae", truth
+
+    return draw
+
+
+def pooling(draw: Population, cohorts: int, rows: int, repeats: int, seed: int = 0) -> dict[str, float]:
+    """Coverage of pooled intervals over cohorts, and the mean squared error and width beside those of the raw values."""
+    rng, covered, errors, widths = np.random.default_rng(seed), [], [], []
+    for _ in range(repeats):
+        frame, roles, metric, truth = draw(rng, cohorts, rows)
+        found = frame.evals(**roles).metrics(metric, by="g", pooled=True).frame.iloc[1:]
+        value, low, high, raw, raw_low, raw_high = (
+            found[name].to_numpy(float)
+            for name in ("pooled", "pooled_low", "pooled_high", "value", "ci_low", "ci_high")
+        )
+        at = truth[found["g"].astype(int)]
+        covered.append(((low <= at) & (at <= high)).mean())
+        errors.append([((value - at) ** 2).mean(), ((raw - at) ** 2).mean()])
+        widths.append([(high - low).mean(), (raw_high - raw_low).mean()])
+    (mine, raw), (width, raw_width) = np.mean(errors, axis=0), np.mean(widths, axis=0)
+    return {
+        "coverage": float(np.mean(covered)),
+        "error / raw error": float(mine / raw),
+        "width / raw width": float(width / raw_width),
+    }
