@@ -29,7 +29,7 @@ def joint(frame: pd.DataFrame, classes: int, **roles: object) -> JointTally:
     task = "binary" if classes == 2 else "multiclass"
     evaluation = frame.evals(y_true="y", y_pred={"a": "a", "b": "b"}, task=task, labels=list(range(classes)), **roles)
     bound = evaluation._bound
-    return Pair(align(bound, contenders(bound)), resolve("g", frame)).tally
+    return Pair(align(bound, contenders(bound)), resolve("g", frame)).joint
 
 
 def entries(tally: JointTally, value: str = "rows") -> dict[tuple[int, ...], float]:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 __all__ = [
-    *("Cells", "Classes", "Extremes", "Moments", "Need", "RowBlock", "RowFunction"),
+    *("Cells", "Classes", "Extremes", "Joint", "JointMoments", "Moments", "Need", "RowBlock", "RowFunction"),
     *("Rows", "ScoreBins", "Scores", "Units", "Values"),
 ]
 
@@ -161,4 +161,26 @@ class Units:
         return self.function.columns
 
 
-Need = Cells | Classes | Moments | Extremes | Scores | ScoreBins | Rows | Values | Units
+@dataclass(frozen=True)
+class Joint:
+    """Counts per y_true × what each of several models predicted × cohort, of rows that all of them are judged on.
+
+    With weights Σw and Σw² beside the rows, with clusters per cluster; it answers what pairs of rows would.
+    """
+
+    columns = ("y_true", "y_pred")
+
+
+@dataclass(frozen=True)
+class JointMoments:
+    """Moments, per class, of a row function of the first of several models and of its differences to the others."""
+
+    function: RowFunction
+    order: int = 2
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return self.function.columns
+
+
+Need = Cells | Classes | Moments | Extremes | Scores | ScoreBins | Rows | Values | Units | Joint | JointMoments

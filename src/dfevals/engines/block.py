@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -12,19 +13,20 @@ from dfevals.exceptions import MetricError
 from dfevals.roles.bound import Bound
 from dfevals.roles.declared import Model
 
-__all__ = ["Block", "validity"]
+__all__ = ["Block", "judged", "validity"]
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
 
 
 class Block:
-    """Rows start..stop of a model, less those that `keep` leaves out."""
+    """Rows start..stop of a model, less those that `keep` leaves out; `beside` are the same rows of other models."""
 
     def __init__(
         self, bound: Bound, model: Model, start: int, stop: int, keep: npt.NDArray[np.bool_] | None = None
     ) -> None:
         self.bound, self.model, self.start, self.stop, self.keep = bound, model, start, stop, keep
+        self.beside: tuple[Block, ...] = ()
 
     def kept(self, values: Array) -> Array:
         """Values of the block without the rows left out."""
@@ -190,6 +192,14 @@ def validity(block: Block, dropped: dict[str, int]) -> npt.NDArray[np.bool_] | N
     for reason, missing in bound.incomplete.items():
         check(~missing[start:stop], reason)
     return keep
+
+
+def judged(blocks: Sequence[Block], dropped: Sequence[dict[str, int]]) -> npt.NDArray[np.bool_] | None:
+    """Rows that can be judged for all of several models (None: all); what each leaves out is added to its `dropped`."""
+    found = (validity(block, own) for block, own in zip(blocks, dropped, strict=True))
+    masks = [mask for mask in found if mask is not None]
+    both = np.logical_and.reduce(masks) if masks else None
+    return None if both is None or both.all() else both
 
 
 def _may_be_infinite(bound: Bound, model: Model, role: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from operator import add
@@ -12,9 +12,23 @@ import numpy as np
 import numpy.typing as npt
 
 from dfevals.cohorts import Cohorts
-from dfevals.engines.block import Block, validity
+from dfevals.engines.block import Block, judged
+from dfevals.engines.pairs import JointCounts, JointSums
 from dfevals.exceptions import MetricError
-from dfevals.needs import Cells, Classes, Extremes, Moments, Need, Rows, ScoreBins, Scores, Units, Values
+from dfevals.needs import (
+    Cells,
+    Classes,
+    Extremes,
+    Joint,
+    JointMoments,
+    Moments,
+    Need,
+    Rows,
+    ScoreBins,
+    Scores,
+    Units,
+    Values,
+)
 from dfevals.roles.bound import BLOCK, Bound
 from dfevals.roles.declared import Model
 from dfevals.tally import (
@@ -35,7 +49,7 @@ from dfevals.tally.many_cells import FEW_CLASSES, ManyCells
 from dfevals.tally.moments import cluster_values
 from dfevals.tally.scores import group_order, pack, packable
 
-__all__ = ["Pass", "collect"]
+__all__ = ["Pass", "collect", "collect_joint"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -45,29 +59,61 @@ def collect(bound: Bound, model: Model, cohorts: Cohorts, needs: Iterable[Need])
     return Pass(bound, model, cohorts).collect(list(dict.fromkeys(needs)))
 
 
+def collect_joint(
+    bounds: Sequence[Bound], models: Sequence[Model], cohorts: Cohorts, needs: Iterable[Need]
+) -> ModelTally:
+    """Tallies of several models on the rows that all of them are judged on.
+
+    Parameters
+    ----------
+    bounds, models : sequences
+        Each model and where its columns lie; row i of one is row i of all others.
+    cohorts : Cohorts
+        Of these rows.
+    needs : iterable of Need
+    """
+    beside = tuple(zip(bounds, models, strict=True))[1:]
+    return Pass(bounds[0], models[0], cohorts, beside).collect(list(dict.fromkeys(needs)))
+
+
 @dataclass
 class Pass:
-    """One pass over the rows of a model."""
+    """One pass over the rows of a model, or over those that several models are judged on."""
 
     bound: Bound
     model: Model
     cohorts: Cohorts
+    beside: tuple[tuple[Bound, Model], ...] = ()
 
     def __post_init__(self) -> None:
         self.n_atoms = self.cohorts.n_atoms
-        self.dropped: dict[str, int] = {}
+        self.lost: tuple[dict[str, int], ...] = tuple({} for _ in range(1 + len(self.beside)))
+        self.left = 0
         self.weighted = self.bound.weight is not None
         self.importance = self.weighted and self.bound.roles.weight_kind == "importance"
         self.keep: list[npt.NDArray[np.bool_] | None] = []
         for start in range(0, max(self.bound.n, 1), BLOCK):
-            self.keep.append(
-                validity(Block(self.bound, self.model, start, min(start + BLOCK, self.bound.n)), self.dropped)
-            )
+            block = self._block(start)
+            keep = judged((block, *block.beside), self.lost)
+            self.keep.append(keep)
+            if keep is not None and self.beside:
+                weight = block.weight
+                self.left += int((~keep if weight is None else ~keep & (weight != 0)).sum())
+
+    def _block(self, start: int, keep: npt.NDArray[np.bool_] | None = None) -> Block:
+        stop = min(start + BLOCK, self.bound.n)
+        block = Block(self.bound, self.model, start, stop, keep)
+        block.beside = tuple(Block(bound, model, start, stop, keep) for bound, model in self.beside)
+        return block
+
+    def moments(self, n_variables: int, order: int, n_cohorts: int) -> _Sums:
+        """A collector of moments of numbers of rows."""
+        return _Sums(self, n_variables, order, n_cohorts)
 
     def blocks(self) -> Iterator[tuple[Block, npt.NDArray[Any]]]:
         """Blocks of the rows that can be judged, with the atoms of their rows."""
         for i, start in enumerate(range(0, max(self.bound.n, 1), BLOCK)):
-            block = Block(self.bound, self.model, start, min(start + BLOCK, self.bound.n), self.keep[i])
+            block = self._block(start, self.keep[i])
             yield block, block.kept(self.cohorts.codes[start : block.stop])
 
     def collect(self, needs: list[Need]) -> ModelTally:
@@ -95,7 +141,8 @@ class Pass:
         kind = self.bound.score_kind(self.model)
         if not self.importance:
             square = weight
-        return ModelTally(n, weight, square, parts, self.dropped, self.bound.n, kind)
+        dropped, lost = ({}, self.lost) if self.beside else (self.lost[0], ())
+        return ModelTally(n, weight, square, parts, dropped, self.bound.n, kind, lost, self.left)
 
     def _scores(self, need: Scores) -> ScoreTally:
         """Scores of one class against the rest (or another) as packed keys where they fit, else as columns."""
@@ -324,22 +371,34 @@ class _Moments:
     """Collects the moments of one or two row functions."""
 
     def __init__(self, run: Pass, need: Moments) -> None:
-        self.run, self.need = run, need
-        self.total = MomentTally.empty(len(need.functions), need.order, run.n_atoms)
-        self.square = MomentTally.empty(len(need.functions), need.order, run.n_atoms)
+        self.functions = need.functions
+        self.sums = _Sums(run, len(need.functions), need.order, run.n_atoms)
+
+    def add(self, block: Block, codes: npt.NDArray[np.intp], size: npt.NDArray[np.intp]) -> None:
+        self.sums.add(block, codes, [function(block) for function in self.functions], size)
+
+    def tally(self) -> MomentTally:
+        return self.sums.tally()
+
+
+class _Sums:
+    """Moments of numbers of rows per cohort, block by block."""
+
+    def __init__(self, run: Pass, n_variables: int, order: int, n_cohorts: int) -> None:
+        self.run, self.order, self.n_cohorts = run, order, n_cohorts
+        self.total = MomentTally.empty(n_variables, order, n_cohorts)
+        self.square = MomentTally.empty(n_variables, order, n_cohorts)
         self.entries: list[tuple[Any, ...]] = []
         self.origin: Floats | None = None
 
-    def add(self, block: Block, codes: npt.NDArray[np.intp], size: npt.NDArray[np.intp]) -> None:
-        values = [function(block) for function in self.need.functions]
-        self.total = self.total + MomentTally.of_block(
-            codes, self.run.n_atoms, values, self.need.order, block.weight, size
-        )
+    def add(
+        self, block: Block, codes: npt.NDArray[np.intp], values: list[Floats], size: npt.NDArray[np.intp] | None = None
+    ) -> None:
+        """Count the rows of a block; `size` are the rows of every cohort, if they were counted before."""
+        self.total = self.total + MomentTally.of_block(codes, self.n_cohorts, values, self.order, block.weight, size)
         if self.run.importance:
             assert block.weight is not None
-            self.square = self.square + MomentTally.of_block(
-                codes, self.run.n_atoms, values, self.need.order, block.weight**2
-            )
+            self.square = self.square + MomentTally.of_block(codes, self.n_cohorts, values, self.order, block.weight**2)
         if self.run.bound.cluster is not None:
             if self.origin is None:
                 self.origin = np.array(
@@ -408,6 +467,8 @@ WALKED: dict[type, Any] = {
     Moments: _Moments,
     Extremes: _Extremes,
     ScoreBins: _Bins,
+    Joint: JointCounts,
+    JointMoments: JointSums,
 }
 
 

@@ -114,8 +114,7 @@ class Part:
     @property
     def scale(self) -> float:
         """Rows per unit of weight: only ratios of importance weights matter."""
-        total = float(self.tally.weight.sum())
-        return float(self.tally.n.sum()) / total if total > 0 else 1.0
+        return self.tally.scale
 
     def rows(self, values: Floats) -> Floats:
         """Sums of per-atom numbers under the view."""

@@ -3,6 +3,7 @@
 from dfevals.tally.bins import BinTally
 from dfevals.tally.cells import CellTally, CellView
 from dfevals.tally.classes import ClassTally
+from dfevals.tally.joint import JointMomentTally, JointTally
 from dfevals.tally.many_cells import ManyCells, MarginView
 from dfevals.tally.moments import MomentTally, MomentView
 from dfevals.tally.scores import RankSums, ScoreTally
@@ -14,6 +15,8 @@ __all__ = [
     "CellView",
     "ClassTally",
     "ExtremeTally",
+    "JointMomentTally",
+    "JointTally",
     "ManyCells",
     "MarginView",
     "ModelTally",

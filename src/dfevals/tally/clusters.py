@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -54,11 +54,12 @@ class ClusterSums:
 
     def regroup(self, cohort_of: Ints) -> ClusterSums:
         """Entries of cohort i go to `cohort_of[i]`, or nowhere if negative."""
-        cohort = cohort_of[self.cohort]
-        keep = cohort >= 0
-        return ClusterSums(
-            self.labels, self.cluster[keep], cohort[keep], self.kind[keep], self.values[:, keep]
-        )._summed()
+        moved = replace(self, cohort=cohort_of[self.cohort], memo={})
+        return moved.part(moved.cohort >= 0)._summed()
+
+    def part(self, keep: npt.NDArray[np.bool_]) -> ClusterSums:
+        """Some of the entries."""
+        return ClusterSums(self.labels, self.cluster[keep], self.cohort[keep], self.kind[keep], self.values[:, keep])
 
     def outside(self, cohort_of: Ints, n_cohorts: int) -> ClusterSums:
         """For every new cohort the entries of all cohorts that do not go to it; costs all entries per cohort."""

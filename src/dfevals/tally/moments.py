@@ -181,6 +181,22 @@ class MomentTally:
         square = None if self.square is None or part.square is None else self.square.minus(part.square)
         return MomentTally(self.order, n, mean, central, self.rows - part.rows, self.undefined - part.undefined, square)
 
+    def combined(self, weights: Floats) -> MomentTally:
+        """Moments up to order two of a sum of the variables with these weights."""
+        second = self.spread(self.mean, weights)
+        square = None if self.square is None else self.square.combined(weights)
+        return MomentTally(2, self.n, (weights @ self.mean)[None], second[None], self.rows, self.undefined, square)
+
+    def spread(self, centre: Floats, weights: Floats) -> Floats:
+        """Σ w (Σ_j weights_j (x_j − centre_j))² of every cohort; weights (variables,) or (variables, cohorts)."""
+        second, size = self.about(centre), len(self.mean)
+        found = np.zeros(self.n_cohorts)
+        for i, e in enumerate(exponents(size, self.order)):
+            if sum(e) == 2:
+                j, k = (v for v in range(size) for _ in range(e[v]))
+                found = found + (1 if j == k else 2) * weights[j] * weights[k] * second[i]
+        return np.asarray(np.maximum(found, 0))
+
     def view(self) -> MomentView:
         """Means and covariances that estimands read."""
         return MomentView(self)

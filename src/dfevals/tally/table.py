@@ -17,6 +17,7 @@ from dfevals.tally.bins import BinTally
 from dfevals.tally.cells import CellTally
 from dfevals.tally.classes import ClassTally
 from dfevals.tally.clusters import ClusterSums
+from dfevals.tally.joint import JointMomentTally, JointTally
 from dfevals.tally.many_cells import ManyCells
 from dfevals.tally.moments import MomentTally
 from dfevals.tally.scores import ScoreTally
@@ -110,16 +111,27 @@ class UnitTally:
 
 
 NeedTally = (
-    BinTally | CellTally | ClassTally | ManyCells | MomentTally | ExtremeTally | ScoreTally | RowTally | UnitTally
+    BinTally
+    | CellTally
+    | ClassTally
+    | ManyCells
+    | MomentTally
+    | ExtremeTally
+    | ScoreTally
+    | RowTally
+    | UnitTally
+    | JointTally
+    | JointMomentTally
 )
 
 
 @dataclass
 class ModelTally:
-    """What one pass collected for one model.
+    """What one pass collected for one model, or for several on the rows that all of them are judged on.
 
     `n` rows (or their weight, for frequency weights) and `weight` Σw, `weight_sq` Σw² per cohort; `parts` the
-    tally of every need; `dropped` rows left out, by reason.
+    tally of every need; `dropped` rows left out, by reason. Of several models `lost` are those of each, and `left` the rows
+    that any of them lost.
     """
 
     n: Floats
@@ -129,6 +141,14 @@ class ModelTally:
     dropped: dict[str, int] = field(default_factory=dict)
     rows_read: int = 0
     score_kind: str | None = None
+    lost: tuple[dict[str, int], ...] = ()
+    left: int = 0
+
+    @property
+    def scale(self) -> float:
+        """Rows per unit of weight: only ratios of importance weights matter."""
+        total = float(self.weight.sum())
+        return float(self.n.sum()) / total if total > 0 else 1.0
 
     def regroup(self, cohort_of: Ints, n_cohorts: int) -> ModelTally:
         """The tallies of other, disjoint cohorts: cohort i goes to `cohort_of[i]`, or nowhere if negative."""
@@ -138,9 +158,8 @@ class ModelTally:
             return np.bincount(cohort_of[keep], values[keep], n_cohorts)
 
         parts = {need: part.regroup(cohort_of, n_cohorts) for need, part in self.parts.items()}
-        return ModelTally(
-            add(self.n), add(self.weight), add(self.weight_sq), parts, self.dropped, self.rows_read, self.score_kind
-        )
+        sums = {name: add(getattr(self, name)) for name in ("n", "weight", "weight_sq")}
+        return replace(self, parts=parts, **sums)
 
     def merge(self, other: ModelTally, place: Ints, place_other: Ints, n_cohorts: int, relabel: Relabel) -> ModelTally:
         """Both, when cohort i of self is `place[i]` of the union."""
@@ -154,17 +173,29 @@ class ModelTally:
                 parts[need] = part.merge(second, place, place_other, n_cohorts)  # type: ignore[arg-type]
                 continue
             a, b = part.regroup(place, n_cohorts), second.regroup(place_other, n_cohorts)
-            if isinstance(a, CellTally | ClassTally | ManyCells):
+            if isinstance(a, CellTally | ClassTally | ManyCells | JointTally | JointMomentTally):
                 a, b = relabel(a, b)
             parts[need] = a + b  # type: ignore[operator]
-        dropped = {
-            key: self.dropped.get(key, 0) + other.dropped.get(key, 0) for key in {**self.dropped, **other.dropped}
-        }
         n, weight, weight_sq = (a + b for a, b in zip(mine, theirs, strict=True))
-        return ModelTally(n, weight, weight_sq, parts, dropped, self.rows_read + other.rows_read, self.score_kind)
+        return ModelTally(
+            n,
+            weight,
+            weight_sq,
+            parts,
+            _both(self.dropped, other.dropped),
+            self.rows_read + other.rows_read,
+            self.score_kind,
+            tuple(_both(one, two) for one, two in zip(self.lost, other.lost, strict=True)),
+            self.left + other.left,
+        )
 
     def _placed(self, place: Ints, n_cohorts: int) -> list[Any]:
         return [np.bincount(place, values, n_cohorts) for values in (self.n, self.weight, self.weight_sq)]
+
+
+def _both(one: dict[str, int], other: dict[str, int]) -> dict[str, int]:
+    """Counts by reason, added."""
+    return {reason: one.get(reason, 0) + other.get(reason, 0) for reason in {**one, **other}}
 
 
 Relabel = Callable[[Any, Any], tuple[Any, Any]]
@@ -184,6 +215,7 @@ class Tally:
     labels: tuple[Any, ...]
     requests: tuple[Any, ...]
     context: dict[str, Any] = field(default_factory=dict)
+    together: dict[tuple[str, ...], ModelTally] = field(default_factory=dict)  # of models on the rows they share
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "cohorts": replace(self.cohorts, codes=self.cohorts.codes[:0])}  # rows stay behind
@@ -201,6 +233,7 @@ class Tally:
         for what, a, b in (
             ("tasks", self.task, other.task),
             ("models", sorted(self.models), sorted(other.models)),
+            ("pairs of models", sorted(self.together), sorted(other.together)),
             ("cohort columns", self.cohorts.names, other.cohorts.names),
             ("metrics", [str(r) for r in self.requests], [str(r) for r in other.requests]),
             ("weights", self.context.get("weight_kind"), other.context.get("weight_kind")),
@@ -210,11 +243,13 @@ class Tally:
                 raise DataError(f"Tallies of different {what} cannot be added: {a!r} and {b!r}.")
         cohorts, place, place_other = unite(self.cohorts, other.cohorts)
         labels, relabel = _united_labels(self.labels, other.labels, self.models, self.task == "binary")
-        models = {
-            name: part.merge(other.models[name], place, place_other, cohorts.n_atoms, relabel)
-            for name, part in self.models.items()
-        }
-        return Tally(cohorts, models, self.task, labels, self.requests, self.context)
+
+        def merged(own: dict[Any, ModelTally], theirs: dict[Any, ModelTally]) -> dict[Any, ModelTally]:
+            size = cohorts.n_atoms
+            return {key: part.merge(theirs[key], place, place_other, size, relabel) for key, part in own.items()}
+
+        models, together = merged(self.models, other.models), merged(self.together, other.together)
+        return Tally(cohorts, models, self.task, labels, self.requests, self.context, together)
 
     @np.errstate(over="ignore")  # as in questions about rows
     def metrics(self, metrics: Any = None, *, level: float | None = 0.95, **options: Any) -> Any:

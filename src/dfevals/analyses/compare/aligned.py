@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Protocol
@@ -12,17 +12,19 @@ import numpy.typing as npt
 import pandas as pd
 
 from dfevals.cohorts import Cohorts
-from dfevals.engines.block import Block, validity
-from dfevals.engines.pairs import collect_joint
+from dfevals.engines import collect_joint
+from dfevals.engines.block import Block, judged
 from dfevals.estimates.asked import views_of
+from dfevals.estimates.estimate import Part
 from dfevals.exceptions import DataError, RoleError, did_you_mean
+from dfevals.needs import Joint, Need
 from dfevals.roles.bound import BLOCK, Bound
 from dfevals.roles.declared import Model
-from dfevals.tally.joint import JointTally
+from dfevals.tally import JointTally, ModelTally
 
 __all__ = [
     *("Aligned", "Contender", "Counted", "JointRows", "Pair", "PairView", "PairedRows", "ViewRows"),
-    *("align", "contenders", "countable", "counts", "counts_rows"),
+    *("align", "contenders", "countable", "counts", "counts_rows", "plain"),
 ]
 
 Array = npt.NDArray[Any]
@@ -85,17 +87,44 @@ class Aligned:
     """Contenders on the same rows: row i of one is row i of all others.
 
     `bounds[j]` and `models[j]` give contender j's columns; `rows` are the positions in the frame of the first
-    contender; `keep` the rows that can be judged for all of them (None: all), per block; `notes` say what was left out.
+    contender; `why` says that they can be paired, `unmatched` what has no partner.
     """
 
     names: tuple[str, ...]
     bounds: tuple[Bound, ...]
     models: tuple[Model, ...]
     rows: Ints | None
-    keep: tuple[Bools | None, ...]
-    notes: tuple[str, ...]
     why: str
+    unmatched: tuple[str, ...]
     cache: dict[Any, Any]
+
+    def collect(self, cohorts: Cohorts, needs: Iterable[Need]) -> ModelTally:
+        """Tallies of the rows that can be judged for all contenders."""
+        if self.rows is not None:
+            cohorts = replace(cohorts, codes=cohorts.codes[self.rows])
+        return collect_joint(self.bounds, self.models, cohorts, needs)
+
+    def notes(self, tally: ModelTally) -> tuple[str, ...]:
+        """What was left out, of the rows of a tally."""
+        if not tally.left:
+            return self.unmatched
+        parts = (
+            f"{name}: " + "; ".join(f"{count:,} {reason}" for reason, count in lost.items())
+            for name, lost in zip(self.names, tally.lost, strict=True)
+            if lost
+        )
+        word = "both" if len(self.names) == 2 else "all"
+        rows = f"{tally.left:,} row{'s' * (tally.left != 1)}"
+        said = f"{rows} left out, so that {word} are judged on the same ({', '.join(parts)})."
+        return (*self.unmatched, said)
+
+    @cached_property
+    def keep(self) -> tuple[Bools | None, ...]:
+        """Rows that can be judged for all contenders (None: all), per block."""
+        sides = tuple(zip(self.bounds, self.models, strict=True))
+        spans = [(start, min(start + BLOCK, self.n_read)) for start in range(0, self.n_read, BLOCK)]
+        lost: list[dict[str, int]] = [{} for _ in sides]
+        return tuple(judged([Block(*side, start, stop) for side in sides], lost) for start, stop in spans)
 
     @property
     def n_read(self) -> int:
@@ -152,13 +181,18 @@ class Aligned:
 
     def pair(self, i: int, j: int) -> Aligned:
         """Two of the contenders, on the rows common to these two."""
-        return _aligned(
-            (self.names[i], self.names[j]),
-            (self.bounds[i], self.bounds[j]),
-            (self.models[i], self.models[j]),
-            self.rows,
-            self.why,
-        )
+        return self._only((i, j), {})
+
+    def single(self, j: int) -> Aligned:
+        """One of the contenders, as both sides, on the rows common to all."""
+        found = self._only((j, j), {(i, key): v for (at, key), v in self.cache.items() if at == j for i in (0, 1)})
+        found.__dict__["keep"] = self.keep
+        return found
+
+    def _only(self, places: Sequence[int], cache: dict[Any, Any]) -> Aligned:
+        columns: Any = (self.names, self.bounds, self.models)
+        names, bounds, models = (tuple(own[i] for i in places) for own in columns)
+        return replace(self, names=names, bounds=bounds, models=models, unmatched=(), cache=cache)
 
 
 class Counted(Protocol):
@@ -198,9 +232,14 @@ def counts(rows: Counted) -> npt.NDArray[np.float64]:
     return np.bincount(rows.codes, rows.count, rows.size).astype(float)
 
 
-def countable(rows: PairedRows) -> bool:
+def countable(bound: Bound) -> bool:
     """Whether rows can be counted: independent, with weight one or repetitions."""
-    return rows.cluster is None and counts_rows(rows.bound)
+    return bound.cluster is None and counts_rows(bound)
+
+
+def plain(bound: Bound) -> bool:
+    """Whether rows are independent and count one each."""
+    return bound.weight is None and bound.cluster is None
 
 
 def counts_rows(bound: Bound) -> bool:
@@ -325,17 +364,23 @@ class ViewRows:
     @property
     def plain(self) -> bool:
         """Whether rows are independent and count one each."""
-        return self.bound.weight is None and self.bound.cluster is None
+        return plain(self.bound)
 
     def _cut(self, values: Array) -> Array:
         return values if self.inside is None else values[self.inside]
 
 
 class Pair:
-    """Two contenders per cohort: the joint counts of what both said, and the rows where a metric needs more."""
+    """Two contenders per cohort: tallies of both together, and the rows where a metric needs more."""
 
-    def __init__(self, aligned: Aligned, cohorts: Cohorts) -> None:
+    def __init__(self, aligned: Aligned, cohorts: Cohorts, needs: Iterable[Need] = ()) -> None:
         self.aligned, self.cohorts = aligned, cohorts
+        self.tally = aligned.collect(cohorts, needs)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was left out."""
+        return self.aligned.notes(self.tally)
 
     @cached_property
     def atoms(self) -> Array:
@@ -343,10 +388,11 @@ class Pair:
         return self.aligned.codes(self.cohorts.codes)
 
     @cached_property
-    def tally(self) -> JointTally:
-        """Joint counts per atom, from one pass."""
-        pair = self.aligned
-        return collect_joint(pair.bounds[:2], pair.models[:2], pair.keep, self.atoms, self.cohorts.n_atoms)
+    def joint(self) -> JointTally:
+        """Joint counts per atom."""
+        need = Joint()
+        tally = self.tally if need in self.tally.parts else self.aligned.collect(self.cohorts, [need])
+        return tally.parts[need].scaled(tally.scale)  # type: ignore[union-attr]
 
     def views(self) -> Iterator[tuple[npt.NDArray[np.int64], PairView]]:
         """Cohorts of every view (0 is overall), and the pair under it."""
@@ -355,27 +401,28 @@ class Pair:
                 yield view.cohorts, PairView(self, view.positions, len(view.cohorts))
 
 
-class PairView:
+class PairView(Part):
     """A pair under one view of the cohorts."""
 
     def __init__(self, pair: Pair, positions: Array | None, size: int) -> None:
+        super().__init__(pair.tally, positions, size)
         self.pair, self.positions, self.size = pair, positions, size
         self.bound = pair.aligned.bounds[0]
 
     @cached_property
     def joint(self) -> JointRows:
         """Joint counts of two classifiers."""
-        tally = self.pair.tally
+        tally = self.pair.joint
         return JointRows(self.bound, tally if self.positions is None else tally.regroup(self.positions, self.size))
 
     @cached_property
-    def rows(self) -> ViewRows:
+    def by_row(self) -> ViewRows:
         """The rows."""
         return ViewRows.of_view(self.pair.aligned, self.pair.atoms, self.positions, self.size)
 
     def counts(self) -> npt.NDArray[np.float64]:
         """Rows of each cohort."""
-        return counts(self.joint if self.bound.classifies and "rows" not in self.__dict__ else self.rows)
+        return self.rows(self.tally.n)
 
 
 def align(bound: Bound, sides: Sequence[Contender]) -> Aligned | str:
@@ -391,7 +438,7 @@ def align(bound: Bound, sides: Sequence[Contender]) -> Aligned | str:
     """
     names, models = tuple(s.name for s in sides), tuple(s.model for s in sides)
     if all(s.rows is None for s in sides):
-        return _aligned(names, (bound,) * len(sides), models, None, "both models are judged on the same rows")
+        return Aligned(names, (bound,) * len(sides), models, None, "both models are judged on the same rows", (), {})
     rows = [np.arange(bound.n) if s.rows is None else s.rows for s in sides]
     if bound.roles.id is None:
         return "they are judged on different rows, and without the role id= rows cannot be matched"
@@ -405,12 +452,12 @@ def align(bound: Bound, sides: Sequence[Contender]) -> Aligned | str:
     matched = [place.loc[common].to_numpy() for place in places]
     bounds = tuple(bound.at(m) for m in matched)
     _check_labels(bounds, names)
-    found = _aligned(names, bounds, models, matched[0], f"rows are matched by {bound.roles.id!r}")
     lost = [f"{len(p) - len(common):,} of {s.name}" for p, s in zip(places, sides, strict=True) if len(p) > len(common)]
     notes = bound.incomplete_note()
     if lost:
         notes.append(f"Rows without a partner of the same {bound.roles.id!r} are left out: {', '.join(lost)}.")
-    return replace(found, notes=(*notes, *found.notes))
+    why = f"rows are matched by {bound.roles.id!r}"
+    return Aligned(names, bounds, models, matched[0], why, tuple(notes), {})
 
 
 def _by_id(ids: pd.Series, rows: Ints, name: str, role: str) -> pd.Series:
@@ -441,31 +488,3 @@ def _check_labels(bounds: tuple[Bound, ...], names: tuple[str, ...]) -> None:
                 f"The labels of {int(differ.sum()):,} matched rows differ between {names[0]!r} and {label!r}. "
                 f"One of the two frames has wrong ids or wrong labels in {name!r}."
             )
-
-
-def _aligned(
-    names: tuple[str, ...], bounds: tuple[Bound, ...], models: tuple[Model, ...], rows: Ints | None, why: str
-) -> Aligned:
-    n = bounds[0].n
-    keep: list[Bools | None] = []
-    dropped: list[dict[str, int]] = [{} for _ in bounds]
-    left = 0
-    for start in range(0, n, BLOCK):
-        stop = min(start + BLOCK, n)
-        found = (validity(Block(b, m, start, stop), d) for b, m, d in zip(bounds, models, dropped, strict=True))
-        masks = [mask for mask in found if mask is not None]
-        both = np.logical_and.reduce(masks) if masks else None
-        keep.append(None if both is None or both.all() else both)
-        left += 0 if both is None else int((~both).sum())
-    notes = []
-    if left:
-        parts = [
-            f"{name}: " + "; ".join(f"{count:,} {reason}" for reason, count in d.items())
-            for name, d in zip(names, dropped, strict=True)
-            if d
-        ]
-        word = "both" if len(names) == 2 else "all"
-        notes.append(
-            f"{left:,} row{'s' * (left != 1)} left out, so that {word} are judged on the same ({', '.join(parts)})."
-        )
-    return Aligned(names, bounds, models, rows, tuple(keep), tuple(notes), why, {})

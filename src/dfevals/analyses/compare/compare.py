@@ -14,6 +14,7 @@ import pandas as pd
 
 from dfevals.analyses.compare.aligned import Aligned, Contender, Pair, align, chosen, contenders
 from dfevals.analyses.compare.comparison_result import REST, ComparisonResult, Discordance
+from dfevals.analyses.compare.gaps import joint_needs
 from dfevals.analyses.compare.leaderboard import leaderboard_of_folds, leaderboard_of_rows
 from dfevals.analyses.compare.mix import mix_frame
 from dfevals.analyses.compare.paired import OF_MEANS, TESTS, paired
@@ -149,12 +150,13 @@ def _paired(
 ) -> ComparisonResult:
     found: list[Compared] = []
     discordances = []
-    notes = list(rows.notes) if len(pairs) == 1 else []
+    wanted = [need for r in question.of_rows for need in joint_needs(r, question.bound)]
+    notes = list(rows.unmatched) if len(rows.names) > 2 else []
     for i, j in pairs:
         pair = rows if len(rows.names) == 2 else rows.pair(i, j)
-        if len(rows.names) > 2:
-            notes += [f"{rows.names[i]} and {rows.names[j]}: {note}" for note in pair.notes]
-        both = Pair(pair, question.cohorts)
+        both = Pair(pair, question.cohorts, wanted)
+        named = f"{rows.names[i]} and {rows.names[j]}: " if len(rows.names) > 2 else ""
+        notes += [named + note for note in both.notes]
         tested, n = _pair(question, both)
         found += [
             Compared(r, rows.names[i], rows.names[j], t, n) for r, t in zip(question.of_rows, tested, strict=True)

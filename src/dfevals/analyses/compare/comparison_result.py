@@ -81,7 +81,7 @@ class Discordance:
     def _by_atom(self) -> npt.NDArray[np.intp]:
         """Rows that none, the second, the first and both get right, per atom."""
         if self.pair.bounds[0].classifies:
-            found = self.both.tally
+            found = self.both.joint
             atoms, weight = found.cohort, found.rows
             kind = 2 * (found.y_true == found.first).astype(np.intp) + (found.y_true == found.second)
         else:

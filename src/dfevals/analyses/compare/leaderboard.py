@@ -160,7 +160,7 @@ def _cochran(request: Request, rows: ViewRows, k: int) -> tuple[Any, ...] | None
         return None
     hits = []
     for j in range(k):
-        pair = ViewRows(_shifted(rows.aligned, j), rows.codes, rows.size, rows.inside)
+        pair = ViewRows(rows.aligned.single(j), rows.codes, rows.size, rows.inside)
         rate = paired_rate(request, pair)
         if rate is None:
             return None
@@ -172,22 +172,6 @@ def _cochran(request: Request, rows: ViewRows, k: int) -> tuple[Any, ...] | None
         return (request.label, "Cochran's Q", np.nan, f"{k - 1}", 1.0, right.shape[1], "no row tells the models apart")
     q = k * (k - 1) * ((total - total.mean()) ** 2).sum() / spread
     return (request.label, "Cochran's Q", q, f"{k - 1}", float(chdtrc(k - 1, q)), right.shape[1], "")
-
-
-def _shifted(aligned: Aligned, j: int) -> Aligned:
-    """The same rows with contender j first (and again second)."""
-    pick = (j, j)
-    cache = {(i, key): v for (at, key), v in aligned.cache.items() if at == j for i in (0, 1)}
-    return Aligned(
-        tuple(aligned.names[i] for i in pick),
-        tuple(aligned.bounds[i] for i in pick),
-        tuple(aligned.models[i] for i in pick),
-        aligned.rows,
-        aligned.keep,
-        (),
-        aligned.why,
-        cache,
-    )
 
 
 def _winner_of_rows(

@@ -7,16 +7,25 @@ losses the paired t; every other metric, and every metric of clustered or weight
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from dfevals.analyses.compare.aligned import Counted, PairedRows, PairView, ViewRows, countable, counts, counts_rows
+from dfevals.analyses.compare.aligned import (
+    Counted,
+    PairedRows,
+    PairView,
+    ViewRows,
+    countable,
+    counts,
+    counts_rows,
+    plain,
+)
+from dfevals.analyses.compare.gaps import Gaps, joint_needs, mean_of, moments_of
 from dfevals.analyses.compare.influence import (
-    Influence,
     cell_kind,
     influence,
     kind_of,
@@ -38,7 +47,8 @@ from dfevals.inference.seeds import generator
 from dfevals.metrics.estimands import Mean, Ratio
 from dfevals.metrics.planning import needs_of
 from dfevals.metrics.registry import Request
-from dfevals.needs import Moments, Values
+from dfevals.needs import Values
+from dfevals.roles.bound import Bound
 from dfevals.tally import CellView, MomentTally
 
 __all__ = ["OF_MEANS", "TESTS", "few_of_a_class", "paired", "paired_rate"]
@@ -69,17 +79,17 @@ def paired(request: Request, pair: PairView, options: TestOptions) -> Tested:
     elif kind == "cells":
         found = _cells(plain, pair.joint, options)
     elif kind == "moments":
-        found = _moments(plain, pair.rows, options)
+        found = _moments(plain, pair, options)
     else:
-        found = _ranks(plain, pair.rows, options)
+        found = _ranks(plain, pair.by_row, options)
     return found.negated() if request.negated else found
 
 
 def _drawn_from(pair: PairView, kind: str) -> PairedRows:
     """What a bootstrap draws from: counts where equal rows can be drawn as such, else the rows."""
-    if kind == "cells" and (countable(pair.joint) or pair.joint.cluster is not None):
+    if kind == "cells" and (countable(pair.bound) or pair.joint.cluster is not None):
         return pair.joint
-    return pair.rows
+    return pair.by_row
 
 
 def _check(test: str, allowed: tuple[str, ...], request: Request) -> None:
@@ -98,7 +108,7 @@ def _cells(request: Request, rows: PairedRows, options: TestOptions) -> Tested:
         _check(options.test, ("delta", "bootstrap"), request)
         return _by_influence(request, rows, options)
     _check(options.test, (*RATES, "delta", "bootstrap"), request)
-    if options.test == "delta" or not countable(rows):
+    if options.test == "delta" or not countable(rows.bound):
         return _by_influence(request, rows, options)
     return _rates(*rate, rows, options)
 
@@ -142,8 +152,12 @@ def _rates(hit_a: Array, hit_b: Array, counted: Array, rows: PairedRows, options
     joint, weight = rows.codes * 4 + 2 * hit_a + hit_b, rows.weight
     if not counted.all():
         joint, weight = joint[counted], None if weight is None else weight[counted]
-    cells = np.bincount(joint, weight, 4 * rows.size).reshape(-1, 4).astype(float)
-    c, b, both, n = cells[:, 1], cells[:, 2], cells[:, 3], cells.sum(axis=1)
+    return _rates_of(np.bincount(joint, weight, 4 * rows.size).reshape(-1, 4).T.astype(float), options)
+
+
+def _rates_of(cells: Floats, options: TestOptions) -> Tested:
+    """From the rows that none, the second, the first and both get right, (4, cohorts)."""
+    (_, c, b, both), n = cells, cells.sum(axis=0)
     if options.test in MCNEMAR:
         test = mcnemar(b, c, MCNEMAR[options.test], n=n, level=options.level)
     else:
@@ -164,7 +178,7 @@ def _rates(hit_a: Array, hit_b: Array, counted: Array, rows: PairedRows, options
         n,
         test.method,
         (high - low) / (2 * q),
-        np.full(rows.size, np.inf),
+        np.full(len(n), np.inf),
         n < FEW_ROWS,
         masks,
         np.asarray(test.estimate, float),
@@ -174,11 +188,51 @@ def _rates(hit_a: Array, hit_b: Array, counted: Array, rows: PairedRows, options
 # Means
 
 
-def _moments(request: Request, rows: ViewRows, options: TestOptions) -> Tested:
+def _moments(request: Request, pair: PairView, options: TestOptions) -> Tested:
+    bound = pair.bound
+    if options.test in OF_MEANS[1:] or mean_of(request, bound) is None:
+        return _moments_of_rows(request, pair.by_row, options)
+    need = moments_of(request, bound)
+    gaps = Gaps(request, pair.get(joint_needs(request, bound)[0]), pair.scale)
+    if gaps.proportion and countable(bound) and options.test not in (*OF_MEANS, "delta"):
+        _check(options.test, (*RATES, *OF_MEANS, "delta", "bootstrap"), request)
+        found = _rates_of(gaps.cells(), options)
+    elif gaps.linear and plain(bound) and options.test != "delta":
+        _check(options.test, (*OF_MEANS, "delta", "bootstrap"), request)
+        found = _of_means(gaps, options)
+    else:
+        _check(options.test, ("delta", "bootstrap"), request)
+        found = _of_variance(gaps, bound, options)
+    if rests_on_classes(request, gaps.estimand, bound.task):
+        few = gaps.rare()
+        found = replace(found, few=found.few | few, masks=[*found.masks, (few, FEW_OF_A_CLASS)])
+    undefined = (gaps.total.undefined > 0) & (not need.skip_missing)
+    return _without_values(found, undefined, need.undefined) if undefined.any() else found
+
+
+def _of_means(gaps: Gaps, options: TestOptions) -> Tested:
+    """The paired t, from moments of the differences."""
+    mean, variance = gaps.mean()
+    return _paired_t(*gaps.values, mean, variance, gaps.total.n, options)
+
+
+def _of_variance(gaps: Gaps, bound: Bound, options: TestOptions) -> Tested:
+    """The difference of functions of means, or of means of weighted or clustered rows, and its variance."""
+    variance, df = gaps.variance(bound.cluster is not None)
+    value_a, value_b = gaps.values
+    few = few_of(gaps.classes(), EVENTS) if bound.classifies else np.zeros(len(value_a), bool)
+    difference = _Difference(
+        value_a, value_b, value_a - value_b, variance, df, method_of(bound), (gaps.support,) * 2, few, gaps.same(),
+        getattr(gaps.base, "reason", ""),
+    )  # fmt: skip
+    return difference.tested(bound, options)
+
+
+def _moments_of_rows(request: Request, rows: ViewRows, options: TestOptions) -> Tested:
+    """Functions of more than a mean, and tests that read the rows."""
     bound = rows.bound
     k, task = len(bound.labels), bound.task
-    need = needs_of(request.metric, k, task)[0][0]
-    assert isinstance(need, Moments)
+    need = moments_of(request, bound)
     a, b = (moment_values(request, rows, j, k, task) for j in (0, 1))
     bad = ~np.isfinite(sum(a) + sum(b))
     undefined = np.zeros(rows.size, bool)
@@ -187,18 +241,8 @@ def _moments(request: Request, rows: ViewRows, options: TestOptions) -> Tested:
             undefined = np.bincount(rows.codes[bad], minlength=rows.size) > 0
         rows = _without(rows, ~bad)
         a, b = [v[~bad] for v in a], [v[~bad] for v in b]
-    empty = MomentTally.of_block(rows.codes[:0], rows.size, [v[:0] for v in a], 2, None)
-    estimand = request.metric(empty.view())
-    linear = isinstance(estimand, Mean)
-    if (
-        isinstance(estimand, Mean)
-        and estimand.proportion
-        and countable(rows)
-        and options.test not in (*OF_MEANS, "delta")
-    ):
-        _check(options.test, (*RATES, *OF_MEANS, "delta", "bootstrap"), request)
-        found = _rates(a[0] == 1, b[0] == 1, np.ones(len(a[0]), bool), rows, options)
-    elif linear and rows.plain and options.test != "delta":
+    estimand = request.metric(MomentTally.empty(len(a), need.order, 1).view())
+    if isinstance(estimand, Mean) and rows.plain:
         _check(options.test, (*OF_MEANS, "delta", "bootstrap"), request)
         found = mean_difference(a[0], b[0], rows, options)
     else:
@@ -207,24 +251,14 @@ def _moments(request: Request, rows: ViewRows, options: TestOptions) -> Tested:
     if rests_on_classes(request, estimand, task):
         few = few_of_a_class(rows)
         found = replace(found, few=found.few | few, masks=[*found.masks, (few, FEW_OF_A_CLASS)])
-    if undefined.any():
+    return _without_values(found, undefined, need.undefined) if undefined.any() else found
 
-        def blank(values: Floats) -> Floats:
-            return np.where(undefined, np.nan, values)
 
-        found = replace(
-            found,
-            value_a=blank(found.value_a),
-            value_b=blank(found.value_b),
-            low=blank(found.low),
-            high=blank(found.high),
-            statistic=blank(found.statistic),
-            p_value=blank(found.p_value),
-            se=blank(found.se),
-            difference=None,
-            masks=[(undefined, need.undefined)],
-        )
-    return found
+def _without_values(found: Tested, undefined: Array, reason: str) -> Tested:
+    """No numbers for cohorts with a row for which the metric is not defined."""
+    names = ("value_a", "value_b", "low", "high", "statistic", "p_value", "se")
+    blank: Any = {name: np.where(undefined, np.nan, getattr(found, name)) for name in names}
+    return replace(found, **blank, difference=None, masks=[(undefined, reason)])
 
 
 def _without(rows: ViewRows, good: Array) -> ViewRows:
@@ -247,10 +281,18 @@ def mean_difference(a: Floats, b: Floats, rows: Counted, options: TestOptions) -
         scale = np.zeros(rows.size)
         np.maximum.at(scale, rows.codes, np.abs(gap))
         variance = np.where(squares <= n * (1e-12 * scale) ** 2, 0.0, squares) / np.where(n > 1, n - 1, np.nan)
+    found = _paired_t(value_a, value_b, mean, variance, n, options)
+    return found if options.test in ("auto", "t") else _distribution_free(found, a, b, rows, options)
+
+
+def _paired_t(
+    value_a: Floats, value_b: Floats, mean: Floats, variance: Floats, n: Floats, options: TestOptions
+) -> Tested:
+    """The paired t of mean differences and the variance of the differences."""
     test = paired_ttest_from_moments(mean, variance, n, options.level)
     notes = np.atleast_1d(np.asarray(test.note))
     texts = [text for text in np.unique(notes) if text]
-    found = Tested(
+    return Tested(
         value_a,
         value_b,
         np.asarray(test.ci_low),
@@ -265,7 +307,6 @@ def mean_difference(a: Floats, b: Floats, rows: Counted, options: TestOptions) -
         [(notes == text, str(text)) for text in texts],
         mean,
     )
-    return found if options.test in ("auto", "t") else _distribution_free(found, a, b, rows, options)
 
 
 def _distribution_free(found: Tested, a: Floats, b: Floats, rows: Counted, options: TestOptions) -> Tested:
@@ -299,7 +340,7 @@ def _ranks(request: Request, rows: ViewRows, options: TestOptions) -> Tested:
         raise MetricError(f"There is no paired test of {request.label!r} yet. Use test='bootstrap'.")
     area = kind == "roc_auc" and rows.bound.task == "binary"
     _check(options.test, ("delong", "delta", "bootstrap") if area else ("delta", "bootstrap"), request)
-    few = _few_of_a_class(rows, FEW_ROWS)
+    few = few_of(_class_counts(rows), FEW_ROWS)
     slope = float(np.real(around(1.0) - around(0.0)))
     # one row moves the AUC, and KS, by at most the inverse of the size of its class
     most = np.nan if kind == "average_precision" or not rows.plain else slope / _least_class(rows)
@@ -315,7 +356,7 @@ def _ranks(request: Request, rows: ViewRows, options: TestOptions) -> Tested:
     test = delong_by_group(codes, label, a, b, rows.size, options.level)
     notes = np.asarray(test.note)
     alike = (test.estimate == 0) & np.isnan(test.ci_low)
-    unseen = _unseen(most, rows, options.level)
+    unseen = _unseen(most, rows.bound, options.level)
     low = np.where(alike, -unseen, slope * np.asarray(test.ci_low))
     high = np.where(alike, unseen, slope * np.asarray(test.ci_high))
     return Tested(
@@ -347,9 +388,8 @@ def _least_class(rows: PairedRows) -> Floats:
     return np.where(least > 0, least, np.nan)
 
 
-def _few_of_a_class(rows: PairedRows, least: float) -> npt.NDArray[np.bool_]:
-    """Cohorts with fewer than `least` rows of a class that occurs, or of one class only."""
-    table = _class_counts(rows)
+def few_of(table: Floats, least: float) -> npt.NDArray[np.bool_]:
+    """Cohorts with fewer than `least` rows of a class that occurs, or of one class only; rows are (classes, cohorts)."""
     few = ((table > 0) & (table < least)).any(axis=0)
     return few | ((table > 0).sum(axis=0) < 2)
 
@@ -375,58 +415,77 @@ def _by_influence(request: Request, rows: PairedRows, options: TestOptions, most
     `most` is the greatest change by one row, where it is known, for models that no row tells apart.
     """
     a, b = influence(request, rows, 0), influence(request, rows, 1)
-    variance, df, method = influence_variance(a.rows - b.rows, rows, (a.rows != 0) | (b.rows != 0))
-    variance = variance + pseudo_variance(a, b)
-    centre = a.centre - b.centre
-    defined = ~np.isnan(a.value - b.value)
-    same = (np.bincount(rows.codes, np.abs(a.rows - b.rows), rows.size) == 0) & defined
-    q = t_quantile(options.level, df)
-    unseen = np.where(
-        same, _unseen(most if a.gradient is None else _of_one_row(a.gradient), rows, options.level), np.nan
-    )
-    se = np.where(same, unseen / q, np.where(defined, np.sqrt(variance), np.nan))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        statistic = centre / se
-        p = np.where(same, 1.0, _two_sided(statistic, df))
-    gap = a.value - b.value
-    few = (df + 1 < FEW_ROWS) | (np.minimum(a.support, b.support) < EVENTS)
-    if rows.bound.classifies:
-        few = few | _few_of_a_class(rows, EVENTS)
-    masks = [(~defined, _reason(a, b)), (same, "no row tells the models apart")]
-    if rows.cluster is not None:
-        masks += few_clusters(np.where(defined, df + 1, np.nan))
-    return Tested(
-        a.value,
-        b.value,
-        np.fmin(centre - q * se, np.where(np.isnan(se), np.nan, gap)),
-        np.fmax(centre + q * se, np.where(np.isnan(se), np.nan, gap)),
-        np.where(same, np.nan, statistic),
-        np.where(defined, p, np.nan),
-        a.support,
-        method,
-        se,
-        df,
-        few & defined,
-        masks,
-        support_b=b.support,
-    )
+    bound, moved = rows.bound, a.rows - b.rows
+    variance, df, method = influence_variance(moved, rows, (a.rows != 0) | (b.rows != 0))
+    same = np.bincount(rows.codes, np.abs(moved), rows.size) == 0
+    few = few_of(_class_counts(rows), EVENTS) if bound.classifies else np.zeros(rows.size, bool)
+    most = most if a.gradient is None else _of_one_row(a.gradient)
+    difference = _Difference(
+        a.value, b.value, a.centre - b.centre, variance + pseudo_variance(a, b), df, method, (a.support, b.support), few,
+        same, a.reason or b.reason, most,
+    )  # fmt: skip
+    return difference.tested(bound, options)
 
 
-def _unseen(most: Floats | float, rows: PairedRows, level: float) -> Floats | float:
+@dataclass(frozen=True)
+class _Difference:
+    """Two values, their difference with the variance that tests use, and where no row tells the models apart."""
+
+    value_a: Floats
+    value_b: Floats
+    centre: Floats
+    variance: Floats
+    df: Floats
+    method: str
+    supports: tuple[Floats, Floats]
+    few: npt.NDArray[np.bool_]
+    same: npt.NDArray[np.bool_]
+    reason: str
+    most: Floats | float = np.nan
+
+    def tested(self, bound: Bound, options: TestOptions) -> Tested:
+        """The test that the difference is 0."""
+        gap, q = self.value_a - self.value_b, t_quantile(options.level, self.df)
+        defined = ~np.isnan(gap)
+        same = self.same & defined
+        unseen = np.where(same, _unseen(self.most, bound, options.level), np.nan)
+        se = np.where(same, unseen / q, np.where(defined, np.sqrt(self.variance), np.nan))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            statistic = self.centre / se
+            p = np.where(same, 1.0, _two_sided(statistic, self.df))
+        few = self.few | (self.df + 1 < FEW_ROWS) | (np.minimum(*self.supports) < EVENTS)
+        masks = [(~defined, self.reason or "not defined"), (same, "no row tells the models apart")]
+        if bound.cluster is not None:
+            masks += few_clusters(np.where(defined, self.df + 1, np.nan))
+        shown = np.where(np.isnan(se), np.nan, gap)
+        return Tested(
+            self.value_a,
+            self.value_b,
+            np.fmin(self.centre - q * se, shown),
+            np.fmax(self.centre + q * se, shown),
+            np.where(same, np.nan, statistic),
+            np.where(defined, p, np.nan),
+            self.supports[0],
+            self.method,
+            se,
+            self.df,
+            few & defined,
+            masks,
+            support_b=self.supports[1],
+        )
+
+
+def _unseen(most: Floats | float, bound: Bound, level: float) -> Floats | float:
     """Bound of a difference that no row shows: up to z² rows in the place of these could (Tango's bound without pairs).
 
     Not where rows come in clusters or with importance weights, of which one could hide more.
     """
-    return most * normal_quantile(level) ** 2 if countable(rows) else np.nan
+    return most * normal_quantile(level) ** 2 if countable(bound) else np.nan
 
 
 def _of_one_row(gradient: Floats) -> Floats:
     """The greatest change of a function of the cells when one row is predicted otherwise."""
     return np.asarray(np.ptp(gradient, axis=1).max(axis=0))
-
-
-def _reason(a: Influence, b: Influence) -> str:
-    return a.reason or b.reason or "not defined"
 
 
 def influence_variance(moved: Floats, rows: PairedRows, counted: Any = None) -> tuple[Floats, Floats, str]:
@@ -437,14 +496,20 @@ def influence_variance(moved: Floats, rows: PairedRows, counted: Any = None) -> 
     weight = rows.weight
     if rows.cluster is not None:
         worth, of_cluster = _clusters(moved if weight is None else moved * weight, rows, counted)
-        return np.where(worth.df > 0, worth.variance(of_cluster), np.nan), worth.df, "delta, cluster-robust"
+        return np.where(worth.df > 0, worth.variance(of_cluster), np.nan), worth.df, method_of(rows.bound)
     with np.errstate(divide="ignore", invalid="ignore"):
         square = rows.square
         total, power = (np.bincount(rows.codes, x, rows.size) for x in (weight, square))
         n = total**2 / power
         sums = np.bincount(rows.codes, moved**2 if square is None else moved**2 * square, rows.size)
-        name = "delta" if counts_rows(rows.bound) else "delta, weighted"
-        return np.where(n > 1, sums * n / (n - 1), np.nan), n - 1, name
+        return np.where(n > 1, sums * n / (n - 1), np.nan), n - 1, method_of(rows.bound)
+
+
+def method_of(bound: Bound) -> str:
+    """What the variance of influences is called."""
+    if bound.cluster is not None:
+        return "delta, cluster-robust"
+    return "delta" if counts_rows(bound) else "delta, weighted"
 
 
 def _clusters(values: Floats, rows: PairedRows, counted: Any = None) -> tuple[ClusterWorth, Floats]:
@@ -456,7 +521,8 @@ def _clusters(values: Floats, rows: PairedRows, counted: Any = None) -> tuple[Cl
     group = rows.y_true()[part].astype(np.intp) * rows.size + codes if rows.bound.classifies else codes
     width = int(cluster.max(initial=0)) + 1
     pair, inverse = np.unique(codes * width + cluster, return_inverse=True)
-    size, total, sums = (np.bincount(inverse, x) for x in (weight * varying(values, weight, group), weight, values))
+    one = values if rows.square is None else values * np.sqrt(rows.square[part]) / weight  # an entry is many rows
+    size, total, sums = (np.bincount(inverse, x) for x in (weight * varying(one, weight, group), weight, values))
     return worth_of(size, pair // width, rows.size, total), np.asarray(sums, float)
 
 

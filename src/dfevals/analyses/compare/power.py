@@ -10,6 +10,7 @@ import pandas as pd
 
 from dfevals import render
 from dfevals.analyses.compare.aligned import Pair, align, chosen, contenders
+from dfevals.analyses.compare.gaps import joint_needs
 from dfevals.analyses.compare.influence import kind_of
 from dfevals.analyses.compare.paired import paired, paired_rate
 from dfevals.analyses.compare.units import of_units, paired_units
@@ -121,7 +122,7 @@ def power(
         parts = [_unpaired(bound, cohorts, request, sides) for request in requests]
         why = f"Unpaired plan ({rows}): as many rows of another model or release as there are here."
     else:
-        pair = Pair(rows, cohorts)
+        pair = Pair(rows, cohorts, [need for request in requests for need in joint_needs(request, bound)])
         parts = [
             _by_task(bound, cohorts, request, sides) if of_units(request, bound) else _paired(pair, request)
             for request in requests
@@ -134,7 +135,7 @@ def power(
         ],
         ignore_index=True,
     )
-    left = bound.incomplete_note() if isinstance(rows, str) else rows.notes
+    left = bound.incomplete_note() if isinstance(rows, str) else pair.notes
     notes = [
         why,
         *left,

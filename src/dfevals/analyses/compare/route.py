@@ -296,11 +296,7 @@ def _losses(request: Request, rows: Aligned, cohorts: Cohorts) -> _Losses:
 def _single(view: ViewRows, j: int) -> ViewRows:
     """The rows with contender j as both sides."""
     rows = view.aligned
-    cache = {(i, key): v for (at, key), v in rows.cache.items() if at == j for i in (0, 1)}
-    pair = Aligned(
-        (rows.names[j],) * 2, (rows.bounds[j],) * 2, (rows.models[j],) * 2, rows.rows, rows.keep, (), "", cache
-    )
-    return ViewRows(pair, view.codes, view.size, view.inside)
+    return ViewRows(rows.single(j), view.codes, view.size, view.inside)
 
 
 @dataclass(frozen=True)
@@ -585,7 +581,7 @@ def _result(
         f"Compared with {base} everywhere, routing changes {request.label} by {estimate(*change)}, given that these "
         f"cohorts were chosen for it. Rules learned on {n_splits - 1} of {n_splits} parts change it by {crossed:.4g} on the rest.",
         *cohorts.notes,
-        *rows.notes,
+        *rows.notes(rows.collect(cohorts, [])),
         *([f"{losses.unjudged:,} rows on which a model has no value are left out."] if losses.unjudged else []),
     ]
     return RoutingResult(
