@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,12 +13,14 @@ import traitlets
 
 from dfevals import render
 from dfevals.exceptions import DfevalsError
-from dfevals.explorers import answers, code, rows, twin
+from dfevals.explorers import answers, code, copies, rows, twin
 from dfevals.explorers.changes import has_changed
+from dfevals.explorers.copies import in_notebook
 from dfevals.explorers.dimensions import choices, to_plain
 from dfevals.explorers.modules import joined, style
 from dfevals.explorers.reading import texts
 from dfevals.explorers.state import LEVELS, State, checked
+from dfevals.explorers.travel import travelling
 from dfevals.explorers.view import View
 from dfevals.explorers.worker import Cancelled, Worker
 from dfevals.words import visible
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["Explorer"]
 
 TAG, RATING = "tag", "rating"
+COPY_RESTS = 2.0  # seconds without a change after which copies in the notebook follow
 
 
 class Explorer(anywidget.AnyWidget):
@@ -69,6 +73,8 @@ class Explorer(anywidget.AnyWidget):
             given["by"] = self._view.default_by()
         super().__init__(state=self._complete(given), _info=self._about())
         self._worker = Worker()
+        self._copies: list[Any] = []  # displays that keep a copy of this explorer
+        self._updating: threading.Timer | None = None
         self.on_msg(self._receive)
 
     # State
@@ -97,6 +103,7 @@ class Explorer(anywidget.AnyWidget):
         view = self._view
         bound = view.bound
         return {
+            "id": self.model_id if self.comm is not None else "",
             "task": view.task,
             "rows": bound.n,
             "labels": [visible(label) for label in bound.labels],
@@ -167,15 +174,34 @@ class Explorer(anywidget.AnyWidget):
         at, marks = rows.marked(self._view, self.state[key])
         return pd.Series(marks, index=self._view.bound.frame.index[at], name=name, dtype=object)
 
-    def to_html(self, path: str | Path | None = None) -> str | Path:
-        """A self-contained static page of what is on view, without scripts.
+    def to_html(self, path: str | Path | None = None, *, rows: bool = True) -> str | Path:
+        """One offline file of what is on view that stays interactive: thresholds, cohorts, curves and comparison answer.
+
+        It draws from counts that travel with it, asks nobody for anything, and starts as this explorer stands. Where
+        scripts may not run it shows the static copy.
 
         Parameters
         ----------
         path : str or Path, optional
             Where to write it; without it the page is returned.
+        rows : bool, optional
+            Whether the page of rows on view travels too. Without rows the file holds counts and names of cohorts only.
+
+        Returns
+        -------
+        Path or str
+            The path, or the page.
+
+        Examples
+        --------
+        >>> import dfevals
+        >>> df = dfevals.datasets.load("adult")
+        >>> ev = df.evals(y_true="income", y_score={"gbm": "p_gbm"}, pos_label=">50K")
+        >>> page = ev.explore(by="sex").to_html(rows=False)
+        >>> page.startswith("<!DOCTYPE html>"), len(page) < 2_000_000
+        (True, True)
         """
-        page = render.page("Explorer", self._twin())
+        page = copies.page(self._copy(every=True, with_rows=rows), self._twin())
         if path is None:
             return page
         Path(path).write_text(page, encoding="utf-8")
@@ -263,9 +289,42 @@ class Explorer(anywidget.AnyWidget):
     def _twin(self) -> str:
         try:
             hidden = "rows" if self.state["view"] == "text" else "view"
-            return twin.twin(self._view, self.state, {k: v for k, v in self.codes.items() if k != hidden})
+            static = twin.twin(self._view, self.state, {k: v for k, v in self.codes.items() if k != hidden})
         except Exception as error:  # a broken twin must not keep the widget from showing
-            return f"<p>{render.escape(f'{type(error).__name__}: {error}')}</p>"
+            static = f"<p>{render.escape(f'{type(error).__name__}: {error}')}</p>"
+        return f'<div data-dfe-of="{self._info["id"]}">{static}</div>'
+
+    def _copy(self, *, every: bool, with_rows: bool = True) -> dict[str, Any]:
+        """What a page without a kernel needs; tags and ratings travel with the rows."""
+        hidden: dict[str, Any] = {} if with_rows else {"tags": {}, "ratings": {}}
+        found = travelling(self._view, self.state | hidden, every=every, with_rows=with_rows)
+        return found | {"info": {key: value for key, value in self._info.items() if key != "id"}}
+
+    def _ipython_display_(self, **kwargs: Any) -> None:
+        """The widget, and a copy that shows itself where no kernel answers: in a notebook opened again, or exported."""
+        from IPython.display import display
+
+        bundle, metadata = self._repr_mimebundle_(**kwargs)
+        display(bundle, metadata=metadata, raw=True)  # type: ignore[no-untyped-call]
+        if in_notebook():
+            copy = display(copies.beside(self), display_id=True, raw=True)  # type: ignore[no-untyped-call]
+            self._copies.append(copy)
+
+    @traitlets.observe("state")
+    def _follow(self, _: Any) -> None:
+        """Copies in the notebook follow the state, once it has come to rest."""
+        if not getattr(self, "_copies", ()):
+            return
+        if self._updating is not None:
+            self._updating.cancel()
+        self._updating = threading.Timer(COPY_RESTS, lambda: self._worker.submit("copies", self._update_copies))
+        self._updating.daemon = True
+        self._updating.start()
+
+    def _update_copies(self) -> None:
+        bundle = copies.beside(self)
+        for handle in self._copies:
+            handle.update(bundle, raw=True)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         found = super()._repr_mimebundle_(**kwargs)

@@ -10,7 +10,7 @@ import re
 from functools import cache
 from pathlib import Path
 
-__all__ = ["joined", "style"]
+__all__ = ["joined", "standalone", "style"]
 
 FRONT = Path(__file__).parent / "front"
 #: Low to high: a module imports only from those before it.
@@ -30,6 +30,7 @@ ORDER = (
     "outcomes.mjs",
     "rows.mjs",
     "text.mjs",
+    "copy.mjs",
     "explorer.mjs",
 )
 _IMPORT = re.compile(r'^import \{([^}]*)\} from "\./(\w+)\.mjs";\n', re.MULTILINE)
@@ -41,6 +42,13 @@ _DEFAULT = re.compile(r"^export default ", re.MULTILINE)
 def joined() -> str:
     """All modules as one: each a function that returns its exports, so that their names do not meet."""
     return "\n".join(_wrapped(name.removesuffix(".mjs"), (FRONT / name).read_text("utf-8")) for name in ORDER)
+
+
+@cache
+def standalone() -> str:
+    """All modules as one script that shows copies without a widget: `dfevals.start` and `dfevals.stand` of `copy.mjs`."""
+    whole = joined().replace("export default _explorer;", "")
+    return f"{whole}\nconst dfevals = {{ ..._copy, start: (el, text) => _copy.start(el, text, _explorer) }};"
 
 
 def _wrapped(name: str, text: str) -> str:

@@ -1,4 +1,4 @@
-import { h, set } from "./elements.mjs";
+import { focused, h, set } from "./elements.mjs";
 import { count, number, ticks } from "./format.mjs";
 
 // A small chart: axes, lines, dots; the size is that of the view box, so that text scales with the pane.
@@ -29,7 +29,7 @@ export function chart(el, { label, x, y, xlabel, ylabel, width = 460, height = 2
 const decimals = (values) => [0, 1, 2, 3, 4, 5, 6].find((d) => values.every((v) => Math.abs(v - v.toFixed(d)) <= 1e-9 * Math.abs(v))) ?? 6;
 /** Empty a box and fill it again with the focus on the same of its parts: what is pressed by a key stays under it. */
 export function redraw(box, draw) {
-  const parts = () => [...box.querySelectorAll("[tabindex]")], at = parts().indexOf(document.activeElement);
+  const parts = () => [...box.querySelectorAll("[tabindex]")], at = parts().indexOf(focused(box));
   box.replaceChildren();
   draw();
   if (at >= 0) parts()[at]?.focus();

@@ -1,5 +1,5 @@
 import { order } from "./arithmetic.mjs";
-import { QUIET, button, fill, h, menu, set, write } from "./elements.mjs";
+import { focused, QUIET, button, fill, h, menu, set, write } from "./elements.mjs";
 import { count, estimate, number, places, pvalue, signed } from "./format.mjs";
 
 // The table of cohorts: a window of pooled rows over any number of cohorts; spacers keep the scroll bar true.
@@ -129,8 +129,8 @@ export function cohorts(store, el, signal) {
       if (!live || now !== seen) arrange(s); // rows keep their place while the threshold moves
       stale = false;
       seen = now;
-      if (document.activeElement !== search) search.value = s.table.search;
-      if (document.activeElement !== least) least.value = s.table.min_n;
+      if (focused(search) !== search) search.value = s.table.search;
+      if (focused(least) !== least) least.value = s.table.min_n;
       const some = rows.some((c) => view.few[c]) ? "○ too few events for the interval to hold its level" : "", second = s.selection.cohort ? "Shift-click another cohort to compare it." : "";
       write(note, view.error ?? [...store.data.notes, some, second].filter(Boolean).join(" · "));
       note.classList.toggle("dfe-error", !!view.error);

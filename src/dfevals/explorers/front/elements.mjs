@@ -44,3 +44,6 @@ export function rove(box, selector, horizontal = true) {
     all[next].focus();
   });
 }
+
+/** What has the focus around an element: inside a shadow tree the document knows its host only. */
+export const focused = (el) => el.getRootNode().activeElement ?? null;

@@ -51,6 +51,10 @@ function theme(el, signal) {
 
 function page(store, el, signal) {
   el.classList.add("dfe-x", "tex2jax_ignore", "mathjax_ignore");
+  if (store.info.id) { // a copy beside the widget shows itself where no live page does
+    el.dataset.dfeOf = store.info.id;
+    store.subscribe(() => { if (store.data) el.dataset.dfeLive = ""; }, signal);
+  }
   for (const [name, value] of Object.entries({ ...QUIET, role: "group", "aria-label": "explorer" })) el.setAttribute(name, value);
   theme(el, signal);
   el.addEventListener("keydown", (e) => {

@@ -26,11 +26,12 @@ export function header(store, el, signal) {
   const slow = h("div", { class: "dfe-progress", role: "status", hidden: true }), doing = h("span");
   slow.append(doing, button("Cancel", () => store.cancel()));
   const warning = h("div", { class: "dfe-warning", role: "alert", hidden: true });
+  const copied = h("p", { class: "dfe-copied dfe-note", hidden: !store.copy }, store.copy ? alone(store.copy) : "");
   const hint = h("p", { class: "dfe-hint dfe-note" }, `Click a cohort,${info().task === "binary" ? " drag the threshold," : ""} press a cell or a bar: the rows below follow. Shift-click compares two cohorts; Ctrl+Z takes back.`);
   const label = (text, control) => h("label", {}, h("span", {}, text), control);
   const rival = label("against", against);
   const start = (name) => { const m = info().models.find((x) => x.name === name); return m.threshold && !m.predicted ? store.state.threshold ?? 0.5 : null; };
-  el.append(label("model", model), rival, label("metric", metric), label("interval", level), facts, h("span", { class: "dfe-tools" }, undo, redo, copy, said), shown, slow, warning, hint);
+  el.append(label("model", model), rival, label("metric", metric), label("interval", level), facts, h("span", { class: "dfe-tools" }, undo, redo, copy, said), shown, slow, warning, copied, hint);
   let warned;
   store.subscribe((s, live) => {
     const w = store.slow();
@@ -62,6 +63,8 @@ export function header(store, el, signal) {
     else if (store.changed) warning.replaceChildren("The frame has changed since this explorer was made; it still shows the rows as they were. ", button("Refresh", () => store.ask("refresh", { ask: "refresh" })));
   }, signal);
 }
+
+const alone = (copy) => `A copy without a kernel: thresholds, cohorts and what is drawn from counts answer${copy.rows ? "; of the rows, the page that was on view" : "; rows did not travel"}. For the rest, open the notebook and run the cell.${copy.left_out.length ? ` Too large to travel: ${copy.left_out.join(", ")}.` : ""}`;
 
 async function clip(area) {
   try { await navigator.clipboard.writeText(area.value); return true; } catch { /* not allowed here: select it for the reader */ }

@@ -1,4 +1,4 @@
-import { QUIET, button, fill, h, menu, name, write } from "./elements.mjs";
+import { focused, QUIET, button, fill, h, menu, name, write } from "./elements.mjs";
 import { count } from "./format.mjs";
 
 // The selected rows, a page at a time from the kernel: sorted, searched, unfolded, tagged.
@@ -74,7 +74,7 @@ export function rows(store, el, signal) {
   el.append(list);
   function tagged(s) {
     tagsDrawn = s.tags;
-    for (const tr of box.querySelectorAll("tr[data-at]")) { const i = tr.querySelector(".dfe-tag"); if (document.activeElement !== i) i.value = s.tags[tr.dataset.at] ?? ""; }
+    for (const tr of box.querySelectorAll("tr[data-at]")) { const i = tr.querySelector(".dfe-tag"); if (focused(i) !== i) i.value = s.tags[tr.dataset.at] ?? ""; }
     list.replaceChildren(...[...new Set([...TAGS, ...Object.values(s.tags)])].slice(0, 40).map((t) => h("option", { value: t })));
   }
   let columns;
@@ -85,7 +85,7 @@ export function rows(store, el, signal) {
     fill(sort, [...special, ...store.info.columns.map((c) => [c, c])], s.rows.sort ?? "");
     turn.hidden = !s.rows.sort;
     write(turn, s.rows.down ? "↓" : "↑");
-    if (document.activeElement !== search) search.value = s.rows.search;
+    if (focused(search) !== search) search.value = s.rows.search;
     const c = s.selection, parts = [];
     const chip = (text, patch) => h("span", { class: "dfe-chip" }, h("bdi", {}, text), button("×", () => store.commit(patch), { "aria-label": `clear ${text}` }));
     if (c.cohort) parts.push(chip(c.cohort.join(" × "), { selection: { cohort: null, compare: null }, rows: { page: 0 } }));

@@ -1,5 +1,5 @@
 import { METRICS, Z, cost, costError, from, nearest } from "./arithmetic.mjs";
-import { QUIET, button, h, set, write } from "./elements.mjs";
+import { focused, QUIET, button, h, set, write } from "./elements.mjs";
 import { groups, legend } from "./charts.mjs";
 import { count, estimate, number, places } from "./format.mjs";
 
@@ -48,7 +48,7 @@ export function scores(store, el, signal) {
       if (slider.max !== String(E.length - 1)) slider.max = E.length - 1;
       if (slider.value !== String(k)) slider.value = k;
       slider.setAttribute("aria-valuetext", number(E[k], 4));
-      if (document.activeElement !== out) out.value = +E[k].toPrecision(5);
+      if (focused(out) !== out) out.value = +E[k].toPrecision(5);
       const x = ((E[k] - lo) / (hi - lo)) * 1000;
       set(rule, { x1: x, x2: x });
       set(grip, { x: x - 6, width: 12 });
@@ -64,7 +64,7 @@ export function scores(store, el, signal) {
       const paid = cost(cell, s.cost), half = z * costError(cell, s.cost);
       write(l.tds[SHOWN.length], number(paid, Number.isNaN(paid) ? 3 : places(paid, paid - half, paid + half)));
     });
-    if (!moving) { if (document.activeElement !== fp) fp.value = s.cost.fp; if (document.activeElement !== fn) fn.value = s.cost.fn; }
+    if (!moving) { if (focused(fp) !== fp) fp.value = s.cost.fp; if (focused(fn) !== fn) fn.value = s.cost.fn; }
   }, signal);
 
   function distribution(t, c) {

@@ -23,7 +23,7 @@ const source = (s) => JSON.stringify([s.by, s.model, s.threshold === null]);
 export function makeStore(model, frame = requestAnimationFrame) {
   const estimates = new Map(), subscribers = new Set(), past = [], future = [], waiting = new Map(), channels = new Map();
   let state = { ...model.get("state") }, saved = state, loaded = null, next = 1, frameId = 0, quiet = true, settling, saving;
-  const store = { data: null, problem: null, changed: false, busy: 0 };
+  const store = { data: null, problem: null, changed: false, busy: 0, copy: model.copy ?? null };
 
   // Telling the panes: at most once per frame, whatever the number of events
   const tell = (live) => {

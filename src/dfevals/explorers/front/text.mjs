@@ -1,4 +1,4 @@
-import { QUIET, button, fill, h, menu, name, write } from "./elements.mjs";
+import { focused, QUIET, button, fill, h, menu, name, write } from "./elements.mjs";
 import { count } from "./format.mjs";
 
 // One row to be read: prompt, context, answers with their marks, verdicts with reasons, steps. The kernel says what is marked.
@@ -70,7 +70,7 @@ export function text(store, el, signal) {
     root.classList.remove("dfe-busy");
     last = m.answer;
     ordinal = last.ordinal ?? 0;
-    const inside = body.contains(document.activeElement);
+    const inside = body.contains(focused(body));
     show(last);
     if (inside) root.focus({ preventScroll: true });
   }
