@@ -44,12 +44,32 @@ MACRO = "(macro)"
 AFFORDABLE = 2_000_000  # rows × cohorts sorted for the complement of a ranking metric without being asked
 
 
-def _context(bound: Bound, level: float | None) -> dict[str, Any]:
+def _context(
+    bound: Bound, models: Iterable[Model], requests: tuple[Request, ...], level: float | None
+) -> dict[str, Any]:
+    """What questions about a tally must know of the rows beside its numbers."""
     return {
         "weight_kind": bound.roles.weight_kind if bound.roles.sample_weight else None,
         "pos_label": bound.pos_label,
         "level": level,
         "ordered": bound.ordered,
+        "notes": bound.notes,
+        "rows": bound.n,
+        "incomplete": {reason: int(missing.sum()) for reason, missing in bound.incomplete.items()},
+        "dependence": bound.dependence,
+        "models": {model.name: _of_model(bound, model, _probable(requests)) for model in models},
+    }
+
+
+def _of_model(bound: Bound, model: Model, probable: bool) -> dict[str, Any]:
+    """How a model decides, and how many rows have probabilities that do not sum to one."""
+    decides = bound.decides(model)
+    cut = decides and model.y_pred is None and bound.task == "binary"
+    return {
+        "threshold": bound.threshold(model) if cut else None,
+        "decides": decides,
+        "doubt": bound.doubt(model),
+        "unbalanced": bound.unbalanced(model) if probable else 0,
     }
 
 
@@ -63,7 +83,9 @@ def collect(
     requests = _asked(bound, chosen, metrics, opts)
     wanted = needs(requests, bound, opts)
     tallies = {model.name: run_pass(bound, model, cohorts, wanted) for model in chosen}
-    return Tally(cohorts, tallies, bound.task, bound.labels, requests, _context(bound, opts.ci))
+    context = _context(bound, chosen, requests, opts.ci)
+    meaning = replace(bound.meaning, models=chosen, additive=False)
+    return Tally(cohorts, tallies, bound.task, bound.labels, requests, context, meaning)
 
 
 def measure(

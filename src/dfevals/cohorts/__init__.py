@@ -9,6 +9,7 @@ from dfevals.cohorts.by import (
     encode,
     period,
     quantiles,
+    regroup,
     resolve,
     top,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "encode",
     "period",
     "quantiles",
+    "regroup",
     "resolve",
     "top",
 ]

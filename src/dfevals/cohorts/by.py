@@ -9,14 +9,15 @@ from typing import Any, TypeVar
 import numpy as np
 import pandas as pd
 
+from dfevals.cohorts.axes import dimension_among, member_of
 from dfevals.cohorts.definitions import MAX_COHORTS, Bins, Column, Definition, Each, Period, Quantiles, Top
 from dfevals.cohorts.intervals import check_grain
 from dfevals.cohorts.masks import resolve_masks
-from dfevals.cohorts.views import RESERVED, Cohorts, View, crossed, named
-from dfevals.columns.codes import encode
+from dfevals.cohorts.views import RESERVED, Cohorts, View, crossed, crossed_dimensions, named
+from dfevals.columns.codes import Array, encode
 from dfevals.exceptions import CohortError
 
-__all__ = ["RESERVED", "Cohorts", "View", "bins", "each", "encode", "period", "quantiles", "resolve", "top"]
+__all__ = ["RESERVED", "Cohorts", "View", "bins", "each", "encode", "period", "quantiles", "regroup", "resolve", "top"]
 
 
 D = TypeVar("D", Bins, Quantiles, Period, Top)
@@ -212,15 +213,51 @@ def resolve(by: Any, frame: pd.DataFrame, *, min_n: int | None = None) -> Cohort
     >>> resolve(["sex", bins("age", [30])], frame).expressions
     ("sex == 'F' and age < 30", "sex == 'F' and age >= 30", "sex == 'M' and age >= 30")
     """
-    if min_n is not None and (isinstance(min_n, bool) or not isinstance(min_n, (int, np.integer)) or min_n < 0):
-        raise CohortError(f"min_n={min_n!r} must be a whole number of rows.")
+    check_min_n(min_n)
     if by is None:
-        return Cohorts((), (), np.zeros(len(frame), dtype=np.int8), 1, ())
+        return _everything(len(frame))
     if isinstance(by, Mapping):
         names, codes, atoms = resolve_masks(by, frame)
         return named(by, names, codes, atoms, min_n)
     groups = by.groups if isinstance(by, Each) else (_group(by),)
     return crossed(groups, frame, min_n)
+
+
+def regroup(by: Any, held: Cohorts, rows: Array, *, min_n: int | None = None) -> Cohorts:
+    """Cohorts of cohorts that were counted before: their atoms are the rows, each for as many as `rows` says.
+
+    Raises
+    ------
+    CohortError
+        Cohorts that do not follow from those that were counted.
+
+    Examples
+    --------
+    >>> held = resolve(["sex", "race"], pd.DataFrame({"sex": ["F", "M", "F"], "race": ["a", "a", "b"]}))
+    >>> regroup("sex", held, np.ones(3)).codes.tolist()
+    [0, 0, 1]
+    """
+    check_min_n(min_n)
+    if by is None:
+        return _everything(held.n_atoms)
+    if isinstance(by, Mapping):
+        member = member_of(by, *(held.labels or ([],)), held.expressions, held.atoms, held.n_atoms)
+        names = tuple(map(str, by))
+        return named(by, names, np.arange(held.n_atoms, dtype=np.int32), member, min_n, rows)
+    groups = by.groups if isinstance(by, Each) else (_group(by),)
+    if held.folded and not held.axes:
+        raise CohortError("Rare cohorts of this tally were folded by min_n=, so that no others follow. Collect without it.")
+    return crossed_dimensions(groups, lambda d: dimension_among(d, held.axes), min_n, rows)
+
+
+def check_min_n(min_n: Any) -> None:
+    """Raise unless `min_n` is a number of rows."""
+    if min_n is not None and (isinstance(min_n, bool) or not isinstance(min_n, (int, np.integer)) or min_n < 0):
+        raise CohortError(f"min_n={min_n!r} must be a whole number of rows.")
+
+
+def _everything(n: int) -> Cohorts:
+    return Cohorts((), (), np.zeros(n, dtype=np.int8), 1, ())
 
 
 def _group(by: Any) -> tuple[Definition, ...]:

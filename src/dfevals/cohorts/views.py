@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from dfevals.cohorts.axes import Axis
 from dfevals.cohorts.definitions import MAX_COHORTS, Definition, Each
 from dfevals.cohorts.intervals import Dimension
 from dfevals.columns.codes import ALL, Array, code_dtype, combine, counts, relabel, spans
 from dfevals.exceptions import CohortError
 
-__all__ = ["RESERVED", "Cohorts", "View", "crossed", "named"]
+__all__ = ["RESERVED", "Cohorts", "View", "crossed", "crossed_dimensions", "named"]
 
 MAX_ATOMS = 2_000_000
 RESERVED = frozenset(
@@ -59,6 +60,9 @@ class Cohorts:
         For each name the edges, or the values kept, on which its cohorts depend (see `Dimension`); empty for named ones.
     folded : bool
         Whether rare cohorts were folded into one.
+    axes : tuple of Axis
+        For each name the definition and the level of every atom, from which coarser cohorts follow; empty for named
+        cohorts and where rare ones were folded.
     """
 
     names: tuple[str, ...]
@@ -70,6 +74,7 @@ class Cohorts:
     write: Callable[[int], str] = field(default=lambda i: "", repr=False)
     cuts: tuple[tuple[str, ...] | None, ...] = ()
     folded: bool = False
+    axes: tuple[Axis, ...] = ()
 
     @property
     def n_cohorts(self) -> int:
@@ -143,16 +148,28 @@ def _names(definitions: Sequence[Definition], taken: Sequence[str] = ()) -> tupl
 
 def crossed(groups: Sequence[tuple[Definition, ...]], frame: pd.DataFrame, min_n: int | None) -> Cohorts:
     """Cohorts of intersections of columns, one view per group."""
+    limit = MAX_COHORTS if min_n is None else None
+    return crossed_dimensions(groups, lambda definition: definition.dimension(frame, limit), min_n)
+
+
+def crossed_dimensions(
+    groups: Sequence[tuple[Definition, ...]],
+    dimension_of: Callable[[Definition], Dimension],
+    min_n: int | None,
+    weight: Array | None = None,
+) -> Cohorts:
+    """Cohorts of intersections of dimensions; `weight` is the number of rows that a row stands for, where it is not one."""
     definitions = tuple(dict.fromkeys(d for group in groups for d in group))
     names = _names(definitions)
-    limit = MAX_COHORTS if min_n is None else None
-    codes, table, dimensions = _intersect(definitions, frame, limit)
+    codes, table, dimensions = _intersect(definitions, dimension_of)
     n_atoms = len(table[0])
     if n_atoms > MAX_ATOMS:
         raise CohortError(
             f"{by_text(groups)} makes {n_atoms:,} combinations of values. Ask for fewer columns at a time."
         )
-    rows = counts(codes, n_atoms) if min_n is not None else None
+    rows = None
+    if min_n is not None:
+        rows = counts(codes, n_atoms) if weight is None else np.bincount(codes, weight, n_atoms)
     notes = [note for dimension in dimensions for note in dimension.notes]
     views, parts = [], []
     start = 0
@@ -184,8 +201,14 @@ def crossed(groups: Sequence[tuple[Definition, ...]], frame: pd.DataFrame, min_n
         positions = views[0].positions
         if start != n_atoms or not np.array_equal(positions, np.arange(n_atoms)):
             codes = relabel(codes, positions.astype(code_dtype(start)))
-        return Cohorts(names, labels, codes, start, None, tuple(notes), write, cuts, folded)
-    return Cohorts(names, labels, codes, n_atoms, tuple(views), tuple(notes), write, cuts, folded)
+        axes = () if folded else _axes(definitions, dimensions, parts[0].members)
+        return Cohorts(names, labels, codes, start, None, tuple(notes), write, cuts, folded, axes)
+    axes = _axes(definitions, dimensions, table)
+    return Cohorts(names, labels, codes, n_atoms, tuple(views), tuple(notes), write, cuts, folded, axes)
+
+
+def _axes(definitions: Sequence[Definition], dimensions: list[Dimension], table: list[Array]) -> tuple[Axis, ...]:
+    return tuple(Axis.of(d, found, codes) for d, found, codes in zip(definitions, dimensions, table, strict=True))
 
 
 @dataclass(frozen=True)
@@ -207,14 +230,14 @@ def by_text(groups: Sequence[tuple[Definition, ...]]) -> str:
 
 
 def _intersect(
-    definitions: Sequence[Definition], frame: pd.DataFrame, limit: int | None
+    definitions: Sequence[Definition], dimension_of: Callable[[Definition], Dimension]
 ) -> tuple[Array, list[Array], list[Dimension]]:
     """Atoms of all rows, for each definition the code that an atom has there, and the dimensions."""
     dimensions = []
     codes: Array | None = None
     table: list[Array] = []
     for definition in definitions:
-        found = definition.dimension(frame, limit)
+        found = dimension_of(definition)
         dimensions.append(replace(found, codes=found.codes[:0]))
         n = len(found.labels)
         if codes is None:
@@ -289,12 +312,20 @@ def _writer(parts: list[_Part], dimensions: list[Dimension]) -> Callable[[int], 
     return write
 
 
-def named(by: Mapping[Any, Any], names: tuple[str, ...], codes: Array, member: Array, min_n: int | None) -> Cohorts:
+def named(
+    by: Mapping[Any, Any],
+    names: tuple[str, ...],
+    codes: Array,
+    member: Array,
+    min_n: int | None,
+    weight: Array | None = None,
+) -> Cohorts:
     """Cohorts of named expressions and masks; `member` tells which atom (row) lies in which cohort (column)."""
     texts = [by[key] if isinstance(by[key], str) else "" for key in by]
     notes: tuple[str, ...] = ()
     if min_n is not None:
-        sizes = counts(codes, len(member)) @ member
+        rows = counts(codes, len(member)) if weight is None else np.bincount(codes, weight, len(member))
+        sizes = rows @ member
         rare = sizes < min_n
         if rare.any():
             kept = np.flatnonzero(~rare)

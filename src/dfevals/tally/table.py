@@ -13,6 +13,8 @@ from dfevals.exceptions import DataError
 from dfevals.keywords import one_spelling
 from dfevals.needs import Need, ScoreBins, Scores
 from dfevals.roles.declared import stand_in
+from dfevals.roles.meaning import Meaning
+from dfevals.tally.alike import check_alike, joined_context
 from dfevals.tally.bins import BinTally
 from dfevals.tally.cells import CellTally
 from dfevals.tally.classes import ClassTally
@@ -216,6 +218,7 @@ class Tally:
     requests: tuple[Any, ...]
     context: dict[str, Any] = field(default_factory=dict)
     together: dict[tuple[str, ...], ModelTally] = field(default_factory=dict)  # of models on the rows they share
+    meaning: Meaning | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "cohorts": replace(self.cohorts, codes=self.cohorts.codes[:0])}  # rows stay behind
@@ -226,21 +229,12 @@ class Tally:
         Raises
         ------
         DataError
-            The two were collected for different models, tasks or cohort definitions.
+            The two were collected for different models, roles, tasks, thresholds, kinds of score or cohort definitions;
+            the message names the difference.
         """
         if not isinstance(other, Tally):
             return NotImplemented
-        for what, a, b in (
-            ("tasks", self.task, other.task),
-            ("models", sorted(self.models), sorted(other.models)),
-            ("pairs of models", sorted(self.together), sorted(other.together)),
-            ("cohort columns", self.cohorts.names, other.cohorts.names),
-            ("metrics", [str(r) for r in self.requests], [str(r) for r in other.requests]),
-            ("weights", self.context.get("weight_kind"), other.context.get("weight_kind")),
-            ("positive labels", self.context.get("pos_label"), other.context.get("pos_label")),
-        ):
-            if a != b:
-                raise DataError(f"Tallies of different {what} cannot be added: {a!r} and {b!r}.")
+        check_alike(self, other)
         cohorts, place, place_other = unite(self.cohorts, other.cohorts)
         labels, relabel = _united_labels(self.labels, other.labels, self.models, self.task == "binary")
 
@@ -249,7 +243,9 @@ class Tally:
             return {key: part.merge(theirs[key], place, place_other, size, relabel) for key, part in own.items()}
 
         models, together = merged(self.models, other.models), merged(self.together, other.together)
-        return Tally(cohorts, models, self.task, labels, self.requests, self.context, together)
+        context = joined_context(self.context, other.context)
+        meaning = None if self.meaning is None else replace(self.meaning, labels=labels)
+        return Tally(cohorts, models, self.task, labels, self.requests, context, together, meaning)
 
     @np.errstate(over="ignore")  # as in questions about rows
     def metrics(self, metrics: Any = None, *, level: float | None = 0.95, **options: Any) -> Any:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dfevals.cohorts import Cohorts, View
+from dfevals.cohorts.axes import Axis
 from dfevals.exceptions import DataError
 
 __all__ = ["unite"]
@@ -44,7 +45,8 @@ def unite(a: Cohorts, b: Cohorts) -> tuple[Cohorts, Ints, Ints]:
 
     if a.views is None and b.views is None:
         place = [np.array([index[key] for key in keys], np.int64) for keys in (keys_a, keys_b)]
-        found = Cohorts(a.names, labels, np.zeros(0, np.int8), len(cohorts), None, notes, write, a.cuts)
+        axes = _axes(a, b, place, len(cohorts))
+        found = Cohorts(a.names, labels, np.zeros(0, np.int8), len(cohorts), None, notes, write, a.cuts, axes=axes)
         return found, place[0], place[1]
     members = [_members(x, keys) for x, keys in ((a, keys_a), (b, keys_b))]
     atoms = {members_of: i for i, members_of in enumerate(dict.fromkeys([*members[0], *members[1]]))}
@@ -56,8 +58,29 @@ def unite(a: Cohorts, b: Cohorts) -> tuple[Cohorts, Ints, Ints]:
         for group in _groups(a, b, keys_a, keys_b)
     )
     place = [np.array([atoms[of] for of in found], np.int64) for found in members]
-    found = Cohorts(a.names, labels, np.zeros(0, np.int8), len(atoms), views, notes, write, a.cuts)
+    axes = _axes(a, b, place, len(atoms))
+    found = Cohorts(a.names, labels, np.zeros(0, np.int8), len(atoms), views, notes, write, a.cuts, axes=axes)
     return found, place[0], place[1]
+
+
+def _axes(a: Cohorts, b: Cohorts, place: list[Ints], n_atoms: int) -> tuple[Axis, ...]:
+    """The level of every atom of the union, definition by definition; none where the two were not defined alike."""
+    if [axis.definition for axis in a.axes] != [axis.definition for axis in b.axes]:
+        return ()
+    return tuple(_axis(pair, place, n_atoms) for pair in zip(a.axes, b.axes, strict=True))
+
+
+def _axis(pair: tuple[Axis, Axis], place: list[Ints], n_atoms: int) -> Axis:
+    keys = [[(str(level),) for level in axis.levels] for axis in pair]
+    levels = _ordered(*keys)
+    index = {key: i for i, key in enumerate(levels)}
+    codes: Ints = np.zeros(n_atoms, np.int64)
+    texts: dict[Key, str] = {}
+    for axis, mine, at in reversed([*zip(pair, keys, place, strict=True)]):
+        codes[at] = np.array([index[key] for key in mine], np.int64)[axis.codes]
+        texts |= zip(mine, axis.conditions, strict=True)
+    labels = np.array([key[0] for key in levels], dtype=object)
+    return Axis(pair[0].definition, labels, codes, [texts[key] for key in levels].__getitem__, pair[0].cut)
 
 
 def _check_cuts(a: Cohorts, b: Cohorts) -> None:
