@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from dfevals.metrics import metric as metric
     from dfevals.roles.declared import Outcome as Outcome
     from dfevals.roles.declared import Roles as Roles
+    from dfevals.saved.tallies import load_tally as load_tally
+    from dfevals.tally import Tally as Tally
 
 
 _LAZY = {
@@ -47,6 +49,7 @@ _LAZY = {
     "Roles": "roles",
     "Tally": "tally",
     "evaluator": "evaluators",
+    "load_tally": "saved.tallies",
     "metric": "metrics",
     "power": "inference",
     "run": "evaluators",

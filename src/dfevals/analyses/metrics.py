@@ -55,7 +55,7 @@ def _context(
         "ordered": bound.ordered,
         "notes": bound.notes,
         "rows": bound.n,
-        "incomplete": {reason: int(missing.sum()) for reason, missing in bound.incomplete.items()},
+        "incomplete": bound.incomplete_counts,
         "dependence": bound.dependence,
         "models": {model.name: _of_model(bound, model, _probable(requests)) for model in models},
     }
@@ -158,7 +158,8 @@ def summarise(
         requests = tuple(request for item in items for request in _collected(item, tally.requests))
     if not tally.context.get("ordered", True):
         check_order(requests)
-    run = _Run(tally.cohorts, requests, tally.task, tally.labels, opts, relative_to, pooled)
+    notes = tuple(tally.context.get("notes", ()))
+    run = _Run(tally.cohorts, requests, tally.task, tally.labels, opts, relative_to, pooled, notes=notes)
     return _result(iter(tally.models.items()), run, None)
 
 

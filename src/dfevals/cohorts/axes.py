@@ -124,7 +124,9 @@ def _coarser(definition: Definition, axis: Axis, values: Any) -> Dimension:
     return replace(found, codes=found.codes[axis.codes], condition=condition)
 
 
-def member_of(by: Mapping[Any, Any], labels: Array, expressions: Sequence[str], atoms: Sequence[Array], n: int) -> Array:
+def member_of(
+    by: Mapping[Any, Any], labels: Array, expressions: Sequence[str], atoms: Sequence[Array], n: int
+) -> Array:
     """Which atom (row) lies in which of the named cohorts asked for (column).
 
     Raises

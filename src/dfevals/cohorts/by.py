@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -241,12 +242,18 @@ def regroup(by: Any, held: Cohorts, rows: Array, *, min_n: int | None = None) ->
     if by is None:
         return _everything(held.n_atoms)
     if isinstance(by, Mapping):
-        member = member_of(by, *(held.labels or ([],)), held.expressions, held.atoms, held.n_atoms)
+        member = member_of(
+            by, held.labels[0] if held.labels else np.zeros(0, object), held.expressions, held.atoms, held.n_atoms
+        )
         names = tuple(map(str, by))
         return named(by, names, np.arange(held.n_atoms, dtype=np.int32), member, min_n, rows)
     groups = by.groups if isinstance(by, Each) else (_group(by),)
+    if groups == held.groups and min_n is None:
+        return replace(held, codes=np.arange(held.n_atoms, dtype=np.int32))
     if held.folded and not held.axes:
-        raise CohortError("Rare cohorts of this tally were folded by min_n=, so that no others follow. Collect without it.")
+        raise CohortError(
+            "Rare cohorts of this tally were folded by min_n=, so that no others follow. Collect without it."
+        )
     return crossed_dimensions(groups, lambda d: dimension_among(d, held.axes), min_n, rows)
 
 

@@ -63,6 +63,8 @@ class Cohorts:
     axes : tuple of Axis
         For each name the definition and the level of every atom, from which coarser cohorts follow; empty for named
         cohorts and where rare ones were folded.
+    groups : tuple
+        The definitions as asked for, one intersection each; empty for named cohorts.
     """
 
     names: tuple[str, ...]
@@ -75,6 +77,7 @@ class Cohorts:
     cuts: tuple[tuple[str, ...] | None, ...] = ()
     folded: bool = False
     axes: tuple[Axis, ...] = ()
+    groups: tuple[tuple[Definition, ...], ...] = ()
 
     @property
     def n_cohorts(self) -> int:
@@ -202,9 +205,9 @@ def crossed_dimensions(
         if start != n_atoms or not np.array_equal(positions, np.arange(n_atoms)):
             codes = relabel(codes, positions.astype(code_dtype(start)))
         axes = () if folded else _axes(definitions, dimensions, parts[0].members)
-        return Cohorts(names, labels, codes, start, None, tuple(notes), write, cuts, folded, axes)
+        return Cohorts(names, labels, codes, start, None, tuple(notes), write, cuts, folded, axes, tuple(groups))
     axes = _axes(definitions, dimensions, table)
-    return Cohorts(names, labels, codes, n_atoms, tuple(views), tuple(notes), write, cuts, folded, axes)
+    return Cohorts(names, labels, codes, n_atoms, tuple(views), tuple(notes), write, cuts, folded, axes, tuple(groups))
 
 
 def _axes(definitions: Sequence[Definition], dimensions: list[Dimension], table: list[Array]) -> tuple[Axis, ...]:

@@ -12,7 +12,7 @@ from dfevals.metrics.operations import OUTCOME, SUCCESS
 from dfevals.metrics.registry import Metric, Request, find, resolve, unknown
 from dfevals.needs import Extremes, Moments, Need, RowFunction, Rows, Scores, Units
 
-__all__ = ["DEFAULTS", "needs_of", "pairs_of", "plan"]
+__all__ = ["DEFAULTS", "bound_to", "needs_of", "pairs_of", "plan"]
 
 DEFAULTS = {
     "binary": (
@@ -68,7 +68,7 @@ def plan(
         names = [*names, "mean"] if outcome.kind == "score" else names
         for name in [*names, "evaluation_error_rate"]:
             label = name if len(outcomes) == 1 and task == "outcomes" else f"{outcome.column}_{name}"
-            chosen.append(_bound_to(replace(find(name), label=label), outcome, outcomes))
+            chosen.append(bound_to(replace(find(name), label=label), outcome, outcomes))
     if not chosen:
         raise MetricError("There is nothing to measure: no predictions, scores or outcomes are declared.")
     return tuple(chosen)
@@ -87,7 +87,7 @@ def _outcome_requests(item: Any, outcomes: Sequence[Any]) -> list[Request]:
                 except MetricError:
                     continue
                 if "outcomes" in request.metric.tasks:
-                    return [_bound_to(replace(request, label=item), outcome, outcomes)]
+                    return [bound_to(replace(request, label=item), outcome, outcomes)]
     try:
         request = find(item)
     except MetricError:
@@ -101,7 +101,7 @@ def _outcome_requests(item: Any, outcomes: Sequence[Any]) -> list[Request]:
             f"{request.label!r} is a metric of outcomes, and none are declared. Pass outcomes=['column']."
         )
     if len(outcomes) == 1:
-        return [_bound_to(request, outcomes[0], outcomes)]
+        return [bound_to(request, outcomes[0], outcomes)]
     usable = [
         o
         for o in outcomes
@@ -112,10 +112,10 @@ def _outcome_requests(item: Any, outcomes: Sequence[Any]) -> list[Request]:
         raise MetricError(
             f"{request.label!r} needs verdicts, but every outcome is a score. Say from where one passes: Outcome(column, pass_at=0.5)."
         )
-    return [_bound_to(replace(request, label=f"{o.column}_{request.label}"), o, outcomes) for o in usable]
+    return [bound_to(replace(request, label=f"{o.column}_{request.label}"), o, outcomes) for o in usable]
 
 
-def _bound_to(request: Request, outcome: Any, outcomes: Sequence[Any]) -> Request:
+def bound_to(request: Request, outcome: Any, outcomes: Sequence[Any]) -> Request:
     """A template of an outcome metric for one column; a number of the outcome has the outcome's direction."""
     record, column = request.metric, outcome.column
     names = {OUTCOME: column}

@@ -12,7 +12,14 @@ if TYPE_CHECKING:
 
 __all__ = ["check_alike", "joined_context"]
 
-MEANT = ("cohorts", "labels", "pos_label", "task", "score_kind", "threshold")  # roles that are compared by what they mean
+MEANT = (
+    "cohorts",
+    "labels",
+    "pos_label",
+    "task",
+    "score_kind",
+    "threshold",
+)  # roles that are compared by what they mean
 
 
 def check_alike(a: Tally, b: Tally) -> None:
@@ -39,7 +46,7 @@ def _compared(a: Tally, b: Tally) -> Iterator[tuple[str, Any, Any]]:
     if a.meaning is not None and b.meaning is not None:
         roles = [{k: v for k, v in t.meaning.roles.declared().items() if k not in MEANT} for t in (a, b)]  # type: ignore[union-attr]
         differ = [name for name in {**roles[0], **roles[1]} if roles[0].get(name) != roles[1].get(name)]
-        yield "roles", *({name: role.get(name) for name in differ} for role in roles)
+        yield "roles", {name: roles[0].get(name) for name in differ}, {name: roles[1].get(name) for name in differ}
     yield from _of_models(a, b)
     for one, other in zip(a.cohorts.axes, b.cohorts.axes, strict=False):
         if one.cut is None and other.cut is None:  # cohorts by edges or values kept are compared by these
@@ -52,7 +59,7 @@ def _of_models(a: Tally, b: Tally) -> Iterator[tuple[str, Any, Any]]:
         if part.n.any() and b.models[name].n.any():
             yield f"score kinds (model {name!r})", part.score_kind, b.models[name].score_kind
             cuts = [t.context.get("models", {}).get(name, {}).get("threshold") for t in (a, b)]
-            yield f"thresholds (model {name!r})", *cuts
+            yield f"thresholds (model {name!r})", cuts[0], cuts[1]
 
 
 def joined_context(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -263,6 +264,64 @@ class Tally:
         from dfevals.analyses.metrics import summarise
 
         return summarise(self, metrics, ci=level, **options)
+
+    def save(self, path: str | os.PathLike[str], min_n: int | None = None, *, rows: bool = False) -> None:
+        """Write the tally to one file, from which `dfevals.load_tally(path)` gives the same numbers to the bit.
+
+        The file is an Arrow stream with a description in JSON and a seal; it holds sums, not rows. It does hold sorted
+        scores (for AUC and curves), the names of clusters and units, and least and greatest values, where a metric needs
+        these.
+
+        Parameters
+        ----------
+        path : str or path
+        min_n : int, optional
+            Cohorts with fewer rows are folded into one, with as many others as it takes that none follows by subtraction;
+            clusters are numbered instead of named. The tally itself stays as it is.
+        rows : bool
+            Write the rows themselves too, where a metric needs them (quantiles, functions of your own).
+
+        Raises
+        ------
+        DataError
+            The tally holds rows and `rows` is False; a metric has no name; or the file cannot be written, in which case
+            none is left behind.
+
+        Examples
+        --------
+        >>> import dfevals, tempfile, pathlib
+        >>> df = dfevals.datasets.load("adult")
+        >>> ev = df.evals(y_true="income", y_score={"gbm": "p_gbm"}, pos_label=">50K")
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "day.tally"
+        >>> ev.collect("recall", by="race").save(path, min_n=500)
+        >>> dfevals.load_tally(path).metrics("recall").frame["race"].tolist()[-1]
+        '(suppressed: n < 500)'
+        """
+        from dfevals.saved.tallies import save
+
+        save(self, path, min_n, rows)
+
+    def to_bytes(self, *, min_n: int | None = None, rows: bool = False) -> bytes:
+        """The bytes that `save` writes, for a queue, a database or a worker's answer.
+
+        Examples
+        --------
+        >>> import dfevals
+        >>> df = dfevals.datasets.load("adult")
+        >>> tally = df.evals(y_true="income", y_score={"gbm": "p_gbm"}, pos_label=">50K").collect("recall")
+        >>> dfevals.Tally.from_bytes(tally.to_bytes()).metrics().frame.equals(tally.metrics().frame)
+        True
+        """
+        from dfevals.saved.tallies import to_bytes
+
+        return to_bytes(self, min_n=min_n, rows=rows)
+
+    @staticmethod
+    def from_bytes(data: bytes) -> Tally:
+        """The tally of the bytes that `to_bytes` made; checked as `dfevals.load_tally` checks a file."""
+        from dfevals.saved.tallies import from_bytes
+
+        return from_bytes(data)
 
     def __repr__(self) -> str:
         rows = int(sum(part.n.sum() for part in self.models.values()) / max(len(self.models), 1))

@@ -43,10 +43,13 @@ def unite(a: Cohorts, b: Cohorts) -> tuple[Cohorts, Ints, Ints]:
     def write(i: int) -> str:
         return expressions[cohorts[i]]
 
+    groups = a.groups if a.groups == b.groups else ()
     if a.views is None and b.views is None:
         place = [np.array([index[key] for key in keys], np.int64) for keys in (keys_a, keys_b)]
         axes = _axes(a, b, place, len(cohorts))
-        found = Cohorts(a.names, labels, np.zeros(0, np.int8), len(cohorts), None, notes, write, a.cuts, axes=axes)
+        found = Cohorts(
+            a.names, labels, np.zeros(0, np.int8), len(cohorts), None, notes, write, a.cuts, axes=axes, groups=groups
+        )
         return found, place[0], place[1]
     members = [_members(x, keys) for x, keys in ((a, keys_a), (b, keys_b))]
     atoms = {members_of: i for i, members_of in enumerate(dict.fromkeys([*members[0], *members[1]]))}
@@ -59,7 +62,9 @@ def unite(a: Cohorts, b: Cohorts) -> tuple[Cohorts, Ints, Ints]:
     )
     place = [np.array([atoms[of] for of in found], np.int64) for found in members]
     axes = _axes(a, b, place, len(atoms))
-    found = Cohorts(a.names, labels, np.zeros(0, np.int8), len(atoms), views, notes, write, a.cuts, axes=axes)
+    found = Cohorts(
+        a.names, labels, np.zeros(0, np.int8), len(atoms), views, notes, write, a.cuts, axes=axes, groups=groups
+    )
     return found, place[0], place[1]
 
 
@@ -71,8 +76,8 @@ def _axes(a: Cohorts, b: Cohorts, place: list[Ints], n_atoms: int) -> tuple[Axis
 
 
 def _axis(pair: tuple[Axis, Axis], place: list[Ints], n_atoms: int) -> Axis:
-    keys = [[(str(level),) for level in axis.levels] for axis in pair]
-    levels = _ordered(*keys)
+    keys: list[list[Key]] = [[(str(level),) for level in axis.levels] for axis in pair]
+    levels = _ordered(keys[0], keys[1])
     index = {key: i for i, key in enumerate(levels)}
     codes: Ints = np.zeros(n_atoms, np.int64)
     texts: dict[Key, str] = {}

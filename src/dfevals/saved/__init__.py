@@ -1,0 +1,1 @@
+"""Tallies that last: one self-describing file each, evaluations of them, and stores of one tally per file of rows."""
