@@ -85,7 +85,7 @@ def collect(
     tallies = {model.name: run_pass(bound, model, cohorts, wanted) for model in chosen}
     context = _context(bound, chosen, requests, opts.ci)
     meaning = replace(bound.meaning, models=chosen, additive=False)
-    return Tally(cohorts, tallies, bound.task, bound.labels, requests, context, meaning)
+    return Tally(cohorts, tallies, bound.task, bound.labels, requests, context, meaning=meaning)
 
 
 def measure(

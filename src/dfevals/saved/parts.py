@@ -22,7 +22,7 @@ from dfevals.tally import (
     UnitTally,
 )
 from dfevals.tally.clusters import ClusterSums
-from dfevals.tally.joint import JointTally
+from dfevals.tally.joint import JointMomentTally, JointTally
 from dfevals.tally.moments import exponents, pairs
 
 __all__ = ["Size", "read_part", "write_part"]
@@ -32,6 +32,7 @@ Arrays = dict[str, Array]
 WIDEST = 1 << 62  # codes of cluster × cohort × kind
 ROUNDING = 1e-9
 DEEPEST = 8  # order of moments
+MONOMIALS = 1 << 20  # exponents that are looked through
 KINDS = {"f": "fi", "i": "i", "b": "b", "t": "O"}  # numpy's kinds of a field's letter
 
 #: What the fields of each kind of part are: f numbers, i whole numbers, b truth values, t texts, with their dimensions;
@@ -80,14 +81,14 @@ FIELDS: dict[type, dict[str, str]] = {
         "n_classes": "n",
         "cohort": "i1",
         "y_true": "i1",
-        "first": "i1",
-        "second": "i1",
+        "said": "i2",
         "rows": "f1",
         "weight": "f1",
         "square": "f1",
         "cluster": "i1?",
         "labels": "t1?",
     },
+    JointMomentTally: {"n_cohorts": "n", "n_classes": "n", "cohort": "i1", "y_true": "i1", "moments": "MomentTally"},
 }
 CLASSES = {kind.__name__: kind for kind in FIELDS}
 
@@ -278,11 +279,8 @@ def _clusters(part: ClusterSums | None, path: str, size: Size, kinds: int, n_val
 
 def _moments(part: MomentTally, path: str, size: Size) -> None:
     n_variables = len(part.mean)
-    need(
-        0 < n_variables <= 4 and 1 <= part.order <= DEEPEST,
-        path,
-        "is of an order or number of variables beyond all use",
-    )
+    good = 0 < n_variables <= 64 and 1 <= part.order <= DEEPEST and (part.order + 1) ** n_variables <= MONOMIALS
+    need(good, path, "is of an order or number of variables beyond all use")
     for values, rows in ((part.mean, n_variables), (part.central, len(exponents(n_variables, part.order)))):
         need(values.shape == (rows, size.cohorts), path, "has another shape")
     for counts in (part.n, part.rows, part.undefined):
@@ -376,17 +374,27 @@ def _units(part: UnitTally, path: str, size: Size) -> None:
 
 def _joint(part: JointTally, path: str, size: Size) -> None:
     need((part.n_classes, part.n_cohorts) == (size.classes, size.cohorts), path, "has other classes or cohorts")
-    columns: list[Array] = [part.cohort, part.y_true, part.first, part.second, part.rows, part.weight, part.square]
+    columns: list[Array] = [part.cohort, part.y_true, *part.said, part.rows, part.weight, part.square]
     _same([len(column) for column in columns + ([] if part.cluster is None else [part.cluster])], path)
     _codes(part.cohort, size.cohorts, path)
-    for column in columns[1:4]:
+    for column in columns[1:-3]:
         _codes(column, size.classes, path)
-    for column in columns[4:]:
+    for column in columns[-3:]:
         _counts(column, path)
+    _about(np.bincount(part.cohort, part.rows, size.cohorts), size.n, path, "the rows")
     if part.cluster is not None:
         need(part.labels is not None, path, "has clusters without names")
         assert part.labels is not None
         _codes(part.cluster, len(part.labels), path)
+
+
+def _joint_moments(part: JointMomentTally, path: str, size: Size) -> None:
+    need(part.n_cohorts == size.cohorts and part.n_classes in (0, size.classes), path, "has other classes or cohorts")
+    _same([len(part.cohort), len(part.y_true), part.moments.n_cohorts], path)
+    _codes(part.cohort, size.cohorts, path)
+    _codes(part.y_true, max(part.n_classes, 1), path)
+    open_end = np.full(len(part.cohort), np.inf)
+    _moments(part.moments, path, Size(len(part.cohort), size.classes, open_end, open_end, size.weighted))
 
 
 CHECKS: dict[type, Callable[[Any, str, Size], None]] = {
@@ -400,6 +408,7 @@ CHECKS: dict[type, Callable[[Any, str, Size], None]] = {
     ScoreTally: _scores,
     UnitTally: _units,
     JointTally: _joint,
+    JointMomentTally: _joint_moments,
 }
 
 

@@ -41,18 +41,20 @@ def suppressed(tally: Tally, min_n: int) -> Tally:
     small = _folded(rows, int(min_n))
     if small.any():
         tally = _fold(tally, small, int(min_n))
-    return replace(tally, models={name: _unnamed(part) for name, part in tally.models.items()}, context=_context(tally))
+    models, together = ({k: _unnamed(part) for k, part in found.items()} for found in _every(tally))
+    return replace(tally, models=models, together=together, context=_context(tally))
+
+
+def _every(tally: Tally) -> tuple[dict[Any, ModelTally], dict[Any, ModelTally]]:
+    """Tallies of every model, and of models together."""
+    return tally.models, tally.together
 
 
 def _rows(tally: Tally) -> Array:
     """Rows of every atom: of the model that judges the fewest of them, if any."""
-    counts = np.array([_counted(part) for part in tally.models.values()])
+    counts = np.array([part.n for found in _every(tally) for part in found.values()], float)
     fewest = np.where(counts > 0, counts, np.inf).min(axis=0, initial=np.inf)
     return np.where(np.isfinite(fewest), fewest, 0.0)
-
-
-def _counted(part: ModelTally) -> Array:
-    return np.asarray(part.n, float)
 
 
 def _folded(rows: Array, min_n: int) -> Array:
@@ -77,8 +79,10 @@ def _fold(tally: Tally, small: Array, min_n: int) -> Tally:
     kept = np.flatnonzero(~small)
     place = np.full(len(small), len(kept), np.int64)
     place[kept] = np.arange(len(kept))
-    models = {name: part.regroup(place, len(kept) + 1) for name, part in tally.models.items()}
-    return replace(tally, cohorts=_without(cohorts, kept, int(small.sum()), min_n), models=models)
+    models, together = (
+        {key: part.regroup(place, len(kept) + 1) for key, part in found.items()} for found in _every(tally)
+    )
+    return replace(tally, cohorts=_without(cohorts, kept, int(small.sum()), min_n), models=models, together=together)
 
 
 def _without(cohorts: Cohorts, kept: Array, n_folded: int, min_n: int) -> Cohorts:
@@ -105,13 +109,15 @@ def _without(cohorts: Cohorts, kept: Array, n_folded: int, min_n: int) -> Cohort
 
 
 def _context(tally: Tally) -> dict[str, Any]:
-    if not any(_clustered(part) for model in tally.models.values() for part in model.parts.values()):
+    every = (part for found in _every(tally) for model in found.values() for part in model.parts.values())
+    if not any(map(_clustered, every)):
         return tally.context
     return {**tally.context, "notes": (*tally.context.get("notes", ()), NOTE)}
 
 
 def _clustered(part: Any) -> bool:
-    return any(getattr(part, name, None) is not None for name in ("clusters", "sums", "cluster_labels", "cluster"))
+    inner = getattr(part, "moments", part)
+    return any(getattr(inner, name, None) is not None for name in ("clusters", "sums", "cluster_labels", "cluster"))
 
 
 def _unnamed(model: ModelTally) -> ModelTally:
@@ -128,7 +134,7 @@ def _anonymous(part: Any) -> Any:
         return replace(part, labels=_numbers(len(part.labels)), memo={})
     if getattr(part, "labels", None) is not None:  # of joint counts
         return replace(part, labels=_numbers(len(part.labels)))
-    inside = {name: getattr(part, name, None) for name in ("clusters", "sums")}
+    inside = {name: getattr(part, name, None) for name in ("clusters", "sums", "moments")}
     return replace(part, **{name: _anonymous(value) for name, value in inside.items() if value is not None})
 
 

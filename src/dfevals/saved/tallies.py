@@ -15,7 +15,20 @@ import numpy as np
 import numpy.typing as npt
 
 from dfevals.exceptions import DataError, DfevalsError
-from dfevals.needs import Cells, Classes, Extremes, Moments, Need, Rows, ScoreBins, Scores, Units, Values
+from dfevals.needs import (
+    Cells,
+    Classes,
+    Extremes,
+    Joint,
+    JointMoments,
+    Moments,
+    Need,
+    Rows,
+    ScoreBins,
+    Scores,
+    Units,
+    Values,
+)
 from dfevals.roles.declared import Model, Roles
 from dfevals.roles.meaning import Meaning
 from dfevals.saved.asked import read_need, read_request, wanted, write_need, write_request
@@ -29,6 +42,8 @@ from dfevals.tally import (
     CellTally,
     ClassTally,
     ExtremeTally,
+    JointMomentTally,
+    JointTally,
     ManyCells,
     ModelTally,
     MomentTally,
@@ -55,6 +70,8 @@ PARTS: dict[type, tuple[type, ...]] = {
     Rows: (RowTally,),
     Values: (RowTally,),
     Units: (UnitTally,),
+    Joint: (JointTally,),
+    JointMoments: (JointMomentTally,),
 }
 
 
@@ -145,14 +162,18 @@ def to_bytes(tally: Tally, *, min_n: int | None = None, rows: bool = False) -> b
         "context": to_json(tally.context),
         "cohorts": write_cohorts(tally.cohorts, arrays),
         "requests": [write_request(request, outcomes) for request in tally.requests],
-        "models": [_write_model(i, *item, arrays) for i, item in enumerate(tally.models.items())],
+        "models": [_write_model(f"models/{i}", [name], m, arrays) for i, (name, m) in enumerate(tally.models.items())],
+        "together": [
+            _write_model(f"together/{i}", list(names), m, arrays) for i, (names, m) in enumerate(tally.together.items())
+        ],
     }
     return pack(description, arrays)
 
 
 def _check_rows(tally: Tally, rows: bool, min_n: int | None) -> None:
     """Refuse to write rows that nobody asked to write."""
-    held = {need for part in tally.models.values() for need, found in part.parts.items() if isinstance(found, RowTally)}
+    every = [*tally.models.values(), *tally.together.values()]
+    held = {need for part in every for need, found in part.parts.items() if isinstance(found, RowTally)}
     if not held or (rows and min_n is None):
         return
     names = [r.label for r in tally.requests if any(isinstance(n, Rows) for n in r.metric.needs)]
@@ -173,8 +194,7 @@ def _write_meaning(meaning: Meaning) -> dict[str, Any]:
     return {"roles": json.loads(text), "models": models, "reasons": list(meaning.reasons)}
 
 
-def _write_model(i: int, name: str, part: ModelTally, arrays: dict[str, Array]) -> dict[str, Any]:
-    path = f"models/{i}"
+def _write_model(path: str, names: list[str], part: ModelTally, arrays: dict[str, Array]) -> dict[str, Any]:
     for field in ("n", "weight", "weight_sq"):
         arrays[f"{path}/{field}"] = np.asarray(getattr(part, field), np.float64)
     parts = [
@@ -182,7 +202,9 @@ def _write_model(i: int, name: str, part: ModelTally, arrays: dict[str, Array]) 
         for j, (need, found) in enumerate(part.parts.items())
     ]
     return {
-        "name": name,
+        "names": names,
+        "lost": [dict(reasons) for reasons in part.lost],
+        "left": int(part.left),
         "dropped": dict(part.dropped),
         "rows_read": int(part.rows_read),
         "score_kind": part.score_kind,
@@ -234,7 +256,7 @@ def _tally(described: dict[str, Any], arrays: Mapping[str, Array]) -> Tally:
     for i, entry in enumerate(described["models"]):
         for request in requests:
             known |= {n: n for n in wanted(request, len(labels), task, len(entry["parts"]))}
-        name = entry["name"]
+        [name] = entry["names"]
         need(isinstance(name, str) and name not in models, f"models/{i}", "has no name of its own")
         models[name] = _model(f"models/{i}", entry, arrays, cohorts.n_atoms, len(labels), weighted, known)
         for request in requests:
@@ -243,7 +265,16 @@ def _tally(described: dict[str, Any], arrays: Mapping[str, Array]) -> Tally:
             ]
             need(not lacking, f"models/{i}", f"lacks what the metric {request.label!r:.80} needs")
     need(meaning is None or {m.name for m in meaning.models} == {*models}, "models", "are not those of the roles")
-    return Tally(cohorts, models, task, labels, requests, context, meaning)
+    together: dict[tuple[str, ...], ModelTally] = {}
+    for i, entry in enumerate(described["together"]):
+        names = tuple(entry["names"])
+        need(
+            {*names} <= {*models} and len({*names}) == len(names) > 1,
+            f"together/{i}",
+            "is of models that are not there",
+        )
+        together[names] = _model(f"together/{i}", entry, arrays, cohorts.n_atoms, len(labels), weighted, known)
+    return Tally(cohorts, models, task, labels, requests, context, together, meaning)
 
 
 def _context(described: Any) -> dict[str, Any]:
@@ -288,6 +319,9 @@ def _model(
     need(type(rows_read) is int and rows_read >= 0, path, "has read no number of rows")
     need(all(type(n) is int and n >= 0 for n in dropped.values()), path, "left out no number of rows")
     need(sum(dropped.values()) <= rows_read, path, "left out more rows than it read")
+    lost, left = entry["lost"], entry["left"]
+    need(all(type(n) is int and n >= 0 for found in lost for n in found.values()), path, "lost no number of rows")
+    need(type(left) is int and left >= 0 and len(lost) in (0, len(entry["names"])), path, "lost no number of rows")
     need(kind in (None, "probability", "margin", "unclear"), path, "has scores of an unknown kind")
     size = Size(n_atoms, n_classes, sums[0], sums[1], weighted)
     parts: dict[Need, Any] = {}
@@ -296,13 +330,19 @@ def _model(
         asked = known.get(asked, asked)
         need(asked not in parts, path, "holds a part twice")
         parts[asked] = read_part(part["tally"], f"{path}/parts/{j}", arrays, size)
-        _check_kind(asked, parts[asked], f"{path}/parts/{j}", n_classes)
-    return ModelTally(sums[0], sums[1], sums[2], parts, {str(k): n for k, n in dropped.items()}, rows_read, kind)
+        _check_kind(asked, parts[asked], f"{path}/parts/{j}", n_classes, len(entry["names"]))
+    reasons = tuple({str(k): n for k, n in found.items()} for found in lost)
+    left_out = {str(k): n for k, n in dropped.items()}
+    return ModelTally(sums[0], sums[1], sums[2], parts, left_out, rows_read, kind, reasons, left)
 
 
-def _check_kind(asked: Need, part: Any, path: str, n_classes: int) -> None:
+def _check_kind(asked: Need, part: Any, path: str, n_classes: int, n_models: int) -> None:
     """Refuse a part that is not what its need says."""
     need(isinstance(part, PARTS[type(asked)]), path, "is not what its need says")
+    if isinstance(part, JointTally):
+        need(len(part.said) == n_models, path, "is of another number of models")
+    if isinstance(asked, JointMoments):
+        need((len(part.moments.mean), part.moments.order) == (n_models, asked.order), path, "has other moments")
     if isinstance(asked, Moments):
         need(
             (len(asked.functions), asked.order) == (len(part.mean), part.order), path, "has other moments than its need"
