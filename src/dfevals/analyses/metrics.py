@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from dfevals.analyses.compare.together import together
 from dfevals.cohorts import Cohorts
 from dfevals.engines import collect as run_pass
 from dfevals.estimates.asked import needs, requested, undecided, views_of
@@ -83,9 +84,10 @@ def collect(
     requests = _asked(bound, chosen, metrics, opts)
     wanted = needs(requests, bound, opts)
     tallies = {model.name: run_pass(bound, model, cohorts, wanted) for model in chosen}
+    shared = together(bound if models is None else replace(bound, models=chosen), cohorts, requests)
     context = _context(bound, chosen, requests, opts.ci)
     meaning = replace(bound.meaning, models=chosen, additive=False)
-    return Tally(cohorts, tallies, bound.task, bound.labels, requests, context, meaning=meaning)
+    return Tally(cohorts, tallies, bound.task, bound.labels, requests, context, shared, meaning)
 
 
 def measure(

@@ -38,7 +38,6 @@ def check_alike(a: Tally, b: Tally) -> None:
 def _compared(a: Tally, b: Tally) -> Iterator[tuple[str, Any, Any]]:
     yield "tasks", a.task, b.task
     yield "models", sorted(a.models), sorted(b.models)
-    yield "pairs of models", sorted(a.together), sorted(b.together)
     yield "cohort columns", a.cohorts.names, b.cohorts.names
     yield "metrics", [str(r) for r in a.requests], [str(r) for r in b.requests]
     yield "weights", a.context.get("weight_kind"), b.context.get("weight_kind")

@@ -152,6 +152,13 @@ class JointMomentTally:
         place[keep] = at
         return replace(self, n_cohorts=n_cohorts, cohort=cohort[keep][first], y_true=y_true[keep][first]), place
 
+    def only(self, models: Sequence[int]) -> JointMomentTally:
+        """The number of the first of some of the models, and its differences to the others."""
+        size = len(self.moments.mean)
+        one = [np.eye(size)[0] - (np.eye(size)[j] if j else 0) for j in models]
+        matrix = np.stack([one[0], *(one[0] - other for other in one[1:])])
+        return replace(self, moments=self.moments.transformed(matrix))
+
     def by_cohort(self) -> MomentTally:
         """Moments of every cohort, all classes together."""
         return self.moments.regroup(self.cohort, self.n_cohorts)

@@ -7,7 +7,8 @@ extended to co-moments by the binomial theorem), so that neither large offsets n
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import product
+from functools import cache
+from itertools import combinations_with_replacement, product
 from math import comb
 from typing import Any
 
@@ -23,10 +24,14 @@ Floats = npt.NDArray[np.float64]
 _POWERS = np.errstate(over="ignore", under="ignore", invalid="ignore")
 
 
+@cache
 def exponents(n_variables: int, order: int) -> tuple[tuple[int, ...], ...]:
     """Exponents of the monomials of degree 2..order, by degree."""
-    every = product(range(order + 1), repeat=n_variables)
-    return tuple(sorted((e for e in every if 2 <= sum(e) <= order), key=lambda e: (sum(e), e)))
+    found = []
+    for degree in range(2, order + 1):
+        factors = combinations_with_replacement(range(n_variables), degree)
+        found += sorted(tuple(chosen.count(v) for v in range(n_variables)) for chosen in factors)
+    return tuple(found)
 
 
 @dataclass
@@ -181,21 +186,37 @@ class MomentTally:
         square = None if self.square is None or part.square is None else self.square.minus(part.square)
         return MomentTally(self.order, n, mean, central, self.rows - part.rows, self.undefined - part.undefined, square)
 
-    def combined(self, weights: Floats) -> MomentTally:
-        """Moments up to order two of a sum of the variables with these weights."""
-        second = self.spread(self.mean, weights)
-        square = None if self.square is None else self.square.combined(weights)
-        return MomentTally(2, self.n, (weights @ self.mean)[None], second[None], self.rows, self.undefined, square)
+    def transformed(self, matrix: Floats) -> MomentTally:
+        """Moments up to order two of sums of the variables, whose weights are the rows of a matrix."""
+        size = len(matrix)
+        second, central = self.second(), np.zeros((size * (size + 1) // 2, self.n_cohorts))
+        for i, e in enumerate(exponents(size, 2)):
+            j, k = _factors(e)
+            central[i] = np.einsum("a,b,abc->c", matrix[j], matrix[k], second)
+        square = None if self.square is None else self.square.transformed(matrix)
+        clusters, origin = self.clusters, None if self.origin is None else matrix @ self.origin
+        if clusters is not None:
+            clusters = replace(clusters, values=_transformed_sums(clusters.values, matrix), memo={})
+        mean = matrix @ self.mean
+        return MomentTally(2, self.n, mean, central, self.rows, self.undefined, square, clusters, origin)
 
-    def spread(self, centre: Floats, weights: Floats) -> Floats:
-        """Σ w (Σ_j weights_j (x_j − centre_j))² of every cohort; weights (variables,) or (variables, cohorts)."""
-        second, size = self.about(centre), len(self.mean)
-        found = np.zeros(self.n_cohorts)
+    def combined(self, weights: Floats) -> MomentTally:
+        """Moments up to order two of one sum of the variables with these weights."""
+        return replace(self, clusters=None, origin=None).transformed(weights[None])
+
+    def second(self, centre: Floats | None = None) -> Floats:
+        """Σ w (x_j − centre_j)(x_k − centre_k) of every cohort, about the mean unless told: (variables, variables, cohorts)."""
+        size = len(self.mean)
+        sums, out = self.central if centre is None else self.about(centre), np.empty((size, size, self.n_cohorts))
         for i, e in enumerate(exponents(size, self.order)):
             if sum(e) == 2:
-                j, k = (v for v in range(size) for _ in range(e[v]))
-                found = found + (1 if j == k else 2) * weights[j] * weights[k] * second[i]
-        return np.asarray(np.maximum(found, 0))
+                j, k = _factors(e)
+                out[j, k] = out[k, j] = sums[i]
+        return out
+
+    def spread(self, centre: Floats, weights: Floats) -> Floats:
+        """Σ w (Σ_j weights_j (x_j − centre_j))² of every cohort; weights (variables, cohorts)."""
+        return np.asarray(np.maximum(np.einsum("ac,bc,abc->c", weights, weights, self.second(centre)), 0))
 
     def view(self) -> MomentView:
         """Means and covariances that estimands read."""
@@ -216,6 +237,25 @@ class MomentTally:
                 old[1 + size + i] + shift[j] * old[1 + k] + shift[k] * old[1 + j] + shift[j] * shift[k] * old[0]
             )
         return replace(self.clusters, values=new)
+
+
+def _factors(e: tuple[int, ...]) -> tuple[int, int]:
+    """The two variables of a monomial of degree two."""
+    j, k = (v for v, power in enumerate(e) for _ in range(power))
+    return j, k
+
+
+def _transformed_sums(values: Floats, matrix: Floats) -> Floats:
+    """Rows of sums of 1, x and the products of sums of variables, from those of the variables."""
+    old, new = matrix.shape[1], len(matrix)
+    out = np.empty((1 + new + new * (new + 1) // 2, values.shape[1]))
+    out[0], out[1 : 1 + new] = values[0], matrix @ values[1 : 1 + old]
+    products = np.empty((old, old, values.shape[1]))
+    for i, (j, k) in enumerate(pairs(old)):
+        products[j, k] = products[k, j] = values[1 + old + i]
+    for i, (j, k) in enumerate(pairs(new)):
+        out[1 + new + i] = np.einsum("a,b,abc->c", matrix[j], matrix[k], products)
+    return out
 
 
 def pairs(size: int) -> list[tuple[int, int]]:

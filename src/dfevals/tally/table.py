@@ -164,6 +164,13 @@ class ModelTally:
         sums = {name: add(getattr(self, name)) for name in ("n", "weight", "weight_sq")}
         return replace(self, parts=parts, **sums)
 
+    def only(self, models: Sequence[int]) -> ModelTally:
+        """Of several models these, in this order."""
+        if list(models) == list(range(len(self.lost))):
+            return self
+        parts = {need: part.only(models) for need, part in self.parts.items()}  # type: ignore[union-attr]
+        return replace(self, parts=parts, lost=tuple(self.lost[j] for j in models))
+
     def merge(self, other: ModelTally, place: Ints, place_other: Ints, n_cohorts: int, relabel: Relabel) -> ModelTally:
         """Both, when cohort i of self is `place[i]` of the union."""
         if self.parts.keys() != other.parts.keys():
@@ -239,14 +246,25 @@ class Tally:
         cohorts, place, place_other = unite(self.cohorts, other.cohorts)
         labels, relabel = _united_labels(self.labels, other.labels, self.models, self.task == "binary")
 
-        def merged(own: dict[Any, ModelTally], theirs: dict[Any, ModelTally]) -> dict[Any, ModelTally]:
+        def merged(own: dict[Any, Any], theirs: dict[Any, Any]) -> dict[Any, ModelTally]:
             size = cohorts.n_atoms
             return {key: part.merge(theirs[key], place, place_other, size, relabel) for key, part in own.items()}
 
-        models, together = merged(self.models, other.models), merged(self.together, other.together)
+        groups = dict.fromkeys([*self.together, *other.together])
+        mine, theirs = ({names: tally.shared(names) for names in groups} for tally in (self, other))
+        both = [names for names in groups if mine[names] is not None and theirs[names] is not None]
+        models = merged(self.models, other.models)
+        together = merged({names: mine[names] for names in both}, theirs)
         context = joined_context(self.context, other.context)
         meaning = None if self.meaning is None else replace(self.meaning, labels=labels)
         return Tally(cohorts, models, self.task, labels, self.requests, context, together, meaning)
+
+    def shared(self, names: Sequence[str]) -> ModelTally | None:
+        """The tally of these models on the rows that all of them are judged on; None where none was collected."""
+        for known, tally in self.together.items():
+            if set(names) == set(known) or (set(names) <= set(known) and not tally.left):
+                return tally.only([known.index(name) for name in names])
+        return None
 
     @np.errstate(over="ignore")  # as in questions about rows
     def metrics(self, metrics: Any = None, *, level: float | None = 0.95, **options: Any) -> Any:

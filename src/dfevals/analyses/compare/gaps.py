@@ -154,7 +154,9 @@ class Gaps:
         mean, slope = self.total.mean[:, cohort], np.nan_to_num(moved[:, cohort])
         spread = (moments.square or moments).spread(mean, slope)
         each = np.divide(spread, moments.n, out=np.zeros_like(spread), where=moments.n > 0)
-        varies = np.add(*(moments.spread(mean, side) for side in self.weights)) > 0  # else no row of them counts
+        varies = (
+            np.add(*(moments.spread(mean, np.broadcast_to(side[:, None], mean.shape)) for side in self.weights)) > 0
+        )  # else no row of them counts
         sums = sums.part(varies[sums.cohort])
         column, weight = sums.cohort, sums.values[0]
         origin = np.zeros(len(mean)) if moments.origin is None else moments.origin
