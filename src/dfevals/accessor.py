@@ -256,7 +256,8 @@ def evaluate(
         ends in .csv, .json, .jsonl, .parquet or .feather (also compressed, such as .csv.gz), holds a pattern
         (`"scores/*.parquet"`), or is a directory of such files. JSON keeps the types that it states. A CSV column is numbers
         only if every value is the canonical writing of a number (`01234`, `1e3`, and `1.1` beside `1.10` are text) or its
-        role says so: scores and weights are numbers, declared text labels, `release` and `model` are text.
+        role says so: scores and weights are numbers, declared text labels, `release` and `model` are text. A tally, or the
+        path of a file of one (`tally.save`), needs no roles: the evaluation answers what it holds.
     roles : Roles or mapping, optional
         Such as `ev.roles` of another evaluation; keyword arguments override it.
     *unnamed
@@ -286,9 +287,16 @@ def evaluate(
     from dfevals.evaluation import Evaluation
     from dfevals.roles.kinds import written_kinds
     from dfevals.roles.models import check_classes
+    from dfevals.saved.answering import evaluation_of
 
     if unnamed:
         raise not_named(roles, *unnamed)
+    held = evaluation_of(source)
+    if held is not None:
+        if declared or roles is not None:
+            given = ", ".join(declared) or "roles"
+            raise RoleError(f"A tally has its roles ({given} cannot be changed without the rows): evaluate(tally).")
+        return held
     frame = to_frame(source, written_kinds(Roles.build(roles, **declared)))
     kept = _kept(frame)
     base = kept.cut_anew() if declared.get("threshold") is not None else kept

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dfevals.cohorts import Cohorts
+from dfevals.engines.held import TallyBound
 from dfevals.estimates.estimate import Options, row_values
 from dfevals.metrics.planning import needs_of, plan
 from dfevals.metrics.registry import Request
@@ -62,6 +63,8 @@ def requested(bound: Bound, models: Iterable[Model], metrics: Any) -> tuple[Requ
         An unknown metric, or one that the models cannot have.
     """
     chosen = tuple(models)
+    if metrics is None and isinstance(bound, TallyBound):
+        metrics = [request.label for request in bound.tally.requests]
     doubts = " ".join(filter(None, map(bound.doubt, chosen)))
     return plan(metrics, bound.task, provided(bound, chosen), bound.roles.outcomes, undecided=doubts)
 

@@ -32,7 +32,7 @@ from dfevals.needs import (
 from dfevals.roles.declared import Model, Roles
 from dfevals.roles.meaning import Meaning
 from dfevals.saved.asked import read_need, read_request, wanted, write_need, write_request
-from dfevals.saved.container import Damaged, pack, unpack
+from dfevals.saved.container import MAGIC, TRAILER, Damaged, pack, unpack
 from dfevals.saved.divided import read_cohorts, write_cohorts
 from dfevals.saved.parts import Size, need, read_part, write_part
 from dfevals.saved.plain import from_json, to_json
@@ -54,12 +54,12 @@ from dfevals.tally import (
 )
 from dfevals.version import __version__
 
-__all__ = ["from_bytes", "load_tally", "save", "to_bytes", "write_whole"]
+__all__ = ["from_bytes", "is_tally", "load_tally", "save", "to_bytes", "write_whole"]
 
 Array = npt.NDArray[Any]
 MANY = 1 << 28  # classes × cohorts
 TASKS = ("binary", "multiclass", "regression", "outcomes")
-READ_FIRST = 64 << 30  # bytes of a file that is a tally
+SUFFIX = ".tally"
 PARTS: dict[type, tuple[type, ...]] = {
     Cells: (CellTally, ManyCells),
     Classes: (ClassTally,),
@@ -139,6 +139,18 @@ def load_tally(path: str | os.PathLike[str]) -> Tally:
     except OSError as error:
         raise DataError(f"The tally {str(where)!r} cannot be read: {error.strerror or error}.") from error
     return from_bytes(data, repr(str(where)))
+
+
+def is_tally(path: Path) -> bool:
+    """Whether a path is a file that ends as a tally does, or is named as one."""
+    try:
+        if not path.is_file():
+            return path.suffix == SUFFIX
+        with path.open("rb") as file:
+            file.seek(max(path.stat().st_size - TRAILER.size, 0))
+            return path.suffix == SUFFIX or file.read(len(MAGIC)) == MAGIC
+    except (OSError, ValueError):
+        return False
 
 
 def to_bytes(tally: Tally, *, min_n: int | None = None, rows: bool = False) -> bytes:

@@ -14,6 +14,7 @@ import pandas as pd
 from dfevals.cohorts import Cohorts
 from dfevals.engines import collect_joint
 from dfevals.engines.block import Block, judged
+from dfevals.engines.held import TallyBound
 from dfevals.estimates.asked import views_of
 from dfevals.estimates.estimate import Part
 from dfevals.exceptions import DataError, RoleError, did_you_mean
@@ -48,6 +49,8 @@ def contenders(bound: Bound) -> tuple[Contender, ...]:
     per release of every model. Their rows are those that can be judged: `bound.incomplete_note()` says what is left out.
     """
     models = bound.models
+    if isinstance(bound, TallyBound):
+        return tuple(Contender(m.name, m) for m in models)
     if bound.roles.model is not None:
         codes = np.where(bound.complete, bound.codes_of_models(), -1)
         return tuple(Contender(m.name, m, np.flatnonzero(codes == i)) for i, m in enumerate(models))
@@ -437,6 +440,8 @@ def align(bound: Bound, sides: Sequence[Contender]) -> Aligned | str:
         Ids repeat within a contender, or the labels of an id differ.
     """
     names, models = tuple(s.name for s in sides), tuple(s.model for s in sides)
+    if isinstance(bound, TallyBound) and names not in bound.tally.together:
+        return "the tally does not hold them together, on the rows that both are judged on"
     if all(s.rows is None for s in sides):
         return Aligned(names, (bound,) * len(sides), models, None, "both models are judged on the same rows", (), {})
     rows = [np.arange(bound.n) if s.rows is None else s.rows for s in sides]

@@ -11,6 +11,7 @@ import pandas as pd
 
 from dfevals.cohorts import Cohorts
 from dfevals.engines import collect
+from dfevals.engines.held import TallyBound
 from dfevals.estimates.asked import needs, views_of
 from dfevals.estimates.estimate import Options, Part, estimate
 from dfevals.exceptions import DataError, RoleError
@@ -75,7 +76,7 @@ def find_folds(bound: Bound) -> Folds:
         )
     fold, labels = pd.factorize(bound.series(roles.fold, "fold"), sort=True)
     if roles.repeat is None:
-        repeat, repeats = np.zeros(bound.n, np.int64), np.array([""])
+        repeat, repeats = np.zeros(len(fold), np.int64), np.array([""])
     else:
         repeat, found = pd.factorize(bound.series(roles.repeat, "repeat"), sort=True)
         repeats = np.asarray(_texts(found))
@@ -86,7 +87,8 @@ def find_folds(bound: Bound) -> Folds:
             f"fold column {roles.fold!r} names no fold: its {bound.n:,} values are missing, or their repeats are."
         )
     codes = np.where(joint >= 0, np.searchsorted(used, joint), -1).astype(np.int64)
-    n_test = np.bincount(codes[codes >= 0], minlength=len(used)).astype(float)
+    rows = bound.each if isinstance(bound, TallyBound) else np.ones(len(codes))
+    n_test = np.bincount(codes[codes >= 0], rows[codes >= 0], len(used)).astype(float)
     of = used // max(len(labels), 1)
     in_repeat = np.bincount(of, n_test, max(len(repeats), 1))
     texts = _texts(labels)

@@ -13,9 +13,10 @@ import numpy as np
 import pandas as pd
 
 from dfevals.analyses.compare.compare import compare
-from dfevals.analyses.gate.left_out import LeftOut, Unbounded
+from dfevals.analyses.gate.left_out import HeldLeftOut, LeftOut, Unbounded
 from dfevals.analyses.metrics import measure
 from dfevals.cohorts import Cohorts
+from dfevals.engines.held import TallyBound
 from dfevals.exceptions import DfevalsError, MetricError, RoleError, check_choice, did_you_mean
 from dfevals.inference.levels import check_level, normal_quantile
 from dfevals.metrics.planning import plan
@@ -327,9 +328,9 @@ def _judged(rule: Gate, index: int, asked: _Asked) -> _Measured:
         else np.nan
         for row, given in zip(rows, answers, strict=True)
     ]
-    left = LeftOut(
-        asked.bound, about.cohorts, _request(rule, asked.evaluation), tuple(map(asked.bound.model, about.models))
-    )
+    kind = HeldLeftOut if isinstance(asked.bound, TallyBound) else LeftOut
+    models = tuple(map(asked.bound.model, about.models))
+    left = kind(asked.bound, about.cohorts, _request(rule, asked.evaluation), models)
     counts = left.counts[1:] if rule.vs == OVERALL else left.counts
     turned = np.zeros(len(rows), bool)
     if counts.any() and asked.missing == "worst" and (answers == "pass").any():

@@ -20,14 +20,20 @@ from dfevals.analyses.compare.traffic import rows_per_cohort
 from dfevals.analyses.compare.units import lost_units, of_units
 from dfevals.analyses.gate.fill import Case, Sides, filled
 from dfevals.cohorts import Cohorts
+from dfevals.engines import collect
 from dfevals.engines.block import Block, validity
+from dfevals.engines.held import TallyBound
+from dfevals.estimates.asked import views_of
+from dfevals.estimates.estimate import Part
 from dfevals.metrics.planning import needs_of
 from dfevals.metrics.registry import Request
+from dfevals.needs import Moments
 from dfevals.results.tidy import left_out
 from dfevals.roles.bound import BLOCK, Bound
 from dfevals.roles.declared import Model
+from dfevals.tally import ModelTally
 
-__all__ = ["LeftOut", "Unbounded"]
+__all__ = ["HeldLeftOut", "LeftOut", "Unbounded"]
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
@@ -192,3 +198,45 @@ class LeftOut:
             yield Case("low")
         elif len(self.bound.labels) <= MANY_CLASSES:
             yield from map(Case, range(len(self.bound.labels)))
+
+
+class HeldLeftOut(LeftOut):
+    """The same of a tally: it knows how many rows were left out, but neither of which cohort nor what they hold.
+
+    So every cohort may have lost all of them, and what they could do is not bounded.
+    """
+
+    @cached_property
+    def counts(self) -> Ints:
+        """Rows left out at most, overall and in each cohort; outcomes without a value are known by cohort."""
+        lost = sum(sum(self._tally(model).dropped.values()) for model in self.models)
+        out = np.full(self.cohorts.n_cohorts + 1, lost, np.intp)
+        return out if self.counts_errors else out + self._undefined()
+
+    def _tally(self, model: Model) -> ModelTally:
+        assert isinstance(self.bound, TallyBound)
+        return self.bound.tally.models[model.name]
+
+    def _undefined(self) -> Ints:
+        """Rows whose outcome has no value."""
+        out = np.zeros(self.cohorts.n_cohorts + 1, np.intp)
+        groups = needs_of(self.request.metric, len(self.bound.labels), self.bound.task)
+        wanted = [n for group in groups for n in group if isinstance(n, Moments) and n.skip_missing]
+        for model in self.models:
+            tally = collect(self.bound, model, self.cohorts, wanted)
+            for view in views_of(self.cohorts):
+                part = Part(tally, view.positions, len(view.cohorts))
+                for need in wanted:
+                    out[view.cohorts] += part.get(need).undefined.astype(np.intp)
+        return out
+
+    def notes(self) -> list[str]:
+        """That cohorts show what is left out of all rows."""
+        lost = sum(sum(self._tally(model).dropped.values()) for model in self.models)
+        if not lost or not self.cohorts.n_cohorts:
+            return []
+        return ["A tally does not know which cohorts rows left out belong to: every cohort counts all of them."]
+
+    def cases(self, limit: float) -> Iterator[tuple[Bound, Cohorts]]:
+        """None that is known."""
+        raise Unbounded
