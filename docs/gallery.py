@@ -258,6 +258,26 @@ FAMILIES = (
         ),
     ),
     Family(
+        "Fairness",
+        "fairness",
+        'df = dfevals.datasets.load("adult")\n'
+        'ev = df.evals(y_true="income", y_score={"gbm": "p_gbm", "logistic": "p_logistic"}, pos_label=">50K")',
+        (
+            Picture(
+                "fairness", "Differences", "Greatest difference between groups by criterion, with intervals that allow for the choice.",
+                'ev.fairness("race").plot("differences")',
+            ),
+            Picture(
+                "fairness-ratios", "Ratios", "Least over greatest value, and the mark of four fifths.",
+                'ev.fairness("race").plot("ratios")',
+            ),
+            Picture(
+                "fairness-groups", "Groups", "One criterion in every group, raw and pooled.",
+                'ev.fairness(["sex", "race"], models="gbm").plot("groups", criterion="equal_opportunity")',
+            ),
+        ),
+    ),
+    Family(
         "Folds",
         "folds",
         'df = dfevals.datasets.load("adult")\n'

@@ -37,6 +37,7 @@ QUESTIONS: dict[str, dict[str, Any]] = {
     "compare": {"a": "a", "b": "b", "metrics": ["recall"], "by": "g", "unit": "rows"},
     "route": {"metric": "accuracy", "by": "g"},
     "power": {"metrics": ["accuracy"], "by": "g"},
+    "fairness": {"by": "g"},
 }
 
 

@@ -54,6 +54,7 @@ QUESTIONS: dict[str, Callable[[Evaluation, Any], Any]] = {
         baseline=ev.models[-1] if ev.models else None,
     ),
     "route": lambda ev, by: ev.route(by=by),
+    "fairness": lambda ev, by: ev.fairness(by),
     "power": lambda ev, by: ev.power(by=by),
     "agreement": lambda ev, by: ev.agreement(*ev.models[:2], by=by),
 }

@@ -102,6 +102,7 @@ def test_every_kind_of_chart_is_in_the_gallery(pictured: dict[str, set[str]]) ->
         ev.thresholds(cost={"fp": 1, "fn": 5}, n_resamples=10),
         ev.compare("a", "b", metrics="accuracy"),
         bike.evals(y_true="cnt", y_pred="pred_ridge").residuals(),
+        ev.fairness("housing"),
     ]
     for sample in samples:
         known = kinds(sample)

@@ -141,6 +141,8 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "thresholds": {"type": int, "metavar": "K", "help": "about how many thresholds"},
     "test": {"metavar": "NAME", "help": "the test, such as mcnemar; chosen by the data when absent"},
     "correction": {"metavar": "NAME", "help": "of the p-values: holm, fdr_bh …, or none"},
+    "reference": {"metavar": "GROUP", "help": "the group that others are compared with, or overall"},
+    "criteria": {**_WORDS, "help": "criteria of fairness, or metrics; all when absent"},
     "margin": {"type": float, "help": "differences within it count as equivalent"},
     "unit": {"metavar": "COLUMN", "help": "pairs the rows of the two models"},
     "against": {"metavar": "ROWS", "help": "complement: one model, each cohort against the other rows"},

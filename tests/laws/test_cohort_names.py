@@ -48,6 +48,7 @@ QUESTIONS: dict[str, Callable[[Any, str], Any]] = {
     "gate": lambda ev, by: ev.gate([Gate("recall", ">=", 0.5), Gate("f1", vs="baseline")], model="a", baseline="b", by=by),
     "power": lambda ev, by: ev.power(by=by),
     "route": lambda ev, by: ev.route(by=by),
+    "fairness": lambda ev, by: ev.fairness(by, "overall"),
 }  # fmt: skip
 
 

@@ -51,6 +51,7 @@ QUESTIONS: dict[str, Callable[[Any], Any]] = {
     "compare cohorts": lambda ev: ev.compare(metrics="accuracy", by="region", against="complement"),
     "power": lambda ev: ev.power(metrics="accuracy"),
     "route": lambda ev: ev.route(by="region", metric="accuracy"),
+    "fairness": lambda ev: ev.fairness("region"),
     "agreement": lambda ev: ev.agreement(),
     "folds": lambda ev: ev.folds(metrics="accuracy"),
     "gate": lambda ev: ev.gate([dfevals.Gate("accuracy", ">=", 0.5)], model=ev.models[0]),

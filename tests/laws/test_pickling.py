@@ -60,6 +60,7 @@ QUESTIONS: dict[str, Callable[[], Any]] = {
     "residuals": lambda: FRAME.evals(**NUMBERS).residuals(by="g"),
     "power": lambda: FRAME.evals(**BINARY).power(by="g"),
     "route": lambda: FRAME.evals(**BINARY).route(by="g"),
+    "fairness": lambda: FRAME.evals(**BINARY).fairness("g"),
     "gate": lambda: FRAME.evals(**BINARY).gate([Gate("recall", ">=", 0.5), Gate("f1", vs="baseline")], model="a", baseline="b", by="g"),
     "agreement": lambda: FRAME.evals(**BINARY).agreement("y", "ok"),
 }  # fmt: skip

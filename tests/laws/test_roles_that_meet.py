@@ -105,6 +105,7 @@ QUESTIONS: dict[str, tuple[dict[str, Any], Callable[[Any], Any]]] = {
     "complement": (BINARY, lambda ev: ev.compare(by="g", against="complement").frame),
     "power": (BINARY, lambda ev: ev.power(by="g").frame),
     "route": (BINARY, lambda ev: ev.route(by="g").frame),
+    "fairness": (BINARY, lambda ev: ev.fairness("g").frame),
     "gate": (BINARY, lambda ev: ev.gate([Gate("recall", ">=", 0.5), Gate("f1", vs="baseline", margin=0.1)], model="a", baseline="b", by="g").frame),
     "agreement": (BINARY, lambda ev: ev.agreement("y", "yes", by="g").frame),
     "many classes": (MANY, lambda ev: ev.metrics(["accuracy", "f1", "f1_weighted", "mcc", "cohen_kappa", "balanced_accuracy"], by="g").frame),

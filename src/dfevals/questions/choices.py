@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from dfevals.columns.numbers import infinite_beyond_all_numbers
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from dfevals.analyses.compare.comparison_result import ComparisonResult
     from dfevals.analyses.compare.power import PowerResult
     from dfevals.analyses.compare.route import RoutingResult
+    from dfevals.analyses.fairness.fairness_result import FairnessResult
     from dfevals.analyses.gate.gate import Gate
     from dfevals.analyses.gate.gate_report import GateResult
     from dfevals.evaluation import Evaluation
@@ -199,6 +200,60 @@ class ChoiceQuestions(Asked):
         cohorts, options = self._cohorts_of(by, min_n), {"default": default, "models": models, "correction": correction}
         options |= {"level": level, "n_splits": n_splits, "random_state": random_state}
         return route(self._bound, cohorts, metric, provenance=self._provenance(by, min_n), **options)
+
+    def fairness(
+        self,
+        by: Any,
+        reference: Any = None,
+        criteria: Any = None,
+        *,
+        models: Any = None,
+        cost: Mapping[str, float] | None = None,
+        level: float = 0.95,
+        min_n: int | None = None,
+    ) -> FairnessResult:
+        """Are groups treated alike? Differences and ratios of selection, errors, calibration and costs, with intervals that hold.
+
+        Parameters
+        ----------
+        by : definition of groups that do not overlap
+            A column, or a list of columns for their intersections.
+        reference : optional
+            The group that others are compared with (a tuple of values for intersections), or "overall". None: the groups with
+            the least and the greatest value, with intervals that allow for having picked them.
+        criteria : name or list of names, optional
+            Of criteria ("demographic_parity", "equal_opportunity", "predictive_equality", "equalized_odds", "predictive_parity",
+            "treatment_equality", "accuracy_parity", "calibration", "score_parity", "error_cost_parity") or of metrics; all that
+            the task has when absent.
+        models : name or list of names, optional
+        cost : {"fp": number, "fn": number}, optional
+            Of `error_cost_parity`; 1 for every error when absent.
+        level : float
+            At which the intervals of a criterion hold together for all groups.
+        min_n : int, optional
+            Groups with fewer rows are folded into one.
+
+        Returns
+        -------
+        FairnessResult
+            `.frame`, `.groups` (values of every group, raw and pooled), `.four_fifths` (`pass`, `fail` or `inconclusive`).
+
+        Examples
+        --------
+        >>> import dfevals
+        >>> df = dfevals.datasets.load("adult")
+        >>> ev = df.evals(y_true="income", y_score={"gbm": "p_gbm"}, pos_label=">50K")
+        >>> found = ev.fairness("sex")
+        >>> found.frame.set_index("criterion")[["difference", "ratio", "group_low"]].round(2).loc["demographic_parity"].tolist()
+        [0.18, 0.31, 'Female']
+        >>> found.four_fifths["answer"].tolist()
+        ['fail']
+        """
+        from dfevals.analyses.fairness.fairness import fairness
+
+        cohorts, provenance = self._cohorts_of(by, min_n), self._provenance(by, min_n)
+        options: Any = {"models": self._some(models), "cost": cost, "level": level, "provenance": provenance}
+        return fairness(self._bound, cohorts, reference, criteria, **options)
 
     @either_order
     def power(

@@ -1,0 +1,1 @@
+"""Differences between groups of people, what equal treatment would cost, and what a changed attribute changes."""
