@@ -1,4 +1,4 @@
-"""Simulate pooled values of cohorts at length, and write the page that the documentation publishes.
+"""Simulate pooled values of cohorts and differences of groups at length, and write the page that the documentation publishes.
 
     python scripts/validate_fairness.py [--repeats 400] [--output docs/fairness_validation.md]
 
@@ -11,12 +11,13 @@ import argparse
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "coverage"))
 
-from fairness_coverage import losses, pooling, shares  # noqa: E402
+from fairness_coverage import between_groups, losses, pooling, shares  # noqa: E402
 from validate import markdown  # noqa: E402
 
 COHORTS = (2, 3, 5, 10, 20, 50)
@@ -38,6 +39,17 @@ def pooled(repeats: int) -> dict[str, pd.DataFrame]:
     }
 
 
+def groups(repeats: int) -> pd.DataFrame:
+    """Coverage of extremes by number of groups, spread of the rates and rows of a group."""
+    found = {}
+    for k in (2, 5, 20):
+        for spread in (0.0, 0.05, 0.2):
+            truth = np.stack([0.6 + spread * np.linspace(0, 1, k), 0.3 + spread * np.linspace(1, 0, k)])
+            for rows in (60, 300):
+                found[f"{k} groups of {rows}, spread {spread}"] = between_groups(truth, rows, repeats)
+    return pd.DataFrame(found).T
+
+
 def page(repeats: int) -> str:
     """The page of the documentation."""
     parts = [
@@ -47,6 +59,11 @@ def page(repeats: int) -> str:
         "cohort, and the mean squared error and mean width beside those of the raw values, by number of cohorts.\n",
     ]
     parts += [f"## {name[0].upper()}{name[1:]}\n\n{markdown(table)}\n" for name, table in pooled(repeats).items()]
+    parts.append(
+        "# The greatest difference between groups\n\nTrue and false positive rates evenly spread over the groups, through "
+        "`ev.fairness`: coverage of the intervals of the greatest difference and the least ratio, mean width of the first, and "
+        "bias of the greatest difference as it is and corrected.\n\n" + markdown(groups(repeats)) + "\n"
+    )
     return "\n".join(parts)
 
 

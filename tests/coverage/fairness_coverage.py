@@ -10,7 +10,7 @@ import pandas as pd
 
 import dfevals  # noqa: F401  (registers df.evals)
 
-__all__ = ["losses", "pooling", "shares"]
+__all__ = ["between_groups", "losses", "pooling", "shares"]
 
 Population = Callable[[np.random.Generator, int, int], tuple[pd.DataFrame, dict[str, Any], str, np.ndarray]]
 
@@ -63,3 +63,32 @@ def pooling(draw: Population, cohorts: int, rows: int, repeats: int, seed: int =
         "error / raw error": float(mine / raw),
         "width / raw width": float(width / raw_width),
     }
+
+
+def between_groups(truth: np.ndarray, rows: int, repeats: int, seed: int = 0) -> dict[str, float]:
+    """Coverage of the greatest difference and the least ratio of groups that are right and wrong at these rates.
+
+    `truth` (2, groups) holds true and false positive rates; criteria of one and of two rates are asked for.
+    """
+    rng, found = np.random.default_rng(seed), []
+    groups, names = truth.shape[1], ("equal_opportunity", "equalized_odds")
+    gaps, least = np.ptp(truth, axis=1), truth.min(axis=1) / truth.max(axis=1)
+    true = {"equal_opportunity": (gaps[0], least[0]), "equalized_odds": (gaps.max(), least.min())}
+    for _ in range(repeats):
+        g = np.repeat(np.arange(groups), rng.integers(rows // 2, 2 * rows, groups))
+        y = rng.integers(0, 2, len(g))
+        p = (rng.random(len(g)) < truth[1 - y, g]).astype(int)
+        ev = pd.DataFrame({"g": g, "y": y, "p": p}).evals(y_true="y", y_pred="p", pos_label=1)
+        frame = ev.fairness("g", criteria=list(names)).frame.set_index("criterion")
+        row = {}
+        for name, (gap, ratio) in true.items():
+            one = frame.loc[name]
+            row[f"{name} difference"] = one["difference_low"] <= gap <= one["difference_high"]
+            row[f"{name} ratio"] = one["ratio_low"] <= ratio <= one["ratio_high"]
+        row["width"] = (
+            frame.loc["equal_opportunity", "difference_high"] - frame.loc["equal_opportunity", "difference_low"]
+        )
+        row["bias"] = frame.loc["equal_opportunity", "difference"] - gaps[0]
+        row["bias, corrected"] = frame.loc["equal_opportunity", "difference_corrected"] - gaps[0]
+        found.append(row)
+    return dict(pd.DataFrame(found).astype(float).mean())
