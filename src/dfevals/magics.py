@@ -156,9 +156,9 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "method": {"metavar": "NAME", "help": "sigmoid, isotonic, temperature, beta or venn-abers"},
     "cv": {"type": int, "metavar": "K", "help": "number of folds"},
 }
-    ("fairness", "cost"): {"nargs": "+", "help": "fp=1 fn=5: costs of errors"},
 _OF_COMMAND: dict[tuple[str, str], dict[str, Any]] = {
     ("thresholds", "cost"): {"nargs": "+", "help": "fp=1 fn=5, or a column of amounts"},
+    ("fairness", "cost"): {"nargs": "+", "help": "fp=1 fn=5: costs of errors"},
     ("agreement", "level"): {"type": _number_or_column},
 }
 _ALSO = {"rules": ("--rule",), "level": ("--ci",), "model": ("--models",), "metric": ("--metrics",)}
