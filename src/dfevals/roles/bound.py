@@ -73,6 +73,11 @@ class Bound(Meaning):
         return self.frame.index
 
     @property
+    def has_rows(self) -> bool:
+        """Whether rows can be read, which those of a tally cannot."""
+        return True
+
+    @property
     def engine(self) -> str:
         """How the rows are read, in words."""
         return "pandas"

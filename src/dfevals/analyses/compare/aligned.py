@@ -252,10 +252,11 @@ def counts_rows(bound: Bound) -> bool:
 
 @dataclass(frozen=True)
 class JointRows:
-    """A joint tally under one view of the cohorts: every entry is a row with a weight."""
+    """Two models of a joint tally under one view of the cohorts: every entry is a row with a weight."""
 
     bound: Bound
     tally: JointTally
+    pair: tuple[int, int] = (0, 1)
 
     @property
     def codes(self) -> Ints:
@@ -294,7 +295,7 @@ class JointRows:
 
     def y_pred(self, j: int) -> Array:
         """Predictions of contender j."""
-        return self.tally.second if j else self.tally.first
+        return self.tally.said[self.pair[j]]
 
 
 @dataclass(frozen=True)

@@ -171,14 +171,19 @@ class Gaps:
         """Rows of each class in each cohort."""
         return self._by_class(self.tally.moments.rows)
 
+    def events(self) -> Floats:
+        """Effective rows of each class in each cohort; clusters in which it occurs, where rows come in clusters."""
+        moments = self.tally.moments
+        if moments.clusters is not None:
+            found: Floats = np.bincount(moments.clusters.cohort, minlength=moments.n_cohorts).astype(float)
+        else:
+            square = (moments.square or moments).n
+            found = np.divide(moments.n**2, square, out=np.zeros_like(moments.n), where=square > 0)
+        return self._by_class(found)
+
     def rare(self) -> npt.NDArray[np.bool_]:
         """Cohorts with too few rows of a class for the losses of a classifier."""
-        moments = self.tally.moments
-        square = (moments.square or moments).n
-        events = np.divide(moments.n**2, square, out=np.zeros_like(moments.n), where=square > 0)
-        if moments.clusters is not None:
-            events = np.bincount(moments.clusters.cohort, minlength=len(events)).astype(float)
-        table = self._by_class(events)
+        table = self.events()
         return rare_classes(table, table.sum(axis=1) > 0)
 
     def _by_class(self, values: Floats) -> Floats:

@@ -12,25 +12,19 @@ import numpy.typing as npt
 import pandas as pd
 
 from dfevals import render
-from dfevals.analyses.compare.aligned import Aligned, ViewRows, align, chosen, contenders, counts_rows
-from dfevals.analyses.compare.influence import kind_of, moment_values
-from dfevals.analyses.compare.paired import paired_rate
+from dfevals.analyses.compare.aligned import align, chosen, contenders
+from dfevals.analyses.compare.sums import NEEDED, Gathered, Sums
 from dfevals.cohorts import Cohorts
-from dfevals.estimates.estimate import rests_on_classes
-from dfevals.estimates.events import rare_classes
 from dfevals.estimates.tested import FEW_ROWS
 from dfevals.exceptions import CohortError, DataError, MetricError, RoleError
 from dfevals.inference.levels import check_level, t_quantile
 from dfevals.inference.multiple import correct
-from dfevals.inference.seeds import generator
-from dfevals.metrics.estimands import Mean
 from dfevals.metrics.planning import plan
 from dfevals.metrics.registry import Request
 from dfevals.render.plain_tables import plain_table
 from dfevals.results.result import Result
 from dfevals.results.tidy import by_title, framed
 from dfevals.roles.bound import Bound
-from dfevals.tally import MomentTally
 from dfevals.words import estimate
 
 if TYPE_CHECKING:
@@ -43,7 +37,6 @@ Floats = npt.NDArray[np.float64]
 DEFAULT_METRIC = {"binary": "accuracy", "multiclass": "accuracy", "regression": "mae"}
 EVIDENCE = ("n", "value_a", "value_b", "difference", "ci_low", "ci_high", "p_corrected")
 """What a written route says for itself: the chosen model (a) against the default (b) in the cohort."""
-NEEDED = "an average over rows, such as accuracy, recall, log_loss, brier, mae or pass_rate"
 
 
 class RoutingResult(Result):
@@ -166,31 +159,6 @@ def _toml(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
-@dataclass(frozen=True)
-class _Losses:
-    """Row values of every model (higher is better), cohort and group of each row; a group is a row or a cluster."""
-
-    value: Floats  # (models, rows)
-    code: Array
-    group: Array
-    weight: Floats
-    size: int
-    sign: float
-    unjudged: int  # rows on which a model has no value
-    clustered: bool
-    truth: Array | None = None  # class of each row, where the losses are those of a classifier
-
-    def by_group(self) -> tuple[Array, Array, Floats, Floats]:
-        """Cohort and number of every group within a cohort, its weighted sums per model, and its weight."""
-        if not self.clustered:
-            return self.code, self.group, self.value * self.weight, self.weight
-        width = int(self.group.max(initial=0)) + 1
-        pair, inverse = np.unique(self.code.astype(np.int64) * width + self.group, return_inverse=True)
-        sums: Any = np.stack([np.bincount(inverse, v * self.weight, len(pair)) for v in self.value])
-        weight = np.asarray(np.bincount(inverse, self.weight, len(pair)), float)
-        return pair // width, pair % width, sums, weight
-
-
 def route(
     bound: Bound,
     cohorts: Cohorts,
@@ -230,13 +198,14 @@ def route(
     rows = align(bound, sides)
     if isinstance(rows, str):
         raise DataError(f"Routing compares models on the same rows, but {rows}. Pass id='…'.")
-    losses = _losses(request, rows, cohorts)
+    gathered = Gathered(request, rows, cohorts)
     names = [s.name for s in sides]
-    stats = _Sums.of(losses, None, 1)
     fixed = None if default is None else names.index(str(default))
-    rule = _rule(stats, fixed, correction, 1 - level)
-    gain = _gain(losses, fixed, rule, correction, level, n_splits, random_state)
-    return _result(request, names, cohorts, losses, rule, gain, rows, level, n_splits, provenance)
+    rule = _rule(gathered.whole, fixed, correction, 1 - level)
+    gain = _gain(gathered, rule, correction, level)
+    parts = gathered.divided(n_splits, random_state)
+    gain["gain_cross_fitted"] = np.nan if parts is None else _cross_fitted(parts, fixed, correction, level)
+    return _result(request, names, cohorts, gathered, rule, gain, level, n_splits, provenance)
 
 
 def _request(bound: Bound, metric: Any) -> Request:
@@ -254,126 +223,6 @@ def _request(bound: Bound, metric: Any) -> Request:
             f"{found[0].label!r} has no better direction, so no model is best by it. Routing needs {NEEDED}."
         )
     return found[0]
-
-
-def _losses(request: Request, rows: Aligned, cohorts: Cohorts) -> _Losses:
-    """Row values of all models, from the rows that the metric counts."""
-    atoms = rows.codes(cohorts.codes).astype(np.intp)
-    view = ViewRows(rows, atoms, cohorts.n_cohorts)
-    bound = rows.bounds[0]
-    k, kind = len(bound.labels), kind_of(request, len(bound.labels), bound.task)
-    sign = (1.0 if request.better == "higher" else -1.0) * (-1.0 if request.negated else 1.0)
-    values, counted, unjudged, of_classes = [], np.ones(len(atoms), bool), 0, False
-    for j in range(len(rows.names)):
-        if kind == "cells":
-            rate = paired_rate(request, _single(view, j))
-            if rate is None:
-                raise MetricError(f"{request.label!r} is no average over rows. Routing needs {NEEDED}.")
-            values.append(rate[0].astype(float))
-            counted &= rate[2]
-        elif kind == "moments":
-            numbers = moment_values(request, view, j, k, bound.task)
-            estimand = request.metric(MomentTally.of_block(atoms[:0], 1, [v[:0] for v in numbers], 2, None).view())
-            if not isinstance(estimand, Mean):
-                raise MetricError(f"{request.label!r} is no average over rows. Routing needs {NEEDED}.")
-            values.append(numbers[0])
-            of_classes = rests_on_classes(request, estimand, bound.task)
-            counted &= np.isfinite(numbers[0])
-            unjudged = int((~counted).sum())
-        else:
-            raise MetricError(f"{request.label!r} is no average over rows. Routing needs {NEEDED}.")
-    weight = np.ones(len(atoms)) if view.weight is None else np.asarray(view.weight)
-    used = np.flatnonzero(counted)
-    if counts_rows(bound):  # a frequency is a number of rows
-        used, weight = np.repeat(used, weight[used].astype(np.intp)), np.ones(len(weight))
-    group = np.arange(len(used)) if view.cluster is None else view.cluster[used]
-    table = np.stack(values)[:, used]
-    parts = (atoms[used], group, weight[used], cohorts.n_cohorts)
-    truth = view.y_true().astype(np.int64)[used] if of_classes else None
-    return _Losses(sign * table, *parts, sign, unjudged, view.cluster is not None, truth)
-
-
-def _single(view: ViewRows, j: int) -> ViewRows:
-    """The rows with contender j as both sides."""
-    rows = view.aligned
-    return ViewRows(rows.single(j), view.codes, view.size, view.inside)
-
-
-@dataclass(frozen=True)
-class _Sums:
-    """Sums over groups that give means and robust variances of differences of all pairs of models; they add up.
-
-    Axes: (…, parts, cohorts). `s` Σ of a group's sums per model, `cross` Σ of products of two models' sums, `sn` Σ of
-    products with the group's weight, `nn` Σ of squared weights, `n` Σ of weights, `groups` their number, `events` the
-    groups in which a class occurs (no class where losses do not rest on classes).
-    """
-
-    s: Floats
-    cross: Floats
-    sn: Floats
-    nn: Floats
-    n: Floats
-    groups: Floats
-    events: Floats
-
-    @classmethod
-    def of(cls, losses: _Losses, part: Array | None, parts: int) -> _Sums:
-        """Sums by part (of whole groups) and cohort."""
-        cohort, group, sums, weight = losses.by_group()
-        own = np.zeros(len(group), np.int64) if part is None else part[group]
-        at, size = own * losses.size + cohort, parts * losses.size
-
-        def add(x: Floats) -> Floats:
-            return np.asarray(np.bincount(at, x, size), float).reshape(parts, losses.size)
-
-        cross = np.stack([np.stack([add(a * b) for b in sums]) for a in sums])
-        return cls(
-            np.stack([add(v) for v in sums]),
-            cross,
-            np.stack([add(v * weight) for v in sums]),
-            add(weight**2),
-            add(weight),
-            add(np.ones(len(group))),
-            _events(losses, part, parts),
-        )
-
-    @property
-    def rare(self) -> Array:
-        """Cohorts with too few rows of a class."""
-        if not len(self.events):
-            return np.zeros(self.n.shape[-1], bool)
-        return rare_classes(self.events[:, 0], self.events.sum(axis=(1, 2)) > 0)
-
-    def without(self, part: int) -> _Sums:
-        """Sums of all parts but one."""
-        with np.errstate(invalid="ignore"):  # what is infinite
-            return _Sums(*(x.sum(axis=-2, keepdims=True) - x[..., part : part + 1, :] for x in self.__dict__.values()))
-
-    def overall(self) -> Floats:
-        """Mean of every model over all cohorts."""
-        found: Floats = self.s.sum(axis=(-2, -1)) / max(self.n.sum(), 1e-300)
-        return found
-
-    def differences(self, i: int, j: int) -> tuple[Floats, Floats, Floats]:
-        """Mean of model i less model j per cohort, its standard error and degrees of freedom."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            gap = (self.s[i] - self.s[j])[0] / self.n[0]
-            squares = (self.cross[i, i] - 2 * self.cross[i, j] + self.cross[j, j])[0]
-            spread = squares - 2 * gap * (self.sn[i] - self.sn[j])[0] + gap**2 * self.nn[0]
-            groups = self.groups[0]
-            variance = np.maximum(spread, 0) / self.n[0] ** 2 * groups / (groups - 1)
-            return gap, np.sqrt(np.where(groups > 1, variance, np.nan)), groups - 1
-
-
-def _events(losses: _Losses, part: Array | None, parts: int) -> Floats:
-    """Groups in which a class occurs, (classes, parts, cohorts)."""
-    if losses.truth is None:
-        return np.zeros((0, parts, losses.size))
-    k = max(int(losses.truth.max(initial=0)) + 1, 2)
-    code, group, truth = np.unique(np.stack([losses.code, losses.group, losses.truth]), axis=1)
-    own = np.zeros(len(code), np.int64) if part is None else part[group]
-    at = (truth * parts + own) * losses.size + code
-    return np.bincount(at, minlength=k * parts * losses.size).reshape(k, parts, losses.size).astype(float)
 
 
 @dataclass(frozen=True)
@@ -398,7 +247,7 @@ class _Rule:
         return np.asarray(self.looks.ravel()[self.looks_at])
 
 
-def _rule(sums: _Sums, default: int | None, correction: str | None, alpha: float) -> _Rule:
+def _rule(sums: Sums, default: int | None, correction: str | None, alpha: float) -> _Rule:
     """The default everywhere, except where another model is better after correction for all looks."""
     from scipy.special import stdtr
 
@@ -427,32 +276,30 @@ def _rule(sums: _Sums, default: int | None, correction: str | None, alpha: float
     )
 
 
-def _gain(
-    losses: _Losses, default: int | None, rule: _Rule, correction: str | None, level: float, n_splits: int, state: Any
-) -> dict[str, float]:
-    """What this rule gains on new rows, and what rules learned on other rows gain on the rows that judge them.
+def _gain(gathered: Gathered, rule: _Rule, correction: str | None, level: float) -> dict[str, float]:
+    """What this rule gains on new rows.
 
     A cohort is routed because it looked good, so its difference is taken given that it did (`_given_chosen`). Differences
     of cohorts add up, and their lower ends are joined by square-and-add (Zou and Donner 2008). The choice only flatters,
     so the upper end is that of the differences as they look. Without routes the gain is 0.
     """
-    total = losses.weight.sum()
-    names = ("value_default", "value_routed", "gain", "ci_low", "ci_high", "p_value", "gain_cross_fitted")
+    sums, sign = gathered.whole, gathered.sign
+    total = float(sums.n.sum())
+    names = ("value_default", "value_routed", "gain", "ci_low", "ci_high", "p_value")
     if not total > 0:
         return dict.fromkeys(names, float("nan"))
     routed = np.flatnonzero(rule.model != rule.default)
-    share = np.bincount(losses.code, losses.weight, losses.size)[routed] / total
+    share = sums.n[0, routed] / total
     middle, low = share * _given_chosen(rule, routed, correction, level)
     gain, reach = float(middle.sum()), t_quantile(level, rule.df[routed]) * rule.se[routed]
-    value = float((losses.value[rule.default] * losses.weight).sum() / total)
+    value = float(sums.overall()[rule.default])
     found = (
-        losses.sign * value + 0.0,  # no -0.0
-        losses.sign * (value + gain) + 0.0,
+        sign * value + 0.0,  # no -0.0
+        sign * (value + gain) + 0.0,
         gain,
         gain - float(np.sqrt(((middle - low) ** 2).sum())),
         float((share * rule.gap[routed]).sum() + np.sqrt(((share * reach) ** 2).sum())),
         float(rule.corrected[routed].min(initial=1.0)),
-        _cross_fitted(losses, default, correction, level, n_splits, state),
     )
     return dict(zip(names, found, strict=True))
 
@@ -492,56 +339,50 @@ def _passes(rule: _Rule, routed: Array, correction: str | None, alpha: float) ->
     return low
 
 
-def _cross_fitted(
-    losses: _Losses, default: int | None, correction: str | None, level: float, n_splits: int, random_state: Any
-) -> float:
+def _cross_fitted(sums: Sums, default: int | None, correction: str | None, level: float) -> float:
     """Mean gain of rules that are each judged by a part of the rows and learned on the others."""
-    n_groups = int(losses.group.max(initial=-1)) + 1
-    part = generator(random_state).permutation(n_groups) % n_splits
-    sums = _Sums.of(losses, part, n_splits)
-    of_row, gained = part[losses.group], 0.0
-    for k in range(n_splits):
-        rule = _rule(sums.without(k), default, correction, 1 - level)
-        mine = np.flatnonzero(of_row == k)
-        gap = losses.value[rule.model[losses.code[mine]], mine] - losses.value[rule.default, mine]
-        gained += float((gap * losses.weight[mine]).sum())
-    return gained / float(losses.weight.sum())
+    parts, columns = range(sums.n.shape[0]), np.arange(sums.n.shape[1])
+    gained = 0.0
+    for part in parts:
+        rule = _rule(sums.without(part), default, correction, 1 - level)
+        gained += float((sums.s[rule.model, part, columns] - sums.s[rule.default, part]).sum())
+    total = float(sums.n.sum())
+    return gained / total if total > 0 else float("nan")
 
 
 def _result(
     request: Request,
     names: list[str],
     cohorts: Cohorts,
-    losses: _Losses,
+    gathered: Gathered,
     rule: _Rule,
     gain: dict[str, float],
-    rows: Aligned,
     level: float,
     n_splits: int,
     provenance: Any,
 ) -> RoutingResult:
     label = np.array(names, dtype=object)
-    sums = _Sums.of(losses, None, 1)
+    sums, sign = gathered.whole, gathered.sign
     with np.errstate(divide="ignore", invalid="ignore"):
         means = sums.s[:, 0] / sums.n[0]
         half = t_quantile(level, rule.df) * rule.se
-    columns = np.arange(losses.size)
-    ends = [losses.sign * (rule.gap - half), losses.sign * (rule.gap + half)]
-    n = np.bincount(losses.code, minlength=losses.size)
+    columns = np.arange(gathered.size)
+    ends = [sign * (rule.gap - half), sign * (rule.gap + half)]
+    n = np.rint(sums.rows[0]).astype(np.int64)
     verdict = np.where(rule.model != rule.default, label[rule.model], np.where(rule.few, "too few", "no evidence"))
     worse = (rule.corrected < 1 - level) & (rule.gap < 0)
     verdict = np.where(worse, names[rule.default], verdict)
     frame = framed(
         cohorts,
-        np.arange(1, losses.size + 1),
+        np.arange(1, gathered.size + 1),
         {
             "metric": request.label,
             "model": label[rule.model],
             "a": label[rule.other],
             "b": names[rule.default],
-            "value_a": losses.sign * means[rule.other, columns] + 0.0,  # no -0.0
-            "value_b": losses.sign * means[rule.default, columns] + 0.0,
-            "difference": losses.sign * rule.gap + 0.0,
+            "value_a": sign * means[rule.other, columns] + 0.0,  # no -0.0
+            "value_b": sign * means[rule.default, columns] + 0.0,
+            "difference": sign * rule.gap + 0.0,
             "ci_low": np.fmin(*ends),
             "ci_high": np.fmax(*ends),
             "p_value": rule.p,
@@ -574,15 +415,18 @@ def _result(
     if request.better == "lower":
         change = [-change[0], -change[2], -change[1]]
     crossed = gain["gain_cross_fitted"] * (-1 if request.better == "lower" else 1) + 0.0
+    learned = f" Rules learned on {n_splits - 1} of {n_splits} parts change it by {crossed:.4g} on the rest."
+    if np.isnan(crossed):
+        learned = " What rules learned on other rows gain is not known without the rows."
     notes = [
         f"{len(routes)} of {cohorts.n_cohorts} cohorts go to another model than {base}, the default."
         if routes
         else f"No cohort has evidence for another model than {base}.",
         f"Compared with {base} everywhere, routing changes {request.label} by {estimate(*change)}, given that these "
-        f"cohorts were chosen for it. Rules learned on {n_splits - 1} of {n_splits} parts change it by {crossed:.4g} on the rest.",
+        f"cohorts were chosen for it.{learned}",
         *cohorts.notes,
-        *rows.notes(rows.collect(cohorts, [])),
-        *([f"{losses.unjudged:,} rows on which a model has no value are left out."] if losses.unjudged else []),
+        *gathered.aligned.notes(gathered.tally),
+        *([f"{gathered.unjudged:,} rows on which a model has no value are left out."] if gathered.unjudged else []),
     ]
     return RoutingResult(
         frame,
