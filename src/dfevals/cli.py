@@ -137,6 +137,40 @@ def _gate(given: argparse.Namespace) -> int:
     return {"pass": 0, "fail": 1, "inconclusive": 2}[result.answer]
 
 
+def _report_arguments(parser: argparse.ArgumentParser) -> None:
+    from dfevals.roles.written import OPTIONS
+
+    parser.add_argument("data", nargs="+", help="tables of predictions, as for gate")
+    parser.add_argument("-o", "--output", required=True, metavar="FILE", help="the page; .ipynb writes a notebook")
+    parser.add_argument("--by", nargs="+", metavar="COHORTS", help="columns, or 'bins(age, [30, 50])' …")
+    parser.add_argument("--sections", nargs="+", metavar="NAME", help="such as metrics, compare, calibration")
+    parser.add_argument("--title", default="Evaluation")
+    parser.add_argument("--no-rows", action="store_true", help="leave the rows on view out of the interactive part")
+    roles = parser.add_argument_group("roles")
+    for name, settings in OPTIONS.items():
+        roles.add_argument("--" + name.replace("_", "-"), default=argparse.SUPPRESS, **settings)
+
+
+def _report(given: argparse.Namespace) -> int:
+    """Write a report for a colleague: one offline page, or a notebook."""
+    from dfevals.columns.sources import to_frame
+    from dfevals.roles.declared import Roles
+    from dfevals.roles.kinds import written_kinds
+    from dfevals.roles.written import OPTIONS, cohorts_of, roles_in
+
+    words = {name: value for name, value in vars(given).items() if name in OPTIONS}
+    columns = {name: value for name, value in words.items() if name in ("y_true", "sample_weight", "release", "model")}
+    frame = to_frame(given.data, written_kinds(Roles.build(None, **columns)))
+    ev = dfevals.evaluate(frame, **roles_in(words, frame))
+    by = None if given.by is None else cohorts_of(given.by, frame)
+    if given.output.endswith(".ipynb"):
+        ev.to_notebook(given.output, given.sections, by=by, title=given.title)
+    else:
+        ev.report(given.output, given.sections, by=by, title=given.title, rows=not given.no_rows)
+    print(given.output)
+    return 0
+
+
 def _show(result: object) -> None:
     """Print; a reader that has seen enough (`| head`) changes nothing of the answer."""
     try:
@@ -151,4 +185,5 @@ COMMANDS: dict[str, tuple[Declare, Run]] = {
     "metrics": (_metrics_arguments, _metrics),
     "datasets": (_datasets_arguments, _datasets),
     "gate": (_gate_arguments, _gate),
+    "report": (_report_arguments, _report),
 }

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
@@ -25,6 +26,7 @@ from dfevals.roles.declared import Roles
 if TYPE_CHECKING:
     from dfevals.analyses.card import Card
     from dfevals.explorers.explorer import Explorer
+    from dfevals.results.result import Result
 
 __all__ = ["Evaluation"]
 
@@ -164,6 +166,93 @@ class Evaluation(ErrorQuestions, ScoreQuestions, ChoiceQuestions):
         from dfevals.explorers import explore
 
         return explore(self, **state)
+
+    def report(
+        self,
+        path: str | Path | None = None,
+        sections: Sequence[str | Result] | None = None,
+        *,
+        by: Any = None,
+        title: str = "Evaluation",
+        rows: bool = True,
+    ) -> str | Path:
+        """The report for a colleague: one offline page with the main questions, interactive cohorts and their code.
+
+        Parameters
+        ----------
+        path : str or Path, optional
+            Where to write it (UTF-8); without it the page is returned.
+        sections : sequence of str or Result, optional
+            Names of questions, such as "metrics" and "calibration", and results that are already there, in the order of
+            the page; by default the questions that suit the task. A question that is refused says so in its place.
+        by : cohorts, optional
+            As in `metrics`; by default the declared cohorts, or the first column that divides the rows into a few.
+        title : str, optional
+        rows : bool, optional
+            Whether the rows on view travel in the interactive part; False leaves counts and names of cohorts.
+
+        Returns
+        -------
+        Path or str
+            The path, or the page.
+
+        Raises
+        ------
+        DfevalsError
+            A section that there is not; the nearest names are given.
+
+        Examples
+        --------
+        >>> import dfevals
+        >>> df = dfevals.datasets.load("adult")
+        >>> ev = df.evals(y_true="income", y_score={"gbm": "p_gbm"}, pos_label=">50K")
+        >>> page = ev.report(sections=["metrics"], by="sex")
+        >>> "<h2>Metrics by cohort</h2>" in page
+        True
+        """
+        from dfevals.explorers import report
+
+        return report(self, path, sections, title, by, rows)
+
+    def to_notebook(
+        self,
+        path: str | Path,
+        sections: Sequence[str | Result] | None = None,
+        *,
+        by: Any = None,
+        title: str = "Evaluation",
+        data: str | Path | None = None,
+    ) -> Path:
+        """The report as an executed notebook to go on from: a cell per question, with its table and chart.
+
+        Parameters
+        ----------
+        path : str or Path
+            The `.ipynb` file to write.
+        sections, by, title
+            As in `report`.
+        data : str or Path, optional
+            Also write the rows to this Parquet file, relative to the notebook, which then reads them; by default the rows
+            stay where they are, and the first cell leaves a place for them.
+
+        Returns
+        -------
+        Path
+            The notebook.
+
+        Examples
+        --------
+        >>> import dfevals, json, tempfile
+        >>> df = dfevals.datasets.load("adult")
+        >>> ev = df.evals(y_true="income", y_score={"gbm": "p_gbm"}, pos_label=">50K")
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     written = json.loads(ev.to_notebook(f"{folder}/a.ipynb", ["metrics"], by="sex").read_text("utf-8"))
+        >>> written["cells"][3]["source"].splitlines()[0]
+        "result = df.evals(y_true='income', y_score={'gbm': 'p_gbm'}, pos_label='>50K').metrics(by='sex')"
+        """
+        from dfevals.explorers import notebook
+
+        return notebook(self, path, sections, title, by, data)
 
     # How it looks
 

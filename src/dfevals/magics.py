@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import argparse
-import ast
 import inspect
 import re
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import pandas as pd
 from IPython.core.error import UsageError
 
-from dfevals import cohorts, metrics
+from dfevals import metrics
 from dfevals.accessor import evaluate
 from dfevals.analyses.gate.gate import Gate
 from dfevals.evaluation import Evaluation
 from dfevals.exceptions import DfevalsError, did_you_mean
 from dfevals.keywords import spelt
 from dfevals.roles.declared import PerModel
-from dfevals.roles.records import BY_MODEL, COLUMN, RECORDS, Role, roles_of
+from dfevals.roles.records import BY_MODEL, COLUMN, roles_of
+from dfevals.roles.written import OPTIONS, cohorts_of, roles_in
 
 __all__ = ["COMMANDS", "Command", "complete", "evals", "load", "unload"]
 
@@ -42,7 +42,7 @@ class Command:
     @property
     def roles(self) -> dict[str, dict[str, Any]]:
         """Roles as options, without those whose names the method has for itself."""
-        return {name: settings for name, settings in _ROLES.items() if name not in self.parameters}
+        return {name: settings for name, settings in OPTIONS.items() if name not in self.parameters}
 
     @property
     def places(self) -> tuple[str, ...]:
@@ -91,16 +91,6 @@ def _number_or_column(text: str) -> float | str:
 _WORDS: dict[str, Any] = {"nargs": "+", "metavar": "NAME"}
 
 
-def _role(role: Role) -> dict[str, Any]:
-    """The option of a role."""
-    several = {"nargs": "+"} if role.kind in (BY_MODEL, "labels", "outcomes", "cohorts") else {}
-    kinds: dict[str, dict[str, Any]] = {"number": {"type": float}, "choice": {"metavar": "|".join(role.options)}}
-    shape = kinds.get(role.kind, {"metavar": {"label": "LABEL", "labels": "LABEL"}.get(role.kind, "COLUMN")})
-    more = ": a column, or model=column for each model" if role.kind == BY_MODEL else ""
-    return {**several, **shape, "help": role.short.replace("%", "%%") + more}
-
-
-_ROLES = {name: _role(role) for name, role in RECORDS.items()}
 _OPTIONS: dict[str, dict[str, Any]] = {
     "metrics": {**_WORDS, "help": "names of metrics; the default set of the task when absent"},
     "by": {"nargs": "+", "metavar": "COHORTS", "help": "columns (their intersections), or 'bins(age, [30, 50])' …"},
@@ -163,12 +153,6 @@ _OF_COMMAND: dict[tuple[str, str], dict[str, Any]] = {
 }
 _ALSO = {"rules": ("--rule",), "level": ("--ci",), "model": ("--models",), "metric": ("--metrics",)}
 _COLUMN_OPTIONS = {"by", *roles_of(COLUMN, BY_MODEL, "outcomes", "cohorts")}
-_DEFINITIONS: dict[str, Callable[..., Any]] = {
-    "bins": cohorts.bins,
-    "quantiles": cohorts.quantiles,
-    "period": cohorts.period,
-    "top": cohorts.top,
-}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -332,25 +316,7 @@ def _evaluation(name: str, roles: dict[str, Any], known: Mapping[str, Any]) -> E
         return source
     if not isinstance(source, pd.DataFrame):
         raise UsageError(f"%evals: {name} is a {type(source).__name__}, not a DataFrame or an evaluation.")
-    for role in roles_of(BY_MODEL):
-        if role in roles:
-            roles[role] = _models(roles[role], source)
-    if "y_true" in roles:
-        truth = source.get(roles["y_true"])
-        roles |= {"pos_label": _label(roles["pos_label"], truth)} if "pos_label" in roles else {}
-        roles |= {"labels": [_label(word, truth) for word in roles["labels"]]} if "labels" in roles else {}
-    if "cohorts" in roles:
-        roles["cohorts"] = [_definition(word, source) for word in roles["cohorts"]]
-    return evaluate(source, **roles)
-
-
-def _models(words: Sequence[str], frame: pd.DataFrame) -> Any:
-    """A column; or models by name, `gbm=p_gbm logistic=p_logistic`."""
-    models: dict[str, str] = {}
-    for word in words:
-        model, equals, column = word.partition("=")
-        models.update({model: column} if equals and word not in frame.columns else {word: word})
-    return words[0] if list(models.items()) == [(words[0], words[0])] else models
+    return evaluate(source, **roles_in(roles, source))
 
 
 def _cost(words: Sequence[str]) -> dict[str, float] | str:
@@ -364,49 +330,13 @@ def _cost(words: Sequence[str]) -> dict[str, float] | str:
         raise UsageError(f"%evals: --cost {' '.join(words)} cannot be read; write it like fp=1 fn=5.") from None
 
 
-def _label(text: str, column: Any) -> Any:
-    """The label of a column that is written like this text: 1 for "1" where labels are numbers."""
-    if isinstance(column, pd.Series):
-        for label in column.drop_duplicates():
-            if str(label) == text:
-                return label
-    return text
-
-
 # Cohorts
 
 
 def _by(words: Sequence[str], frame: pd.DataFrame, known: Mapping[str, Any], *, each: bool) -> Any:
     if len(words) == 1 and words[0] not in frame.columns and isinstance(known.get(words[0]), Mapping):
         return known[words[0]]
-    found = [_definition(word, frame) for word in words]
-    if each:
-        return cohorts.each(*found)
-    return found[0] if len(found) == 1 else found
-
-
-def _definition(word: str, frame: pd.DataFrame) -> Any:
-    """A column, or a call such as `bins(age, [30, 50])` whose names are columns."""
-    for column in frame.columns:
-        if str(column) == word:
-            return column
-    try:
-        call = ast.parse(word, mode="eval").body
-    except SyntaxError:
-        return word
-    if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and not call.keywords):
-        return word
-    if call.func.id not in _DEFINITIONS:
-        raise UsageError(
-            f"%evals: {call.func.id!r} makes no cohorts. {did_you_mean(call.func.id, _DEFINITIONS, noun='Known')}"
-        )
-    try:
-        arguments = [item.id if isinstance(item, ast.Name) else ast.literal_eval(item) for item in call.args]
-        return _DEFINITIONS[call.func.id](*arguments)
-    except (ValueError, TypeError) as error:
-        if isinstance(error, DfevalsError):
-            raise
-        raise UsageError(f"%evals: {word} cannot be read; write it like 'bins(age, [30, 50])'.") from error
+    return cohorts_of(words, frame, each=each)
 
 
 def _named_cohorts(cell: str) -> dict[str, str]:

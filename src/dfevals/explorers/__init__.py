@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dfevals.evaluation import Evaluation
     from dfevals.explorers.explorer import Explorer
 
-__all__ = ["explore", "focus"]
+__all__ = ["explore", "focus", "notebook", "report"]
 
 
 def explore(evaluation: Evaluation, **state: Any) -> Explorer:
@@ -59,3 +60,17 @@ def focus(evaluation: Evaluation, shown: Mapping[str, Any], state: Mapping[str, 
     start = fitting(View(evaluation), shown)
     both = [key for key in ("cost", "table") if key in start and isinstance(state.get(key), Mapping)]
     return Explorer(evaluation, {**start, **state, **{key: {**start[key], **state[key]} for key in both}})
+
+
+def report(*given: Any) -> str | Path:
+    """The report as a page; see `Evaluation.report`."""
+    from dfevals.explorers.reporting.page import page
+
+    return page(*given)
+
+
+def notebook(*given: Any) -> Path:
+    """The report as a notebook; see `Evaluation.to_notebook`."""
+    from dfevals.explorers.reporting.notebook import notebook as written
+
+    return written(*given)

@@ -9,13 +9,14 @@ from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from dfevals import render
 from dfevals.explorers.modules import standalone, style
 from dfevals.explorers.travel import packed, squeezed
 
 if TYPE_CHECKING:
     from dfevals.explorers.explorer import Explorer
 
-__all__ = ["beside", "in_notebook", "page"]
+__all__ = ["alive", "beside", "document", "in_notebook", "page"]
 
 PRINT = (
     "@media print{.dfe-x button,.dfe-x input,.dfe-x select,.dfe-copied{print-color-adjust:exact}"
@@ -23,7 +24,7 @@ PRINT = (
 )
 #: Unpacks the code and the data, and shows the copy once no live page is there.
 LOADER = """(async () => {{
-  const el = document.getElementById("dfe-copy-{id}");
+  const el = document.getElementById("dfe-copy-{id}-{at}");
   if (!el || typeof DecompressionStream === "undefined") return;
   const read = async (text) => new Response(new Blob([Uint8Array.from(atob(text), (c) => c.charCodeAt(0))]).stream()
     .pipeThrough(new DecompressionStream("deflate"))).text();
@@ -33,14 +34,25 @@ LOADER = """(async () => {{
   page.stand(el, "{id}", async () => {{
     const look = document.createElement("style"), box = document.createElement("div");
     look.textContent = await read("{style}");
-    el.attachShadow({{ mode: "open" }}).append(look, box); // the host's styles of tables are not ours
+    if (el.hidden) return; // a live page has come meanwhile
+    (el.shadowRoot ?? el.attachShadow({{ mode: "open" }})).replaceChildren(look, box); // the host's styles are not ours
     page.start(box, "{data}");
   }});
 }})();"""
 
 
 def page(copy: Mapping[str, Any], static: str) -> str:
-    """A whole page that runs one script of its own and may load nothing; `static` is shown where it may not run.
+    """A whole page of the explorer alone; `static` is shown where its script may not run."""
+    return document("Explorer", alive(copy, static), "body{margin:1.5rem}")
+
+
+def alive(copy: Mapping[str, Any], static: str) -> str:
+    """The part of a `document` that becomes the interactive explorer."""
+    return f'<div id="dfe-page">{static}</div>\n<script type="text/plain" id="dfe-data">{packed(copy)}</script>'
+
+
+def document(title: str, body: str, look: str) -> str:
+    """A whole page with one explorer in it, which runs one script of its own and may load nothing.
 
     The script is allowed by its hash, so that no text of the data could run as one.
     """
@@ -54,20 +66,22 @@ def page(copy: Mapping[str, Any], static: str) -> str:
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        "<title>Explorer</title><style>:root{color-scheme:light dark}body{margin:1.5rem;background:Canvas;"
-        f"color:CanvasText}}\n{style()}\n{PRINT}</style></head>\n"
-        f'<body><main id="dfe-page">{static}</main>\n<script type="text/plain" id="dfe-data">{packed(copy)}</script>\n'
-        f'<script type="module">{script}</script></body></html>\n'
+        f"<title>{render.escape(title)}</title><style>:root{{color-scheme:light dark}}body{{background:Canvas;"
+        f"color:CanvasText}}{look}\n{style()}\n{PRINT}</style></head>\n"
+        f'<body><main>{body}</main>\n<script type="module">{script}</script></body></html>\n'
     )
 
 
-def beside(explorer: Explorer) -> dict[str, str]:
-    """The second output of a cell that shows an explorer: nothing where scripts may not run or the widget is alive."""
-    identity = str(explorer.model_id)
+def beside(explorer: Explorer, at: int) -> dict[str, str]:
+    """The second output of a cell that shows an explorer: nothing where scripts may not run or the widget is alive.
+
+    `at` tells the displays of one explorer apart.
+    """
+    identity = explorer._name
     data = packed(explorer._copy(every=False))
-    script = LOADER.format(id=identity, code=_code(), style=_style(), data=data)
+    script = LOADER.format(id=identity, at=at, code=_code(), style=_style(), data=data)
     return {
-        "text/html": f'<div id="dfe-copy-{identity}" hidden></div><script>{script}</script>',
+        "text/html": f'<div id="dfe-copy-{identity}-{at}" hidden></div><script>{script}</script>',
         "text/plain": "",
     }
 

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import anywidget
 import pandas as pd
@@ -66,6 +67,7 @@ class Explorer(anywidget.AnyWidget):
 
     def __init__(self, evaluation: Evaluation, state: Mapping[str, Any] | None = None) -> None:
         self._view = View(evaluation)
+        self._name = uuid4().hex  # by which a copy in a document finds the live page
         given = dict(state or {})
         if "by" in given:
             given["by"] = to_plain(given["by"])
@@ -103,7 +105,7 @@ class Explorer(anywidget.AnyWidget):
         view = self._view
         bound = view.bound
         return {
-            "id": self.model_id if self.comm is not None else "",
+            "id": self._name,
             "task": view.task,
             "rows": bound.n,
             "labels": [visible(label) for label in bound.labels],
@@ -307,7 +309,7 @@ class Explorer(anywidget.AnyWidget):
         bundle, metadata = self._repr_mimebundle_(**kwargs)
         display(bundle, metadata=metadata, raw=True)  # type: ignore[no-untyped-call]
         if in_notebook():
-            copy = display(copies.beside(self), display_id=True, raw=True)  # type: ignore[no-untyped-call]
+            copy = display(copies.beside(self, len(self._copies)), display_id=True, raw=True)  # type: ignore[no-untyped-call]
             self._copies.append(copy)
 
     @traitlets.observe("state")
@@ -322,9 +324,8 @@ class Explorer(anywidget.AnyWidget):
         self._updating.start()
 
     def _update_copies(self) -> None:
-        bundle = copies.beside(self)
-        for handle in self._copies:
-            handle.update(bundle, raw=True)
+        for at, handle in enumerate(self._copies):
+            handle.update(copies.beside(self, at), raw=True)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         found = super()._repr_mimebundle_(**kwargs)

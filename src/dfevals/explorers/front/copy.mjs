@@ -47,27 +47,27 @@ export async function start(el, text, widget) {
   return end;
 }
 
-/** Beside a widget in a notebook: shown while no live page of the same explorer is there. */
+const FIRST = 2500, NEXT = 1000, LOST = 600; // ms until the first look, ms between looks, looks without a place in the page
+
+/** Beside a widget in a notebook: `begin` fills `el` while no live page of the same explorer is there. */
 export function stand(el, id, begin) {
-  let begun = false, waiting;
+  let begun = false, lost = 0;
   const root = el.closest(".jp-OutputArea, .output, .cell, body") ?? document.body;
-  const live = () => document.querySelector(`[data-dfe-of="${id}"][data-dfe-live]`);
   const dead = (hide) => {
-    for (const node of document.querySelectorAll(`[data-dfe-of="${id}"]:not([data-dfe-live])`)) if (!el.contains(node)) node.style.display = hide ? "none" : "";
+    const display = hide ? "none" : "";
+    for (const node of document.querySelectorAll(`[data-dfe-of="${id}"]:not([data-dfe-live])`)) node.style.display = display;
     for (const node of root.querySelectorAll(".jp-OutputArea-child")) // what hosts say of a widget whose kernel is gone
-      if (!node.contains(el) && node.textContent.length < 200 && /model not found|Loading widget/.test(node.textContent)) node.style.display = hide ? "none" : "";
+      if (!node.contains(el) && node.textContent.length < 200 && /model not found|Loading widget/.test(node.textContent)) node.style.display = display;
   };
   const look = () => {
-    waiting = null;
-    const alive = !!live();
+    if (!el.isConnected) { if (++lost > LOST) clearInterval(looking); return; }
+    lost = 0;
+    const alive = !!document.querySelector(`[data-dfe-of="${id}"][data-dfe-live]`);
+    if (alive === el.hidden && (alive || begun)) return;
     el.hidden = alive;
     dead(!alive);
-    if (!alive && !begun) { begun = true; begin(); }
+    if (alive) { begun = false; el.shadowRoot?.replaceChildren(); } else { begun = true; begin(); }
   };
-  const watch = new MutationObserver(() => {
-    if (!el.isConnected) return;
-    if (live()) { if (!el.hidden || waiting) { clearTimeout(waiting); look(); } } else waiting ??= setTimeout(look, 2500);
-  });
-  watch.observe(document.body, { childList: true, subtree: true, attributes: true, attributeFilter: ["data-dfe-live"] });
-  waiting = setTimeout(look, 2500); // a live page needs a moment to show itself
+  let looking;
+  setTimeout(() => { look(); looking = setInterval(look, NEXT); }, FIRST); // a live page needs a moment to show itself
 }
