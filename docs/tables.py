@@ -37,6 +37,7 @@ def write_tables(folder: Path) -> None:
     (folder / "evaluators.md").write_text(_evaluators(dfevals.evaluators.table()), encoding="utf-8")
     (folder / "datasets.md").write_text(_datasets(), encoding="utf-8")
     (folder / "roles.md").write_text(_roles(), encoding="utf-8")
+    (folder / "formats.md").write_text(_formats(dfevals.formats()), encoding="utf-8")
 
 
 def write_listing(path: Path, module: str, title: str, text: str) -> None:
@@ -143,6 +144,10 @@ def _roles() -> str:
             }
         )
     )
+
+
+def _formats(table: pd.DataFrame) -> str:
+    return _pipe_table(table.assign(format=[f"`{name}`" for name in table["format"]]))
 
 
 def _pipe_table(frame: pd.DataFrame) -> str:

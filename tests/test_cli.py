@@ -165,3 +165,48 @@ def test_an_unexpected_error_is_no_fail_and_shows_where(
     monkeypatch.setattr(dfevals, "evaluate", broken)
     assert gate(tmp_path) == USAGE_ERROR
     assert "Traceback" in capsys.readouterr().err
+
+
+LOGS = Path(__file__).parent / "fixtures" / "logs"
+
+
+def _log(model: str, task: str = "toy_mutual") -> str:
+    return str(sorted((LOGS / "lm_eval" / model).glob(f"samples_{task}_*.jsonl"))[0])
+
+
+def test_two_logs_are_compared_in_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+    paths = [str(path) for path in sorted((LOGS / "inspect" / "plain").glob("*.eval"))]
+    assert main(["compare", *paths]) == 0
+    shown = capsys.readouterr().out
+    assert "Comparison: mockllm/small − mockllm/large" in shown
+    assert "24 rows of 2 files of Inspect AI." in shown
+    assert (
+        main(["compare", _log("org__large"), _log("org__small"), "--by", "subject", "--metrics", "acc_pass_rate"]) == 0
+    )
+    assert "anatomy" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "margin", "status"),
+    [("large", "small", 0.1, 0), ("small", "large", 0.01, 1), ("small", "large", 0.4, 2)],
+)
+def test_a_margin_judges_the_first_by_the_second(
+    first: str, second: str, margin: float, status: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["compare", _log(f"org__{first}", "toy_repeats"), _log(f"org__{second}", "toy_repeats")]
+    assert main([*arguments, "--margin", str(margin)]) == status
+    assert f"Release gate for org/{first} against org/{second}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([_log("org__large"), _log("org__small"), "--margin", "0.1"], "acc_pass_rate, acc_mutual_info_pass_rate"),
+        ([_log("org__large", "toy_sums"), _log("org__small", "toy_sums"), "--margin", "0.1"], "--models A B"),
+        ([_log("org__large"), _log("org__small", "toy_choice")], "runs of different tasks cannot be compared"),
+        (["no.eval", "no2.eval"], "There is no file 'no.eval'"),
+    ],
+)
+def test_logs_that_cannot_be_compared(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", *arguments]) == USAGE_ERROR
+    assert message in capsys.readouterr().err

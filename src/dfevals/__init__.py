@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from dfevals.evaluators import evaluator as evaluator
     from dfevals.evaluators import run as run
     from dfevals.inference import power as power
+    from dfevals.logs import formats as formats
+    from dfevals.logs import read_log as read_log
     from dfevals.metrics import metric as metric
     from dfevals.roles.declared import Outcome as Outcome
     from dfevals.roles.declared import Roles as Roles
@@ -49,9 +51,11 @@ _LAZY = {
     "Roles": "roles",
     "Tally": "tally",
     "evaluator": "evaluators",
+    "formats": "logs",
     "load_tally": "saved.tallies",
     "metric": "metrics",
     "power": "inference",
+    "read_log": "logs",
     "run": "evaluators",
 }
 _MODULES = ("datasets", "evaluators", "exceptions", "inference", "metrics", "needs", "plots")

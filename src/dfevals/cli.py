@@ -14,6 +14,7 @@ from dfevals.exceptions import DfevalsError
 
 __all__ = ["USAGE_ERROR", "main"]
 
+ANSWERS = {"pass": 0, "fail": 1, "inconclusive": 2}
 USAGE_ERROR = 3  # exit status of wrong usage or data; 1 and 2 are answers of a gate
 
 
@@ -134,7 +135,69 @@ def _gate(given: argparse.Namespace) -> int:
     if given.html is not None:
         result.to_html(given.html)
     _show(result)
-    return {"pass": 0, "fail": 1, "inconclusive": 2}[result.answer]
+    return ANSWERS[result.answer]
+
+
+def _compare_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "logs",
+        nargs="+",
+        help="logs of runs of the same task: files, patterns or folders; differences are first − second",
+    )
+    parser.add_argument("--by", nargs="+", metavar="COHORTS", help="columns of the log, or 'bins(level, [3, 6])' …")
+    parser.add_argument("--metrics", nargs="+", metavar="NAME", help="such as acc_pass_rate; all outcomes when absent")
+    parser.add_argument("--models", nargs=2, metavar="NAME", help="which two; all pairs when absent")
+    parser.add_argument("--cluster", metavar="COLUMN", help="rows with the same value are not independent")
+    parser.add_argument("--level", type=float, default=0.95, help="of the intervals (default: 0.95)")
+    parser.add_argument("--format", default="auto", help="format of the logs; told by their contents when absent")
+    parser.add_argument(
+        "--margin",
+        type=float,
+        help="judge whether the first is no worse than the second by more than this: ends with 0 pass, 1 fail, 2 inconclusive",
+    )
+
+
+def _compare(given: argparse.Namespace) -> int:
+    """Compare logged runs of one task; with --margin also judge the first: 0 pass, 1 fail, 2 inconclusive."""
+    from dfevals.roles.origin import Origin
+    from dfevals.roles.written import cohorts_of
+
+    frame = dfevals.read_log(given.logs, format=given.format)
+    _show("\n".join(Origin.of(frame).notes) + "\n")
+    roles = {"cluster": given.cluster} if given.cluster is not None else {}
+    evaluation = dfevals.evaluate(frame, **roles)
+    by = None if given.by is None else cohorts_of(given.by, frame)
+    names, options = tuple(given.models or evaluation.models), {"by": by, "level": given.level}
+    if given.margin is None:
+        first, second = names if len(names) == 2 else (None, None)
+        _show(evaluation.compare(first, second, given.metrics, **options))
+        return 0
+    if len(names) != 2:
+        raise DfevalsError(f"--margin judges one model by another: say --models A B. Models: {', '.join(names)}.")
+    metrics = given.metrics or _only_metric(evaluation)
+    _show(evaluation.compare(names[0], names[1], metrics, margin=given.margin, **options))
+    rules = [dfevals.Gate(metric, vs="baseline", margin=given.margin) for metric in metrics]
+    result = evaluation.gate(rules, model=names[0], baseline=names[1], **options)
+    _show(result)
+    return ANSWERS[result.answer]
+
+
+def _only_metric(evaluation: dfevals.Evaluation) -> list[str]:
+    """The rate or mean of the only outcome.
+
+    Raises
+    ------
+    DfevalsError
+        There are several.
+    """
+    outcomes = evaluation.roles.outcomes
+    names = ["pass_rate" if outcome.kind == "pass" else "mean" for outcome in outcomes]
+    if len(outcomes) == 1:
+        return names
+    known = ", ".join(f"{outcome.column}_{name}" for outcome, name in zip(outcomes, names, strict=True))
+    raise DfevalsError(
+        f"The log has {len(outcomes)} outcomes: say by --metrics what the margin is about. Metrics: {known}."
+    )
 
 
 def _report_arguments(parser: argparse.ArgumentParser) -> None:
@@ -186,4 +249,5 @@ COMMANDS: dict[str, tuple[Declare, Run]] = {
     "datasets": (_datasets_arguments, _datasets),
     "gate": (_gate_arguments, _gate),
     "report": (_report_arguments, _report),
+    "compare": (_compare_arguments, _compare),
 }

@@ -13,6 +13,7 @@ from dfevals.analyses.metrics import measure
 from dfevals.exceptions import DfevalsError
 from dfevals.results.result import MetricsResult
 from dfevals.roles.bound import Bound
+from dfevals.roles.origin import Origin
 from dfevals.roles.records import RECORDS
 
 __all__ = ["Card", "card"]
@@ -106,6 +107,7 @@ def _facts(bound: Bound) -> list[tuple[str, str]]:
     facts += [(role, str(name)) for role, name in needed.items()]
     if bound.roles.outcomes:
         facts.append(("outcomes", ", ".join(outcome.column for outcome in bound.roles.outcomes)))
+    facts += [("log", note) for note in Origin.of(bound.held).notes]
     return facts
 
 

@@ -25,6 +25,7 @@ __all__ = [
     "matrix_gradient",
     "moment_variance",
     "one_class",
+    "plain_variance",
 ]
 
 Array = npt.NDArray[Any]
@@ -255,6 +256,15 @@ def moment_variance(estimand: SmoothMoments) -> tuple[Floats, Floats]:
         n_eff = tally.n if tally.square is None else tally.n**2 / tally.square.n
         variance = total / tally.n**2 * np.where(n_eff > 1, n_eff / np.maximum(n_eff - 1, 1e-9), np.nan)
     return np.maximum(variance, 0), n_eff - 1
+
+
+def plain_variance(tally: Any) -> Floats:
+    """Variance of the mean of clustered rows with the correction for the number of clusters alone."""
+    shift = (tally.mean - tally.origin[:, None])[0]
+    sums = tally.clusters
+    with np.errstate(divide="ignore", invalid="ignore"):
+        moved = sums.values[1] - np.nan_to_num(shift)[sums.cohort] * sums.values[0]
+        return np.asarray(sums.plain(moved, tally.n_cohorts) / tally.n**2)
 
 
 def _step(estimand: SmoothMoments, means: list[Array], second: dict[tuple[int, ...], Array]) -> Floats:

@@ -125,7 +125,7 @@ class Part:
 
     def as_share(self, request: Request, estimand: Any, need: Need) -> Any:
         """The mean of an outcome as a share, where all its values in all cohorts are 0 or 1."""
-        if not isinstance(estimand, Mean) or estimand.proportion or request.outcome is None:
+        if not isinstance(estimand, Mean) or estimand.proportion or estimand.units or request.outcome is None:
             return estimand
         return replace(estimand, proportion=_zero_one(self.tally.parts[need]))
 

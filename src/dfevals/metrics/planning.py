@@ -131,15 +131,17 @@ def bound_to(request: Request, outcome: Any, outcomes: Sequence[Any]) -> Request
             )
             return _of(renamed, **parameters)
 
-    if outcome.range is not None and record.base == "mean":
+    if outcome.range is not None and record.base in ("mean", "unit_mean"):
         record = replace(record, range=outcome.range)
+    if outcome.kind == "pass" and record.base == "unit_mean":
+        record = replace(record, range=(0.0, 1.0))
     better = record.better
     if outcome.better is not None and record.base in OF_THE_VALUE:
         better = outcome.better
     return replace(request, metric=replace(record, needs=needs, function=function, better=better), outcome=column)
 
 
-OF_THE_VALUE = ("mean", "min", "max", "p50", "p90", "p95", "p99", "quantile")
+OF_THE_VALUE = ("mean", "unit_mean", "min", "max", "p50", "p90", "p95", "p99", "quantile")
 """Metrics that lie on the scale of the outcome, so that what is better for a row is better for them."""
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from dfevals.metrics.estimands import Mean
-from dfevals.metrics.operations import passed
+from dfevals.metrics.estimands import Mean, divide
+from dfevals.metrics.operations import HALL, outcome, passed, value
 from dfevals.metrics.parameters import check_whole
 from dfevals.metrics.registry import Metric, parametric
 from dfevals.needs import Units
@@ -25,13 +25,13 @@ def choose_ratio(a: Floats, n: Floats, k: int) -> Floats:
     return out
 
 
-def over_units(units: UnitTally, value: Floats) -> Mean:
+def over_units(units: UnitTally, value: Floats, *, proportion: bool = True) -> Mean:
     """Mean over the units of every cohort of a number of the unit; units without one are counted as left out."""
     codes = units.sums.cohort.astype(np.intp)
     return Mean(
         MomentTally.of_block(codes, units.n_cohorts, [value], 3, None).view(),
-        "no task with enough trials",
-        proportion=True,
+        "no task with enough trials" if proportion else "no values",
+        proportion=proportion,
         units=True,
     )
 
@@ -76,6 +76,19 @@ def _pass_hat_k(k: int = 1) -> Metric:
         formula="mean over tasks of C(c, k) / C(n, k)",
         reference="Yao et al. 2024, τ-bench",
     )
+
+
+@outcome(
+    needs=Units(value),
+    interval=HALL,
+    formula="mean over tasks of Σ x / trials",
+    reference="Hall 1992",
+    aliases=("task_mean",),
+)
+def unit_mean(units: UnitTally) -> Mean:
+    """Mean over the tasks of the mean of their trials: every task counts the same, however often it was tried."""
+    trials, total = units.sums.values
+    return over_units(units, divide(total, trials), proportion=False)
 
 
 parametric("pass_at_k", _pass_at_k, k=1)

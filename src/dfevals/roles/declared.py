@@ -144,6 +144,15 @@ class Roles:
     repeat: str | None = None
     time: str | None = None
     release: str | None = None
+    response: str | None = None
+    reference: str | None = None
+    context: str | None = None
+    tool_calls: str | None = None
+    trajectory: str | None = None
+    tokens: str | None = None
+    cost: str | None = None
+    latency: str | None = None
+    error: str | None = None
     pos_label: Any = None
     labels: tuple[Any, ...] | None = None
     threshold: float | None = None

@@ -176,6 +176,17 @@ RECORDS: Mapping[str, Role] = {
             reason="drift and periods then work",
         ),
         _group("release", "Release of the system that a row belongs to: releases are compared.", '"version"'),
+        _column("response", "What the system answered, as text.", '"answer"'),
+        _column("reference", "What would have been right, as text, or a list of texts any of which is.", '"expected"'),
+        _column("context", "What the system was given to answer from: passages, documents.", '"passages"'),
+        _column("tool_calls", "The tools that the system called, with their arguments.", '"calls"'),
+        _column(
+            "trajectory", "Everything that was said and done: messages, steps, calls and their results.", '"messages"'
+        ),
+        _column("tokens", "Tokens of the row, input and output together.", '"total_tokens"'),
+        _column("cost", "What the row cost.", '"cost_usd"'),
+        _column("latency", "Seconds from the question to the answer.", '"seconds"'),
+        _column("error", "Why a row has no answer or could not be judged; missing where all went well.", '"error"'),
         Role("pos_label", LABEL, "label", "The positive label of a binary task.", '">50K"'),
         Role(
             "labels",
@@ -209,6 +220,9 @@ RECORDS: Mapping[str, Role] = {
         ),
     )
 }
+
+
+_TEXTS = ("response", "reference", "context", "tool_calls", "trajectory", "tokens", "cost", "latency", "error")
 
 
 def roles_of(*kinds: str) -> tuple[str, ...]:
@@ -246,7 +260,7 @@ def table() -> pd.DataFrame:
             "takes": [role.takes for role in RECORDS.values()],
             "means": [role.means for role in RECORDS.values()],
             "example": [f"{role.name}={role.example}" for role in RECORDS.values()],
-            "missing": [kinds.get(role.kind, "") for role in RECORDS.values()],
+            "missing": ["" if role.name in _TEXTS else kinds.get(role.kind, "") for role in RECORDS.values()],
         }
     )
 

@@ -122,6 +122,14 @@ class ClusterSums:
         worth = worth_of(sizes, pair % n_cohorts, n_cohorts, rows)
         return np.where(worth.df > 0, worth.variance(sums), np.nan), worth.df
 
+    def plain(self, part: npt.NDArray[np.float64], n_cohorts: int) -> npt.NDArray[np.float64]:
+        """Variance of a sum per cohort with the usual correction C / (C − 1) for C clusters, as harnesses print it."""
+        pair, inverse = self._pairs(n_cohorts)
+        sums, cohort = np.bincount(inverse, part, len(pair)), pair % n_cohorts
+        clusters = np.bincount(cohort, minlength=n_cohorts)
+        factor = clusters / np.where(clusters > 1, clusters - 1, np.nan)
+        return np.asarray(np.bincount(cohort, sums**2, n_cohorts) * factor)
+
     def _pairs(self, n_cohorts: int) -> tuple[Ints, Ints]:
         """The pairs of cluster and cohort that occur, as cluster · n_cohorts + cohort, and the one of each entry."""
         if n_cohorts not in self.memo:

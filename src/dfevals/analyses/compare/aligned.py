@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import combinations
 from typing import Any, Protocol
 
 import numpy as np
@@ -21,11 +22,12 @@ from dfevals.exceptions import DataError, RoleError, did_you_mean
 from dfevals.needs import Joint, Need
 from dfevals.roles.bound import BLOCK, Bound
 from dfevals.roles.declared import Model
+from dfevals.roles.origin import Origin
 from dfevals.tally import JointTally, ModelTally
 
 __all__ = [
     *("Aligned", "Contender", "Counted", "JointRows", "Pair", "PairView", "PairedRows", "ViewRows"),
-    *("align", "contenders", "countable", "counts", "counts_rows", "plain"),
+    *("align", "check_tasks", "contenders", "countable", "counts", "counts_rows", "plain"),
 ]
 
 Array = npt.NDArray[Any]
@@ -83,6 +85,25 @@ def chosen(known: Sequence[Contender], names: Sequence[Any]) -> tuple[Contender,
     if len({c.name for c in found}) < len(found):
         raise RoleError(f"{names[0]!r} cannot be compared with itself. Models: {', '.join(c.name for c in known)}.")
     return tuple(found)
+
+
+def check_tasks(bound: Bound, sides: Sequence[Contender]) -> None:
+    """Refuse to compare runs that have no task in common, where the rows come from logs that name it.
+
+    Raises
+    ------
+    DataError
+        Naming the runs and their tasks.
+    """
+    name = Origin.of(bound.held).task
+    if name is None or name not in bound.frame:
+        return
+    tasks = bound.series(name, "task")
+    done = [set(tasks if s.rows is None else tasks.iloc[s.rows]) for s in sides]
+    for i, j in combinations(range(len(sides)), 2):
+        if done[i] and done[j] and done[i].isdisjoint(done[j]):
+            told = " and ".join(f"{sides[k].name!r} did {', '.join(sorted(map(str, done[k]))[:4])}" for k in (i, j))
+            raise DataError(f"{told}: runs of different tasks cannot be compared. Read runs of the same task.")
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from dfevals.analyses.compare.aligned import Aligned, Contender, Pair, align, chosen, contenders
+from dfevals.analyses.compare.aligned import Aligned, Contender, Pair, align, check_tasks, chosen, contenders
 from dfevals.analyses.compare.comparison_result import REST, ComparisonResult, Discordance
 from dfevals.analyses.compare.gaps import joint_needs
 from dfevals.analyses.compare.leaderboard import leaderboard_of_folds, leaderboard_of_rows
@@ -115,6 +115,7 @@ def compare(
         )
     sides = chosen(known, names) if len(names) > 1 else _ordered(chosen(known, names), known)
     pairs = [(0, j) for j in range(1, len(sides))] if len(names) == 1 else list(combinations(range(len(sides)), 2))
+    check_tasks(bound, sides)
     if _by_folds(bound, sides, test, unit):
         return _learners(question, sides, pairs)
     if all(of_units(request, bound) for request in requests):

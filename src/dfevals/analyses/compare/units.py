@@ -14,12 +14,14 @@ from dfevals.analyses.compare.aligned import Contender
 from dfevals.analyses.compare.paired import mean_difference
 from dfevals.cohorts import Cohorts
 from dfevals.engines import collect
+from dfevals.engines.held import TallyBound
 from dfevals.estimates.asked import views_of
 from dfevals.estimates.estimate import Part
 from dfevals.estimates.tested import Tested, TestOptions
+from dfevals.metrics.estimands import divide
 from dfevals.metrics.planning import needs_of
 from dfevals.metrics.registry import Request
-from dfevals.needs import Units
+from dfevals.needs import Moments, Units
 from dfevals.roles.bound import Bound
 from dfevals.tally import ModelTally, UnitTally
 
@@ -29,13 +31,27 @@ Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
 
 
+MEANS = ("mean", "pass_rate", "fail_rate", "evaluation_error_rate")  # of rows; of tasks where a task has several
+
+
 def of_units(request: Request, bound: Bound) -> bool:
-    """Whether a metric is a mean over tasks with repeated trials."""
+    """Whether a metric is a mean over tasks: one of repeated trials, or an average where the trials are declared."""
     return isinstance(_need(request, bound), Units)
 
 
 def _need(request: Request, bound: Bound) -> Any:
-    return needs_of(request.metric, len(bound.labels), bound.task)[0][0]
+    need = needs_of(request.metric, len(bound.labels), bound.task)[0][0]
+    if isinstance(need, Moments) and request.metric.base in MEANS and _is_tried_again(bound):
+        return Units(need.functions[0])
+    return need
+
+
+def _is_tried_again(bound: Bound) -> bool:
+    """Whether rows are trials of tasks (roles `unit` and `repeat`), so that a trial of one side has no partner."""
+    roles = bound.roles
+    if roles.unit is None or roles.repeat is None or roles.fold is not None or isinstance(bound, TallyBound):
+        return False
+    return bool(bound.series(roles.repeat, "repeat").nunique() > 1)
 
 
 @dataclass(frozen=True)
@@ -90,8 +106,12 @@ def _tally(bound: Bound, cohorts: Cohorts, side: Contender, need: Units) -> Mode
 def _by_unit(request: Request, units: UnitTally) -> pd.Series:
     """The value of every task of every cohort: that of the metric on the task alone."""
     sums = units.sums
-    alone = UnitTally(replace(sums, cohort=np.arange(len(sums.cohort))), len(sums.cohort))
-    value = np.asarray(replace(request, negated=False).metric(alone).value, float)
+    if request.metric.base in MEANS:
+        trials, total = sums.values
+        value = np.asarray(divide(total, trials), float)
+    else:
+        alone = UnitTally(replace(sums, cohort=np.arange(len(sums.cohort))), len(sums.cohort))
+        value = np.asarray(replace(request, negated=False).metric(alone).value, float)
     return pd.Series(value, pd.MultiIndex.from_arrays([sums.cohort, sums.labels[sums.cluster]]))
 
 
