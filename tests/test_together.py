@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 import pickle
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
+import dfevals
 from dfevals.analyses.compare.gaps import Gaps, joint_needs
 from dfevals.needs import Joint
 from dfevals.tally import JointTally, ModelTally, Tally
@@ -134,3 +136,39 @@ def test_tallies_of_pairs_pickle_and_copy() -> None:
         again = other.shared(("a", "b"))
         assert again is not None
         assert totals(again.parts[Joint()]) == totals(tally.shared(("a", "b")).parts[Joint()])
+
+
+METRICS = ["accuracy", "log_loss", "f1"]
+ASKED: dict[str, Callable[[Any], Any]] = {
+    "pair": lambda ev: ev.compare("a", "b", METRICS, by="g"),
+    "turned": lambda ev: ev.compare("b", "a", METRICS),
+    "all": lambda ev: ev.compare(metrics=METRICS, by="g"),
+    "power": lambda ev: ev.power("a", "b", METRICS, by="g"),
+    "route": lambda ev: ev.route("accuracy", by="g"),
+    "route by loss": lambda ev: ev.route("log_loss", by="g"),
+}
+
+
+@pytest.mark.parametrize("roles", ROLES.values(), ids=ROLES)
+def test_tallies_answer_as_the_rows_do(roles: dict[str, Any]) -> None:
+    frame = scored()
+    rows = frame.evals(y_true="y", y_score={name: name for name in "abc"}, labels=[0, 1], **roles)
+    tally = dfevals.evaluate(rows.collect(METRICS, by="g"))
+    for name, ask in ASKED.items():
+        by_rows, by_tally = ask(rows), ask(tally)
+        pd.testing.assert_frame_equal(by_rows.frame, by_tally.frame, rtol=1e-8, obj=name)
+        said = [note for note in by_tally.notes if note not in by_rows.notes]
+        assert all("which a tally does not hold" in note or "without the rows" in note for note in said)
+    winners = [ASKED["all"](ev).winner.set_index("metric").loc[["accuracy", "f1"]] for ev in (rows, tally)]
+    pd.testing.assert_frame_equal(*winners)
+
+
+def test_a_winner_does_not_depend_on_how_equal_rows_are_written() -> None:
+    frame = scored().dropna()
+    repeated = frame.loc[frame.index.repeat(frame["times"])].reset_index(drop=True)
+    once = frame.evals(
+        y_true="y", y_score={m: m for m in "abc"}, sample_weight="times", weight_kind="frequency", labels=[0, 1]
+    )
+    often = repeated.evals(y_true="y", y_score={m: m for m in "abc"}, labels=[0, 1])
+    pd.testing.assert_frame_equal(*(ev.compare(metrics=["accuracy", "mcc"]).winner for ev in (once, often)))
+    pd.testing.assert_frame_equal(*(ev.route("accuracy", by="g").gain for ev in (once, often)))

@@ -75,6 +75,10 @@ class TallyBound(Bound):
         return int(self.tally.context.get("rows", max((m.rows_read for m in self.tally.models.values()), default=0)))
 
     @property
+    def has_rows(self) -> bool:
+        return False
+
+    @property
     def engine(self) -> str:
         return "tally"
 
@@ -191,7 +195,7 @@ def collect_held_together(
 ) -> ModelTally:
     """The tallies of several models on the rows that they share."""
     names = tuple(model.name for model in models)
-    whole = bound.tally.together.get(names)
+    whole = bound.tally.shared(names)
     if whole is None:
         raise MetricError(
             f"This tally does not hold {' and '.join(map(repr, names))} on the same rows. Collect both models in one call."

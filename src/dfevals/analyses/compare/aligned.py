@@ -273,11 +273,11 @@ def counts_rows(bound: Bound) -> bool:
 
 @dataclass(frozen=True)
 class JointRows:
-    """Two models of a joint tally under one view of the cohorts: every entry is a row with a weight."""
+    """Models of a joint tally under one view of the cohorts: every entry is a row with a weight."""
 
     bound: Bound
     tally: JointTally
-    pair: tuple[int, int] = (0, 1)
+    pair: tuple[int, ...] = (0, 1)
 
     @property
     def codes(self) -> Ints:
@@ -462,7 +462,7 @@ def align(bound: Bound, sides: Sequence[Contender]) -> Aligned | str:
         Ids repeat within a contender, or the labels of an id differ.
     """
     names, models = tuple(s.name for s in sides), tuple(s.model for s in sides)
-    if isinstance(bound, TallyBound) and names not in bound.tally.together:
+    if isinstance(bound, TallyBound) and bound.tally.shared(names) is None:
         return "the tally does not hold them together, on the rows that both are judged on"
     if all(s.rows is None for s in sides):
         return Aligned(names, (bound,) * len(sides), models, None, "both models are judged on the same rows", (), {})

@@ -170,6 +170,9 @@ def _paired(
         leaderboard_of_rows(question.of_rows, rows, question.cohorts, question.options) if len(rows.names) > 2 else None
     )
     rows.cache.clear()
+    unranked = [r.label for r in question.of_rows if board is not None and r.label not in board.blocks]
+    if unranked and not question.bound.has_rows:
+        notes.append(f"Ranks and winners by {', '.join(unranked)} read rows, which a tally does not hold.")
     roles = question.bound.roles
     if roles.fold is not None:
         notes.append(

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from dfevals.analyses.compare.aligned import Aligned, ViewRows
+from dfevals.analyses.compare.aligned import Aligned, JointRows, PairedRows, ViewRows, plain
 from dfevals.analyses.compare.influence import influence, kind_of
 from dfevals.analyses.compare.paired import influence_variance, paired_rate
 from dfevals.analyses.folds.per_fold import Folds
 from dfevals.cohorts import Cohorts
-from dfevals.estimates.asked import views_of
+from dfevals.estimates.asked import Viewed, views_of
 from dfevals.estimates.tested import TestOptions
 from dfevals.inference.blocks import friedman, nemenyi
 from dfevals.inference.folds import repeated_df
 from dfevals.inference.levels import t_quantile
 from dfevals.inference.seeds import generator
 from dfevals.metrics.registry import Request, find
+from dfevals.needs import Joint
+from dfevals.tally import JointTally
 
 __all__ = ["Leaderboard", "leaderboard_of_folds", "leaderboard_of_rows"]
 
@@ -47,33 +50,60 @@ def leaderboard_of_rows(
     requests: tuple[Request, ...], rows: Aligned, cohorts: Cohorts, options: TestOptions
 ) -> Leaderboard:
     """Models on the same rows: ranks over cohorts, Cochran's Q for rates, the winner cross-fitted over rows."""
-    atoms = rows.codes(cohorts.codes)
     bound, k = rows.bounds[0], len(rows.names)
-    whole = ViewRows.of_view(rows, np.zeros(len(atoms), np.intp), None, 1)
+    read = _Read(rows, cohorts)
+    whole = [v for v in views_of(cohorts) if len(v.cohorts)][-1]
     views = [v for v in views_of(cohorts)[:-1] if len(v.cohorts)]
     blocks: dict[str, Floats] = {}
     ranks, omnibus, winners = [], [], []
     for request in requests:
-        if request.better not in ("higher", "lower") or kind_of(request, len(bound.labels), bound.task) in (
-            "rows",
-            "extremes",
-        ):
+        kind = kind_of(request, len(bound.labels), bound.task)
+        if request.better not in ("higher", "lower") or kind in ("rows", "extremes"):
             continue
-        found = [influence(request, whole, j, padded=False) for j in range(k)]
+        if kind != "cells" and not bound.has_rows:
+            continue
+        every = read.under(whole, kind)
+        found = [influence(request, every, j, padded=False) for j in range(k)]
         overall = np.array([f.value[0] for f in found])
         values = []
         for view in views if len(views) == 1 else ():
-            part = ViewRows.of_view(rows, atoms, view.positions, len(view.cohorts))
+            part = read.under(view, kind)
             values = [influence(request, part, j, padded=False).value for j in range(k)]
         table = np.stack(values, axis=1) if values else np.zeros((0, k))
         blocks[request.label] = table
         ranks.append(_ranks(request, rows.names, overall, table))
         omnibus += _omnibus(request, table, "cohorts")
-        q = _cochran(request, whole, k)
+        q = _cochran(request, every, k)
         omnibus += [] if q is None else [q]
-        winners.append(_winner_of_rows(request, rows.names, overall, [f.rows for f in found], whole, options))
+        winners.append(_winner_of_rows(request, rows.names, overall, [f.rows for f in found], every, options))
     board = _board(ranks, omnibus, winners, blocks, requests, rows.names, "cohorts")
-    return replace(board, idle=_idle(rows.names, whole, len(bound.labels)) if "accuracy" in blocks else ())
+    idle = _idle(rows.names, read.under(whole, "cells"), len(bound.labels)) if "accuracy" in blocks else ()
+    return replace(board, idle=idle)
+
+
+class _Read:
+    """All models under a view of the cohorts: their counts together for metrics of cells, else the rows."""
+
+    def __init__(self, rows: Aligned, cohorts: Cohorts) -> None:
+        self.rows, self.cohorts = rows, cohorts
+
+    @cached_property
+    def joint(self) -> JointTally:
+        tally = self.rows.collect(self.cohorts, [Joint()])
+        found: Any = tally.parts[Joint()]
+        return found.scaled(tally.scale)
+
+    @cached_property
+    def atoms(self) -> npt.NDArray[Any]:
+        return self.rows.codes(self.cohorts.codes)
+
+    def under(self, view: Viewed, kind: str) -> PairedRows:
+        """What a metric of this kind reads."""
+        size = len(view.cohorts)
+        if kind != "cells":
+            return ViewRows.of_view(self.rows, self.atoms, view.positions, size)
+        joint = self.joint if view.positions is None else self.joint.regroup(view.positions, size)
+        return JointRows(self.rows.bounds[0], joint, tuple(range(len(self.rows.names))))
 
 
 def leaderboard_of_folds(
@@ -97,7 +127,7 @@ def leaderboard_of_folds(
     return replace(board, idle=tuple(dict.fromkeys(board.ranks["model"][nothing])))
 
 
-def _idle(names: tuple[str, ...], whole: ViewRows, n_labels: int) -> tuple[str, ...]:
+def _idle(names: tuple[str, ...], whole: PairedRows, n_labels: int) -> tuple[str, ...]:
     """Models whose classes are found no better, on average, than by one answer for every row."""
     request = find("balanced_accuracy")
     values = [influence(request, whole, j, padded=False).value[0] for j in range(len(names))]
@@ -151,31 +181,33 @@ def _omnibus(request: Request, table: Floats, what: str) -> list[tuple[Any, ...]
     ]
 
 
-def _cochran(request: Request, rows: ViewRows, k: int) -> tuple[Any, ...] | None:
+def _cochran(request: Request, rows: PairedRows, k: int) -> tuple[Any, ...] | None:
     """Cochran's Q of a rate on all rows, from counts."""
     from scipy.special import chdtrc
 
-    bound = rows.bound
-    if kind_of(request, len(bound.labels), bound.task) != "cells" or not rows.plain:
+    if not isinstance(rows, JointRows) or not plain(rows.bound):
         return None
-    hits = []
-    for j in range(k):
-        pair = ViewRows(rows.aligned.single(j), rows.codes, rows.size, rows.inside)
-        rate = paired_rate(request, pair)
-        if rate is None:
-            return None
-        hits.append(rate[0][rate[2]])
-    right = np.stack(hits)
-    total, per_row = right.sum(axis=1).astype(float), right.sum(axis=0)
-    spread = float((k * per_row - per_row**2).sum())
+    rates = [paired_rate(request, replace(rows, pair=(j, j))) for j in range(k)]
+    known = [rate for rate in rates if rate is not None]
+    if len(known) < k:
+        return None
+    counted = known[0][2]
+    right, count = np.stack([rate[0][counted] for rate in known]), rows.count[counted]
+    total, per_row, n = right @ count, right.sum(axis=0), int(count.sum())
+    spread = float(((k * per_row - per_row**2) * count).sum())
     if spread == 0:
-        return (request.label, "Cochran's Q", np.nan, f"{k - 1}", 1.0, right.shape[1], "no row tells the models apart")
+        return (request.label, "Cochran's Q", np.nan, f"{k - 1}", 1.0, n, "no row tells the models apart")
     q = k * (k - 1) * ((total - total.mean()) ** 2).sum() / spread
-    return (request.label, "Cochran's Q", q, f"{k - 1}", float(chdtrc(k - 1, q)), right.shape[1], "")
+    return (request.label, "Cochran's Q", q, f"{k - 1}", float(chdtrc(k - 1, q)), n, "")
 
 
 def _winner_of_rows(
-    request: Request, names: tuple[str, ...], overall: Floats, moved: list[Floats], rows: ViewRows, options: TestOptions
+    request: Request,
+    names: tuple[str, ...],
+    overall: Floats,
+    moved: list[Floats],
+    rows: PairedRows,
+    options: TestOptions,
 ) -> dict[str, Any] | None:
     """The best model's value, and what it is when the choice is made on other rows than the judgement.
 
@@ -186,16 +218,9 @@ def _winner_of_rows(
         return None
     sign = 1.0 if request.better == "higher" else -1.0
     best = int(np.argmax(sign * overall))
-    rng = generator(options.random_state)
-    cluster = rows.cluster
-    unit = np.arange(len(rows.codes)) if cluster is None else cluster
-    size = int(unit.max(initial=-1)) + 1
-    order = rng.permutation(size)
-    part = (np.argsort(order) % PARTS)[unit]
-    weight = rows.weight
     # a part of the rows moves the value by its influences, scaled up to a whole sample
-    inside = np.stack([np.bincount(part, m if weight is None else m * weight, PARTS) for m in moved])
-    share = np.bincount(part, weight, PARTS) / (len(part) if weight is None else weight.sum())
+    by_part = _weight_by_part(rows, generator(options.random_state))
+    inside, share = np.stack(moved) @ by_part, by_part.sum(axis=0) / by_part.sum()
     with np.errstate(divide="ignore", invalid="ignore"):
         judged = overall[:, None] + inside / share
         chosen_on = overall[:, None] - inside / (1 - share)
@@ -209,7 +234,21 @@ def _winner_of_rows(
     return _winner(request, names[best], float(overall[best]), corrected, ends, len(names))
 
 
-def _unit_sums(moved: list[Floats], rows: ViewRows) -> Floats:
+def _weight_by_part(rows: PairedRows, rng: np.random.Generator) -> Floats:
+    """Weight of every row, or entry, in ten parts into which rows (or clusters) fall by chance, (rows, parts)."""
+    size, weight = len(rows.codes), rows.weight
+    weight = np.ones(size) if weight is None else weight
+    if isinstance(rows, JointRows) and rows.cluster is None:
+        drawn = rng.multinomial(np.rint(rows.count).astype(np.int64), np.full(PARTS, 1 / PARTS))
+        return np.asarray(drawn * (weight / np.maximum(rows.count, 1))[:, None], float)
+    unit = np.arange(size) if rows.cluster is None else rows.cluster
+    order = rng.permutation(int(unit.max(initial=-1)) + 1)
+    out = np.zeros((size, PARTS))
+    out[np.arange(size), (np.argsort(order) % PARTS)[unit]] = weight
+    return out
+
+
+def _unit_sums(moved: list[Floats], rows: PairedRows) -> Floats:
     """Influence of every row, or cluster, on the value of every model; their products are the covariances."""
     weight, cluster = rows.weight, rows.cluster
     if cluster is None:

@@ -200,7 +200,7 @@ class Gathered:
         if any(rate is None for rate in rates):
             raise self._no_average()
         value = np.stack([self.sign * rate[0].astype(float) for rate in rates if rate is not None])
-        counted: Array = np.all([rate[2] for rate in rates if rate is not None], axis=0)
+        counted: Any = np.logical_and.reduce([rate[2] for rate in rates if rate is not None])
         return _Entries(value, joint.cohort, joint.rows, joint.weight, joint.square, joint.cluster).part(counted)
 
     def _of_rows(self) -> _Entries:
@@ -215,7 +215,8 @@ class Gathered:
         count = weight if counts_rows(bound) else ones
         truth = view.y_true().astype(np.int64) if self._rests_on_classes else None
         entries = _Entries(self.sign * value, view.codes, count, weight, square, view.cluster, truth)
-        return entries.part(np.isfinite(value).all(axis=0))
+        known = np.asarray(np.isfinite(value).all(axis=0))
+        return entries.part(known)
 
     @property
     def _rests_on_classes(self) -> bool:
