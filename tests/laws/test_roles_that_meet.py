@@ -50,6 +50,8 @@ FRAME = pd.DataFrame(
         "took": RNG.gamma(2, 1, N),
         "g": GROUP,
         "row": np.arange(N),
+        "house": RNG.integers(0, 60, N),
+        "fold": RNG.integers(0, 5, N),
     }
 ).assign(low=lambda d: d["near"] - 1.5, high=lambda d: d["near"] + 1.5, yes=lambda d: (d["b"] > 0.5).astype(int))
 
@@ -146,11 +148,11 @@ def _weighted(size: float) -> Callable[[dict[str, Any]], tuple[Any, Any]]:
     return lambda roles: (FRAME.evals(**roles), FRAME.assign(w=size).evals(**roles, sample_weight="w"))
 
 
-def _scaled(size: float) -> Callable[[dict[str, Any]], tuple[Any, Any]]:
+def _scaled(size: float, **more: str) -> Callable[[dict[str, Any]], tuple[Any, Any]]:
     w = np.random.default_rng(2).uniform(0.2, 1.8, N)
     return lambda roles: (
-        FRAME.assign(w=w).evals(**roles, sample_weight="w"),
-        FRAME.assign(w=w * size).evals(**roles, sample_weight="w"),
+        FRAME.assign(w=w).evals(**roles, sample_weight="w", **more),
+        FRAME.assign(w=w * size).evals(**roles, sample_weight="w", **more),
     )
 
 
@@ -161,10 +163,14 @@ def _weightless(roles: dict[str, Any]) -> tuple[Any, Any]:
     return weighed.evals(**roles, sample_weight="w"), both.evals(**roles, sample_weight="w")
 
 
-def _written_out(roles: dict[str, Any]) -> tuple[Any, Any]:
+def _written_out(**more: str) -> Callable[[dict[str, Any]], tuple[Any, Any]]:
     times = np.random.default_rng(1).integers(0, 4, N)
     written = FRAME.loc[FRAME.index.repeat(times)].reset_index(drop=True)
-    return written.evals(**roles), FRAME.assign(w=times).evals(**roles, sample_weight="w", weight_kind="frequency")
+    counted = FRAME.assign(w=times)
+    return lambda roles: (
+        written.evals(**roles, **more),
+        counted.evals(**roles, sample_weight="w", weight_kind="frequency", **more),
+    )
 
 
 def _repeated(roles: dict[str, Any]) -> tuple[Any, Any]:
@@ -188,7 +194,11 @@ LAWS = {
     "weights times 1e-6": Law(_scaled(1e-6)),
     "weights times 1500": Law(_scaled(1500.0)),
     "rows of weight 0 are none": Law(_weightless),
-    "frequencies are rows": Law(_written_out),
+    "weights beside clusters times 1e-6": Law(_scaled(1e-6, cluster="house")),
+    "weights beside folds times 1500": Law(_scaled(1500.0, fold="fold")),
+    "frequencies are rows": Law(_written_out()),
+    "frequencies are rows of clusters": Law(_written_out(cluster="house")),
+    "frequencies are rows of folds": Law(_written_out(fold="fold")),
     "repeats are clusters": Law(_repeated),
     "units are clusters": Law(_in_units),
 }
@@ -257,3 +267,42 @@ def test_repeated_cross_validation_is_as_sure_as_its_rows() -> None:
     )
     width, alone = ((part["ci_high"] - part["ci_low"]).to_numpy(float) for part in (found, one))
     assert (width > 0.75 * alone).all()
+
+
+FEW = FRAME.head(70)
+SURE = FRAME.assign(a=np.where(FRAME["y"] == 1, 0.9, 0.1), near=FRAME["size"], ok=True, m=FRAME["t"])
+
+
+@pytest.mark.parametrize("question", ["metrics", "complement", "many classes", "compare", "compare many", "numbers", "outcomes"])  # fmt: skip
+@pytest.mark.parametrize("frame", [FEW, SURE], ids=["few rows", "perfect predictions"])
+def test_copies_say_no_more_where_samples_are_small_or_perfect(frame: pd.DataFrame, question: str) -> None:
+    """There other formulas take over, by the number of rows: seven copies of a row are one row for them too."""
+    roles, ask = QUESTIONS[question]
+    copies = pd.concat([frame] * 7, ignore_index=True)
+    first, second = (ask(rows.evals(**roles, cluster="row")) for rows in (frame, copies))
+    if "metric" in first:  # medians of copies are other quantiles, and resampled
+        first, second = (found[found["metric"] != "median_ae"] for found in (first, second))
+    mine, its = ((found["ci_high"] - found["ci_low"]).to_numpy(float) for found in (first, second))
+    assert (np.isnan(mine) == np.isnan(its)).all()
+    known = ~np.isnan(mine) & (mine > 1e-12)
+    np.testing.assert_allclose(its[known], mine[known], rtol=0.15)
+    few = [found["note"].str.contains("too few").tolist() for found in (first, second)]
+    assert few[0] == few[1]
+
+
+def test_areas_of_weighted_clusters_are_those_of_the_rows_they_stand_for() -> None:
+    """Kish: rows of one cluster that are alike are one row, so the area of 260 rows keeps Newcombe's envelope."""
+    one = SURE.evals(y_true="y", y_score="a", cluster="row").metrics("roc_auc").frame
+    copies = pd.concat([SURE] * 50).evals(y_true="y", y_score="a", cluster="row").metrics("roc_auc").frame
+    plain = SURE.evals(y_true="y", y_score="a").metrics("roc_auc").frame
+    np.testing.assert_allclose(copies["ci_low"], one["ci_low"], rtol=1e-9)
+    np.testing.assert_allclose(one["ci_low"], plain["ci_low"], rtol=1e-3)
+
+
+def test_a_difference_of_shares_is_at_most_one() -> None:
+    """Five positives: the delta method knows no end of the range, the metric does."""
+    rare = FRAME.assign(y=(np.arange(N) % 37 == 0).astype(int), own=(FRAME["a"] > 0.45).astype(int))
+    roles = {"y_true": "y", "y_pred": {"own": "own", "yes": "yes"}, "cluster": "row"}
+    found = rare.evals(**roles).compare(by="g").frame
+    assert found["ci_high"].max() <= 1
+    assert found.loc[found["metric"] != "mcc", "ci_low"].min() >= -1

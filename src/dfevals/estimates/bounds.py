@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,10 @@ import numpy.typing as npt
 
 from dfevals.tally import CellTally, CellView, ManyCells, MarginView
 
-__all__ = ["ROUNDING", "Bounds", "CellContext"]
+__all__ = ["ROUNDING", "Bounds", "CellContext", "rows_worth"]
 
 Floats = npt.NDArray[np.float64]
-ROUNDING = 1e-15
+ROUNDING = 1e-13  # of a value: less spread than this is rounding
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,33 @@ class CellContext:
 
     @property
     def pseudo_row(self) -> Floats:
-        """Weight of a pseudo-row: Σw² / Σw, which is 1 without weights."""
+        """Weight of a pseudo-row: Σw² / Σw, which is 1 without weights; that of more rows where those of a cluster are alike."""
         total, square = self.tally.total, self.tally.total_square
-        return np.divide(square, total, out=np.ones_like(total), where=total > 0)
+        return np.divide(square, total, out=np.ones_like(total), where=total > 0) / self.worth
+
+    @cached_property
+    def worth(self) -> Floats:
+        """Independent rows that a row of dependent clusters is worth for accuracy; 1 without clusters."""
+        tally, view = self.tally, self.tally.view()
+        if tally.clusters is None:
+            return np.ones_like(tally.total)
+        sums = tally.clusters
+        true, pred = np.divmod(sums.kind, tally.n_classes)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            right = view.correct / view.n
+            moved = ((true == pred) - right[sums.cohort]) * sums.values[0]
+            variance, df = sums.robust(moved, len(right), sums.values[0])
+            return rows_worth(
+                right * (1 - right) * tally.total_square, variance, df + 1, view.n**2 / tally.total_square
+            )
+
+
+def rows_worth(naive: Floats, clustered: Floats, clusters: Floats, rows: Floats) -> Floats:
+    """Independent rows that a row of dependent clusters is worth.
+
+    Variance of as many independent `rows` by that of the clusters; where nothing varies, clusters by rows.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        varies = (naive > ROUNDING * clustered) & (clustered > ROUNDING * naive)
+        worth = np.fmin(np.where(varies, naive / clustered, clusters / rows), 1)
+        return np.asarray(np.where(worth > 0, worth, 1.0))

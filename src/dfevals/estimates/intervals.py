@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dfevals.estimates.bounds import ROUNDING, Bounds, CellContext
+from dfevals.estimates.bounds import ROUNDING, Bounds, CellContext, rows_worth
 from dfevals.estimates.delta import (
     FourCells,
     cell_gradient,
@@ -347,7 +347,7 @@ def cell_quantile(level: float, cells: CellContext, df: Floats | None) -> Floats
 def _few_of(events: Floats, cells: CellContext) -> npt.NDArray[np.bool_]:
     """Fewer than five (effective) events of the kind that the metric divides."""
     n = cells.tally.total
-    scale = np.divide(n, cells.tally.total_square, out=np.zeros_like(n), where=n > 0)
+    scale = np.divide(n, cells.tally.total_square, out=np.zeros_like(n), where=n > 0) * cells.worth
     return (events * scale < FEW) & (n > 0)
 
 
@@ -357,7 +357,7 @@ def _few_cells(cells: CellContext) -> npt.NDArray[np.bool_]:
     if cells.plain:
         scale = np.ones(1)
     else:
-        scale = np.divide(view.n, cells.tally.total_square, out=np.zeros_like(view.n), where=view.n > 0)
+        scale = np.divide(view.n, cells.tally.total_square, out=np.zeros_like(view.n), where=view.n > 0) * cells.worth
     wrong = view.n - view.correct
     few = np.minimum(view.correct, wrong) * scale < FEW
     totals = view.true_totals * scale
@@ -447,7 +447,8 @@ def _mean(estimand: Mean, level: float, method: str, limits: tuple[float, float]
         )
         if tally.clusters is not None:  # as many independent rows as would know the mean as well
             with np.errstate(divide="ignore", invalid="ignore"):
-                n_eff = np.where((variance > 0) & (second > 0), np.fmin(second / variance, n), n_eff)
+                most = n if tally.square is None else n**2 / tally.square.n
+                n_eff = np.where((variance > 0) & (second > 0), np.fmin(second / variance, most), n_eff)
         if method == "wald" and np.isfinite(limits).all():  # asked for by name: as it is, also near an end
             return simple
         return _within(simple, value, n_eff, constant, level, limits)
@@ -544,6 +545,14 @@ def delong_variance(estimand: Rank) -> tuple[Floats, Floats, Floats]:
     return variance, effective[0], effective[1]
 
 
+def rank_worth(sums: Any) -> Any:
+    """Independent rows that a row of dependent clusters is worth for the AUC; 1 without clusters."""
+    if sums.clustered is None or sums.n_clusters is None:
+        return 1.0
+    naive, pos, neg = delong_variance(Rank("roc_auc", replace(sums, clustered=None)))
+    return rows_worth(naive, sums.clustered, sums.n_clusters, pos + neg)
+
+
 def _rank(estimand: Rank, level: float, method: str) -> Bounds:
     s, value = estimand.sums, np.asarray(estimand.value)
     z = normal_quantile(level)
@@ -566,6 +575,8 @@ def _rank(estimand: Rank, level: float, method: str) -> Bounds:
         se = np.sqrt(variance)
         low, high = _logit_bounds(value, se, q)
         name = "DeLong, logit" + (", cluster-robust" if s.clustered is not None else "")
+        worth = rank_worth(s)
+        pos, neg = pos * worth, neg * worth
         least = np.minimum(pos, neg)
         weak = ~(least * np.minimum(value, 1 - value) >= FEW - 1e-9)
         if method == "delong":
@@ -597,16 +608,18 @@ def _average_precision(estimand: Rank, level: float) -> Bounds:
     with np.errstate(divide="ignore", invalid="ignore"):
         n = s.pos**2 / s.pos_sq
         size, name = n, "influence, logit"
+        own = (s.ap_pos - 2 * value * s.ap_pos_1 + value**2 * s.pos_sq + s.ap_neg) / s.pos**2 * n / (n - 1)
+        others = _effective(s.neg, s.neg_sq)
         if s.clustered_ap is not None and s.n_clusters_ap is not None:
-            own, size, name = s.clustered_ap, np.minimum(n, s.n_clusters_ap), "influence, logit, cluster-robust"
-        else:
-            own = (s.ap_pos - 2 * value * s.ap_pos_1 + value**2 * s.pos_sq + s.ap_neg) / s.pos**2 * n / (n - 1)
+            worth = rows_worth(np.where(value < 1, own, 0), s.clustered_ap, s.n_clusters_ap, n + others)
+            n, others, own = n * worth, others * worth, s.clustered_ap
+            size, name = np.minimum(n, s.n_clusters_ap), "influence, logit, cluster-robust"
         variance = (size * np.maximum(own, 0) + 3 * value * (1 - value) / size) / (size + 3)
         low, high = _logit_bounds(value, np.sqrt(variance), t_quantile(level, size - 1))
         inside = (value > 1e-12) & (value < 1 - 1e-12) & (size > 1 + 1e-9)
         edge_low, edge_high, _ = _share(value * size, size, level, "wilson")
     low, high = np.where(inside, low, edge_low), np.where(inside, high, edge_high)
-    few = (n > 0) & (np.minimum(n, _effective(s.neg, s.neg_sq)) < FEW)
+    few = (n > 0) & (np.minimum(n, others) < FEW)
     return Bounds(low, high, name, few, "positives or negatives", variance=variance, clusters=s.n_clusters_ap)
 
 
@@ -627,11 +640,8 @@ def _ks(estimand: Rank, level: float) -> Bounds:
 
     s = estimand.sums
     pos, neg = _effective(s.pos, s.pos_sq), _effective(s.neg, s.neg_sq)
-    if s.clustered is not None:  # rows count as many as they do for the AUC
-        with np.errstate(divide="ignore", invalid="ignore"):
-            naive, _, _ = delong_variance(Rank("roc_auc", replace(s, clustered=None)))
-            share = np.nan_to_num(np.fmin(naive / s.clustered, 1), nan=1)
-        pos, neg = pos * share, neg * share
+    worth = rank_worth(s)
+    pos, neg = pos * worth, neg * worth
     with np.errstate(divide="ignore", invalid="ignore"):
         sides = []
         for share, n in ((s.ks_pos, pos), (s.ks_neg, neg)):

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from dfevals.inference.multiple import correct
 
-__all__ = ["FEW_ROWS", "TestOptions", "Tested", "correct_for_looks", "joined"]
+__all__ = ["FEW_ROWS", "TestOptions", "Tested", "correct_for_looks", "in_range", "joined"]
 
 Floats = npt.NDArray[np.float64]
 FEW_ROWS = 10
@@ -91,6 +91,14 @@ def correct_for_looks(tests: list[Tested], correction: str | None, part: slice) 
     """Corrected p-values of a part of the cohorts, (tests, cohorts); NaN where there is too little for a verdict."""
     corrected = correct(np.stack([t.tested[..., part] for t in tests]), correction)
     return np.where(np.stack([t.few[..., part] for t in tests]), np.nan, corrected)
+
+
+def in_range(found: Tested, limits: tuple[float, float]) -> Tested:
+    """The same, with a difference that no two values of a metric of this range can exceed."""
+    span = limits[1] - limits[0]
+    if not np.isfinite(span):
+        return found
+    return replace(found, low=np.maximum(found.low, -span), high=np.minimum(found.high, span))
 
 
 def joined(parts: list[tuple[npt.NDArray[Any], Tested]], size: int) -> Tested:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from dfevals.estimates.estimate import Complement, Estimates, Options, Part, estimate, rests_on_classes
 from dfevals.estimates.events import FEW_OF_A_CLASS
-from dfevals.estimates.intervals import delong_variance, interval
+from dfevals.estimates.intervals import delong_variance, interval, rank_worth
 from dfevals.estimates.means import (
     LIGHT,
     difference_of_means,
@@ -26,7 +26,7 @@ from dfevals.estimates.means import (
     guarded_smooth,
     skewness_of_difference,
 )
-from dfevals.estimates.tested import FEW_ROWS, Tested, TestOptions
+from dfevals.estimates.tested import FEW_ROWS, Tested, TestOptions, in_range
 from dfevals.exceptions import MetricError, did_you_mean
 from dfevals.inference.clusters import few_clusters
 from dfevals.inference.levels import normal_quantile, t_quantile
@@ -34,7 +34,7 @@ from dfevals.inference.tables import two_proportions
 from dfevals.metrics.estimands import Mean, MeanOfRatios, Rank, Ratio, SmoothMoments, Through
 from dfevals.metrics.planning import needs_of
 from dfevals.metrics.registry import Request
-from dfevals.needs import Cells, Moments, Rows, Scores
+from dfevals.needs import Cells, Classes, Moments, Scores
 
 __all__ = ["UNPAIRED_TESTS", "unpaired"]
 
@@ -85,14 +85,14 @@ def unpaired(
     notes = [(np.isnan(e.value), _why(e)) for e in (first, second)]
     for e in (first, second):
         notes += [] if e.clusters is None else few_clusters(np.where(np.isnan(found.gap), np.nan, e.clusters))
-    scale = (
-        [1.0, 1.0] if isinstance(need, Scores | Rows) else [a.scale, b.scale]
-    )  # supports of those are rows, not weights
-    few = np.minimum(first.support * scale[0], second.support * scale[1]) < FEW_ROWS
+    weights = isinstance(need, Cells | Classes | Moments)  # the others count rows
+    scale = [a.scale, b.scale] if weights else [1.0, 1.0]
+    support, other = first.support * scale[0], second.support * scale[1]
+    few = np.minimum(support, other) < FEW_ROWS
     if isinstance(b, Complement):  # as of a cohort that is not marked, whatever its test can do with few events
         few = few | first.few | second.few
-    found = replace(found, few=found.few | few, masks=[*found.masks, *notes], support_b=second.support)
-    found = replace(found, ancillary=not isinstance(need, Scores))
+    found = replace(found, few=found.few | few, masks=[*found.masks, *notes], support=support, support_b=other)
+    found = in_range(replace(found, ancillary=not isinstance(need, Scores)), request.metric.range)
     return found.negated() if request.negated else found
 
 
@@ -272,7 +272,8 @@ def _delong(pair: _Pair, one: Rank, two: Rank) -> Tested:
         gap = first.value - second.value
         statistic = np.where(se > 0, gap / se, np.nan)
         half = t_quantile(level, df) * se
-    least = np.min([np.minimum(s.n_pos, s.n_neg) for _, s in parts], axis=0)
+    sizes = [np.minimum(v[1], v[2]) * rank_worth(s) for v, s in parts]
+    least = np.minimum(*sizes)
     found = Tested(
         first.value,
         second.value,
@@ -289,7 +290,6 @@ def _delong(pair: _Pair, one: Rank, two: Rank) -> Tested:
     at_end = np.minimum.reduce([np.minimum(e.value, 1 - e.value) for e in (first, second)]) <= 1e-12
     silent = (at_end | ~(np.minimum(*variances) > 0)) & ~np.isnan(gap)  # perfect order, or one row of a class
     inverted = np.min([least * np.minimum(e.value, 1 - e.value) for e in (first, second)], axis=0)
-    sizes = [np.minimum(s.n_pos, s.n_neg) for _, s in parts]
     uneven = 2 * np.minimum(*sizes) < np.maximum(*sizes)  # of equal sizes the skewness cancels
     unsure = (inverted < INVERTED) & uneven & ~silent
     if not (silent | unsure).any():

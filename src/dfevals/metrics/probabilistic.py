@@ -97,7 +97,7 @@ def brier(moments: MomentView) -> Mean:
 )
 def brier_skill(moments: MomentView) -> SmoothMoments:
     """Share of the Brier score of always predicting the base rate that the model saves."""
-    rarer = moments.n * np.minimum(moments.mean[1], 1 - moments.mean[1])
+    rarer = moments.effective * np.minimum(moments.mean[1], 1 - moments.mean[1])
     return SmoothMoments(moments, lambda mean, second: 1 - mean[0] / second[0, 2], "log1m", "only one class", rarer)
 
 

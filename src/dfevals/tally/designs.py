@@ -59,7 +59,12 @@ def _of_cohort(tally: ScoreTally, rows: slice) -> list[float]:
     weight = np.ones(size) if tally.weight is None else tally.weight[rows]
     square = weight if tally.frequency else weight * weight
     names, cluster = np.unique(tally.cluster[rows], return_inverse=True)
-    place = (cluster * GROUPS + _first_equal(tally.score[rows]) * GROUPS // size) * 2 + label
+    first = _first_equal(tally.score[rows])
+    if tally.frequency:  # as many rows lie below as their weights say
+        below = np.concatenate([[0], np.cumsum(weight)]).astype(np.int64)
+        first, size = below[first], max(int(below[-1]), 1)
+    group = np.minimum(first * GROUPS // size, GROUPS - 1)
+    place = (cluster * GROUPS + group) * 2 + label
 
     def table(values: Floats) -> Floats:
         return np.asarray(np.bincount(place, values, len(names) * GROUPS * 2), float).reshape(-1, GROUPS, 2)
@@ -68,7 +73,8 @@ def _of_cohort(tally: ScoreTally, rows: slice) -> list[float]:
     above, squares_above = (np.cumsum(x[..., ::-1, :], axis=-2)[..., ::-1, :] for x in (sums, squares))
     found = [_of_class(above[:, :, side], squares_above[:, side]) for side in (1, 0)]
     whole = sums.sum(axis=(1, 2))
-    return [*found, _of_rate(above, squares_above, whole), _of_rate(sums, squares, whole)]
+    total = float(squares.sum())
+    return [*found, _of_rate(above, squares_above, whole, total), _of_rate(sums, squares, whole, total)]
 
 
 def _first_equal(score: Floats) -> npt.NDArray[np.int64]:
@@ -86,22 +92,28 @@ def _of_class(above: Floats, square: Floats) -> float:
     rate = above.sum(axis=0) / total
     move = above - rate * whole[:, None]
     plain = square * (1 - rate) ** 2 + (whole_square - square) * rate**2
-    return _ratio(move, plain, whole)
+    return _ratio(move, plain, whole, float(whole_square))
 
 
-def _of_rate(sums: Floats, square: Floats, size: Floats) -> float:
+def _of_rate(sums: Floats, square: Floats, size: Floats, whole_square: float) -> float:
     """Of the share of positives in groups of rows, of clusters that are `size` large."""
     total = sums.sum(axis=0)
     n = total.sum(axis=-1)
     rate = np.divide(total[:, 1], n, out=np.zeros_like(n), where=n > 0)
     move = sums[..., 1] - rate * sums.sum(axis=-1)
-    return _ratio(move, square[:, 1] * (1 - rate) ** 2 + square[:, 0] * rate**2, size)
+    plain = square[:, 1] * (1 - rate) ** 2 + square[:, 0] * rate**2
+    return _ratio(move, plain, size, whole_square)
 
 
-def _ratio(move: Any, plain: Floats, size: Floats) -> float:
-    """Variance by clusters over that of rows; few clusters count by their quantile of t for less (at 95%)."""
+def _ratio(move: Any, plain: Floats, size: Floats, square: float) -> float:
+    """Variance by clusters over that of rows; few clusters count by their quantile of t for less (at 95%).
+
+    Where nothing varies, rows per cluster: `square` is Σw² of the rows.
+    """
     worth = worth_of(size, np.zeros(len(size), np.intp), 1)
-    if not worth.df[0] or plain.sum() <= 0:
+    if not worth.df[0]:
         return 1.0
+    if plain.sum() <= 0:
+        return max(float(size.sum() ** 2 / square / worth.effective[0]), 1.0) if square > 0 else 1.0
     few = float(t_quantile(0.95, worth.df[0]) / normal_quantile(0.95)) ** 2
     return max(few * float(np.nansum((move * worth.factor[:, None]) ** 2) / plain.sum()), 1.0)

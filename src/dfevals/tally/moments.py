@@ -298,6 +298,12 @@ class MomentView:
         return self.tally.n
 
     @property
+    def effective(self) -> Floats:
+        """Rows of equal weight that would say as much: (Σw)² / Σw², or the rows where they have no weights."""
+        square = self.tally.square
+        return self.n if square is None else self.n**2 / np.where(square.n > 0, square.n, 1)
+
+    @property
     def mean(self) -> Floats:
         """(variables, cohorts); NaN where a cohort has no rows."""
         return np.where(self.tally.n > 0, self.tally.mean, np.nan)

@@ -297,7 +297,7 @@ def hosmer_lemeshow(sums: BinSums, n_cohorts: int) -> tuple[Floats, Floats, Floa
     """
     from scipy.special import chdtrc
 
-    usable = sums.null > 1e-12
+    usable = sums.null > 1e-12 * sums.square
     part = np.divide((sums.pos - sums.score) ** 2, sums.null, out=np.zeros_like(sums.null), where=usable)
     statistic = np.asarray(np.bincount(sums.cohort, part, n_cohorts), float)
     degrees = np.asarray(np.bincount(sums.cohort, usable.astype(float), n_cohorts), float)

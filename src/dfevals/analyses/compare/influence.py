@@ -15,8 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from dfevals.analyses.compare.aligned import PairedRows, ViewRows, counts
+from dfevals.estimates.bounds import rows_worth
 from dfevals.estimates.delta import FourCells, average_gradient, four_gradients, matrix_gradient
 from dfevals.exceptions import MetricError
+from dfevals.inference.clusters import worth_of
 from dfevals.metrics.estimands import Mean, Rank, SmoothMoments, Through
 from dfevals.metrics.planning import needs_of, pairs_of
 from dfevals.metrics.registry import Request
@@ -148,7 +150,9 @@ def _cells(
     function = cell_value(request, kind, seen if kind == "macro" else None)
     with np.errstate(divide="ignore", invalid="ignore"):
         value = np.asarray(cell_value(request, kind)(CellView(matrix, view_kind)), float)
-        pseudo = _pseudo_rows(matrix, seen, kind, rows) if padded else np.zeros((1, 1, 1))
+        pseudo = np.zeros((1, 1, 1))
+        if padded:
+            pseudo = _pseudo_rows(matrix, seen, kind, rows) / _worth(cell % (k + 1) == 0, rows)
         at = matrix + pseudo
         centre = np.asarray(function(CellView(at, view_kind)), float)
         if view_kind == "classes":
@@ -188,6 +192,22 @@ def _pseudo_rows(matrix: Floats, seen: Array, kind: str, rows: PairedRows) -> Fl
     weight, square = rows.weight, rows.square
     size = 1.0 if weight is None or square is None or not weight.size else square.sum() / max(weight.sum(), 1e-300)
     return np.asarray(2.0 * size * share / np.maximum(share.sum(axis=(0, 1)), 1))
+
+
+def _worth(right: Array, rows: PairedRows) -> Floats | float:
+    """Independent rows that a row of dependent clusters is worth for accuracy; 1 without clusters."""
+    if rows.cluster is None:
+        return 1.0
+    weight = np.ones(len(right)) if rows.weight is None else rows.weight
+    square = weight if rows.square is None else rows.square
+    total, power = (np.bincount(rows.codes, w, rows.size) for w in (weight, square))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = np.bincount(rows.codes, weight * right, rows.size) / total
+        width = int(rows.cluster.max(initial=0)) + 1
+        pair, inverse = np.unique(rows.codes.astype(np.int64) * width + rows.cluster, return_inverse=True)
+        worth = worth_of(np.bincount(inverse, weight), pair // width, rows.size)
+        variance = worth.variance(np.bincount(inverse, weight * (right - share[rows.codes])))
+        return rows_worth(share * (1 - share) * power, variance, worth.effective, total**2 / power)
 
 
 def pseudo_variance(a: Influence, b: Influence) -> Floats:

@@ -37,7 +37,7 @@ from dfevals.engines.block import Block
 from dfevals.estimates.delta import matrix_gradient
 from dfevals.estimates.estimate import rests_on_classes
 from dfevals.estimates.events import EVENTS, FEW_OF_A_CLASS, rare_classes
-from dfevals.estimates.tested import FEW_ROWS, Tested, TestOptions
+from dfevals.estimates.tested import FEW_ROWS, Tested, TestOptions, in_range
 from dfevals.exceptions import MetricError, did_you_mean
 from dfevals.inference.clusters import ClusterWorth, few_clusters, varying, worth_of
 from dfevals.inference.discordant import mcnemar, paired_proportions
@@ -82,6 +82,7 @@ def paired(request: Request, pair: PairView, options: TestOptions) -> Tested:
         found = _moments(plain, pair, options)
     else:
         found = _ranks(plain, pair.by_row, options)
+    found = in_range(found, request.metric.range)
     return found.negated() if request.negated else found
 
 
@@ -340,7 +341,7 @@ def _ranks(request: Request, rows: ViewRows, options: TestOptions) -> Tested:
         raise MetricError(f"There is no paired test of {request.label!r} yet. Use test='bootstrap'.")
     area = kind == "roc_auc" and rows.bound.task == "binary"
     _check(options.test, ("delong", "delta", "bootstrap") if area else ("delta", "bootstrap"), request)
-    few = few_of(_class_counts(rows), FEW_ROWS)
+    few = few_of(_class_rows(rows), FEW_ROWS)
     slope = float(np.real(around(1.0) - around(0.0)))
     # one row moves the AUC, and KS, by at most the inverse of the size of its class
     most = np.nan if kind == "average_precision" or not rows.plain else slope / _least_class(rows)
@@ -375,16 +376,20 @@ def _ranks(request: Request, rows: ViewRows, options: TestOptions) -> Tested:
     )
 
 
-def _class_counts(rows: PairedRows) -> Floats:
-    """Rows of each class in each cohort."""
-    k = len(rows.bound.labels)
-    place = rows.y_true().astype(np.intp) * rows.size + rows.codes
-    return np.asarray(np.bincount(place, rows.count, k * rows.size), float).reshape(k, rows.size)
+def _class_rows(rows: PairedRows) -> Floats:
+    """Effective rows of each class in each cohort, or its clusters where rows are not independent."""
+    k, size = len(rows.bound.labels), len(rows.bound.labels) * rows.size
+    joint, weight, square = rows.y_true().astype(np.intp) * rows.size + rows.codes, rows.weight, rows.square
+    if rows.cluster is not None:
+        joint, weight, square = np.unique(np.stack([joint, rows.cluster]), axis=1)[0], None, None
+    events = np.asarray(np.bincount(joint, weight, size), float)
+    squares = np.bincount(joint, square, size)
+    return np.divide(events**2, squares, out=np.zeros_like(events), where=squares > 0).reshape(k, rows.size)
 
 
 def _least_class(rows: PairedRows) -> Floats:
     """Rows of the rarest class of each cohort; NaN where a class is absent."""
-    least = _class_counts(rows).min(axis=0)
+    least = _class_rows(rows).min(axis=0)
     return np.where(least > 0, least, np.nan)
 
 
@@ -396,13 +401,7 @@ def few_of(table: Floats, least: float) -> npt.NDArray[np.bool_]:
 
 def few_of_a_class(rows: ViewRows) -> npt.NDArray[np.bool_]:
     """Cohorts with too few rows of a class for the losses of a classifier."""
-    k, size = len(rows.bound.labels), len(rows.bound.labels) * rows.size
-    joint, weight, square = rows.y_true().astype(np.intp) * rows.size + rows.codes, rows.weight, rows.square
-    if rows.cluster is not None:
-        joint, weight, square = np.unique(np.stack([joint, rows.cluster]), axis=1)[0], None, None
-    events = np.asarray(np.bincount(joint, weight, size), float)
-    squares = np.bincount(joint, square, size)
-    events = np.divide(events**2, squares, out=np.zeros_like(events), where=squares > 0).reshape(k, rows.size)
+    events = _class_rows(rows)
     return rare_classes(events, events.sum(axis=1) > 0)
 
 
@@ -418,7 +417,7 @@ def _by_influence(request: Request, rows: PairedRows, options: TestOptions, most
     bound, moved = rows.bound, a.rows - b.rows
     variance, df, method = influence_variance(moved, rows, (a.rows != 0) | (b.rows != 0))
     same = np.bincount(rows.codes, np.abs(moved), rows.size) == 0
-    few = few_of(_class_counts(rows), EVENTS) if bound.classifies else np.zeros(rows.size, bool)
+    few = few_of(_class_rows(rows), EVENTS) if bound.classifies else np.zeros(rows.size, bool)
     most = most if a.gradient is None else _of_one_row(a.gradient)
     difference = _Difference(
         a.value, b.value, a.centre - b.centre, variance + pseudo_variance(a, b), df, method, (a.support, b.support), few,

@@ -87,8 +87,7 @@ def find_folds(bound: Bound) -> Folds:
             f"fold column {roles.fold!r} names no fold: its {bound.n:,} values are missing, or their repeats are."
         )
     codes = np.where(joint >= 0, np.searchsorted(used, joint), -1).astype(np.int64)
-    rows = bound.each if isinstance(bound, TallyBound) else np.ones(len(codes))
-    n_test = np.bincount(codes[codes >= 0], rows[codes >= 0], len(used)).astype(float)
+    n_test = np.bincount(codes[codes >= 0], _rows(bound)[codes >= 0], len(used)).astype(float)
     of = used // max(len(labels), 1)
     in_repeat = np.bincount(of, n_test, max(len(repeats), 1))
     texts = _texts(labels)
@@ -99,6 +98,16 @@ def find_folds(bound: Bound) -> Folds:
         n_test,
         in_repeat[of] - n_test,
     )
+
+
+def _rows(bound: Bound) -> Floats:
+    """Rows that a row (or an atom of a tally) stands for: its frequency; none without weight."""
+    if isinstance(bound, TallyBound):
+        return np.asarray(bound.each, float)
+    if bound.weight is None:
+        return np.ones(bound.n)
+    weight = np.nan_to_num(bound.weight.all())
+    return np.asarray(weight if bound.roles.weight_kind == "frequency" else weight > 0, float)
 
 
 def _texts(labels: Any) -> list[str]:
