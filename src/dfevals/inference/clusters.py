@@ -154,13 +154,12 @@ def _less_share(share: Floats) -> Floats:
 
 
 def varying(influence: Floats, weight: Floats, group: NDArray[Any]) -> Floats:
-    """Mean square, over each group of rows, of the influence (weight included) of a row by its weight, for every row.
+    """Mean square of the influence (weight included) over the weight of each group of rows, for every row.
 
     By it rows count for the size of their cluster: the rare class of a ranking more, a class that does not count not at
-    all. A row of weight 2 counts as two rows of weight 1.
+    all.
     """
-    each = np.divide(influence**2, weight, out=np.zeros(len(influence)), where=weight > 0)
-    square, total = np.bincount(group, each), np.bincount(group, weight)
+    square, total = np.bincount(group, influence**2), np.bincount(group, weight)
     of_group = np.divide(square, total, out=np.zeros(len(square)), where=total > 0)
     return np.asarray(of_group[group])
 

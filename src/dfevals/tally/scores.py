@@ -301,22 +301,25 @@ class ScoreTally:
             above_pos = 1 - (cum_pos[first] + cum_pos[last]) / 2 / total_pos
             auc = (w * label * below_neg).sum() / total_pos
             influence = w * np.where(label, (below_neg - auc) / total_pos, (above_pos - auc) / total_neg)
-            variance[i], clusters[i] = _robust(influence, w, label, inverse)
+            variance[i], clusters[i] = _robust(influence, w, label, inverse, self.frequency)
             left, wrong = total_pos - cum_pos[first], total_neg - cum_neg[first]
             slopes = w * label / (left + wrong) ** 2
             up, down = (np.cumsum(slopes * side)[last - 1] for side in (wrong, left))
             ap = sums.precision[i] / total_pos
             moves = w * np.where(label, left / (left + wrong) + up - ap, -down) / total_pos
-            variance_ap[i], clusters_ap[i] = _robust(moves, w, label, inverse)
+            variance_ap[i], clusters_ap[i] = _robust(moves, w, label, inverse, self.frequency)
         sums.clustered, sums.n_clusters, sums.clustered_ap, sums.n_clusters_ap = (
             variance, clusters, variance_ap, clusters_ap,
         )  # fmt: skip
         return sums
 
 
-def _robust(influence: Floats, weight: Floats, label: npt.NDArray[np.bool_], cluster: Ints) -> tuple[float, float]:
+def _robust(
+    influence: Floats, weight: Floats, label: npt.NDArray[np.bool_], cluster: Ints, frequency: bool
+) -> tuple[float, float]:
     """Cluster-robust variance of a sum of influences of one cohort, and the effective number of clusters."""
-    size = np.bincount(cluster, weight * varying(influence, weight, label.astype(np.intp)))
+    one = influence / np.sqrt(np.where(weight > 0, weight, 1)) if frequency else influence  # an entry is many rows
+    size = np.bincount(cluster, weight * varying(one, weight, label.astype(np.intp)))
     worth = worth_of(size, np.zeros(len(size), np.intp), 1, np.bincount(cluster, weight))
     return float(worth.variance(np.bincount(cluster, influence))[0]), float(worth.effective[0])
 

@@ -167,10 +167,6 @@ class Gaps:
         worth = worth_of(own, pair // max(len(sums.labels), 1), size, total)
         return np.where(worth.df > 0, worth.variance(whole), np.nan), worth.df
 
-    def classes(self) -> Floats:
-        """Rows of each class in each cohort."""
-        return self._by_class(self.tally.moments.rows)
-
     def events(self) -> Floats:
         """Effective rows of each class in each cohort; clusters in which it occurs, where rows come in clusters."""
         moments = self.tally.moments
@@ -179,14 +175,11 @@ class Gaps:
         else:
             square = (moments.square or moments).n
             found = np.divide(moments.n**2, square, out=np.zeros_like(moments.n), where=square > 0)
-        return self._by_class(found)
+        out = np.zeros((self.tally.n_classes, self.tally.n_cohorts))
+        out[self.tally.y_true, self.tally.cohort] = found
+        return out
 
     def rare(self) -> npt.NDArray[np.bool_]:
         """Cohorts with too few rows of a class for the losses of a classifier."""
         table = self.events()
         return rare_classes(table, table.sum(axis=1) > 0)
-
-    def _by_class(self, values: Floats) -> Floats:
-        out = np.zeros((self.tally.n_classes, self.tally.n_cohorts))
-        out[self.tally.y_true, self.tally.cohort] = values
-        return out

@@ -221,7 +221,7 @@ def _of_variance(gaps: Gaps, bound: Bound, options: TestOptions) -> Tested:
     """The difference of functions of means, or of means of weighted or clustered rows, and its variance."""
     variance, df = gaps.variance(bound.cluster is not None)
     value_a, value_b = gaps.values
-    few = few_of(gaps.classes(), EVENTS) if bound.classifies else np.zeros(len(value_a), bool)
+    few = few_of(gaps.events(), EVENTS) if bound.classifies else np.zeros(len(value_a), bool)
     difference = _Difference(
         value_a, value_b, value_a - value_b, variance, df, method_of(bound), (gaps.support,) * 2, few, gaps.same(),
         getattr(gaps.base, "reason", ""),
