@@ -14,7 +14,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from dfevals.accessor import EvalsAccessor, evaluate
+from dfevals.accessor import EvalsAccessor, evaluate, on_polars
 from dfevals.version import __version__
 
 if TYPE_CHECKING:
@@ -61,6 +61,9 @@ _LAZY = {
 _MODULES = ("datasets", "evaluators", "exceptions", "inference", "metrics", "needs", "plots")
 
 __all__ = ["EvalsAccessor", "__version__", "evaluate", *_LAZY, *_MODULES]
+
+
+on_polars()
 
 
 def __getattr__(name: str) -> Any:

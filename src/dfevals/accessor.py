@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from enum import Enum
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
@@ -235,6 +239,57 @@ class EvalsAccessor:
         )
 
 
+class PolarsEvals:
+    """`df.evals(...)` on a frame of Polars, also a lazy one: `dfevals.evaluate(df, ...)`.
+
+    Examples
+    --------
+    >>> import polars
+    >>> frame = polars.DataFrame({"y": [0, 1, 1], "p": [0.2, 0.9, 0.4]})
+    >>> frame.lazy().evals(y_true="y", y_score="p").metrics("accuracy", level=None).frame["value"].round(2).item()
+    0.67
+    """
+
+    def __init__(self, frame: Any) -> None:
+        self._frame = frame
+
+    def __call__(self, *roles: Any, **named: Any) -> Evaluation:
+        """Evaluate the predictions in these rows; roles as in `dfevals.evaluate`."""
+        return evaluate(self._frame, *roles, **named)
+
+
+class _WhenImported(MetaPathFinder):
+    """Puts `.evals` on Polars' frames when Polars is imported, which dfevals itself does not do."""
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        if name != "polars":
+            return None
+        sys.meta_path.remove(self)
+        spec = find_spec(name)
+        if spec is not None and spec.loader is not None:
+            run = spec.loader.exec_module
+
+            def run_and_register(module: Any) -> None:
+                run(module)
+                _register(module)
+
+            spec.loader.exec_module = run_and_register  # type: ignore[method-assign]
+        return spec
+
+
+def _register(polars: Any) -> None:
+    polars.api.register_dataframe_namespace("evals")(PolarsEvals)
+    polars.api.register_lazyframe_namespace("evals")(PolarsEvals)
+
+
+def on_polars() -> None:
+    """Put `.evals` on Polars' frames: now if Polars is imported, else when it is."""
+    if "polars" in sys.modules:
+        _register(sys.modules["polars"])
+    elif not any(isinstance(finder, _WhenImported) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _WhenImported())
+
+
 @describes_roles
 def evaluate(
     source: Any,
@@ -279,7 +334,9 @@ def evaluate(
     Parameters
     ----------
     source : DataFrame, path, list of paths, or anything that turns into a DataFrame
-        The rows: a frame of pandas, Polars or Arrow, an Arrow dataset or stream, a DuckDB relation or open result. A path
+        The rows: a frame of pandas, Polars (also lazy) or Arrow, an Arrow dataset or stream, a DuckDB relation or open
+        result, and paths, or URLs of Parquet files. All but pandas frames and text files are read batch by batch if they
+        have a million rows or more, so that memory stays flat. A path
         ends in .csv, .json, .jsonl, .parquet or .feather (also compressed, such as .csv.gz), holds a pattern
         (`"scores/*.parquet"`), or is a directory of such files. JSON keeps the types that it states. A CSV column is numbers
         only if every value is the canonical writing of a number (`01234`, `1e3`, and `1.1` beside `1.10` are text) or its
@@ -311,9 +368,11 @@ def evaluate(
     """
     declared = _given(locals())
     from dfevals.columns.sources import to_frame
+    from dfevals.columns.streams import attributes_of, is_long, opened
     from dfevals.evaluation import Evaluation
     from dfevals.roles.kinds import written_kinds
     from dfevals.roles.models import check_classes
+    from dfevals.roles.survey import named_in
     from dfevals.saved.answering import evaluation_of
 
     if unnamed:
@@ -324,10 +383,17 @@ def evaluate(
             given = ", ".join(declared) or "roles"
             raise RoleError(f"A tally has its roles ({given} cannot be changed without the rows): evaluate(tally).")
         return held
-    frame = to_frame(source, written_kinds(Roles.build(roles, **declared)))
+    kinds = written_kinds(Roles.build(roles, **declared))
+    stream = opened(source, kinds)
+    if stream is not None:
+        stream.check(named_in(Roles.build(roles, **declared), stream.schema.names))
+    if stream is not None and not is_long(stream):
+        stream, source = None, getattr(stream, "kept", None) or source
+    frame = to_frame(source, kinds) if stream is None else attributes_of(stream)
     kept = _kept(frame)
     base = kept.cut_anew() if declared.get("threshold") is not None else kept
-    evaluation = Evaluation(frame, Roles.build(base if roles is None else roles, **declared))
+    built = Roles.build(base if roles is None else roles, **declared)
+    evaluation = Evaluation(frame, built) if stream is None else Evaluation.of_source(stream, built)
     check_classes(kept, evaluation.roles, evaluation.pos_label)
     return evaluation
 

@@ -25,6 +25,7 @@ from dfevals.roles.declared import Roles
 
 if TYPE_CHECKING:
     from dfevals.analyses.card import Card
+    from dfevals.columns.streams import Source
     from dfevals.explorers.explorer import Explorer
     from dfevals.results.result import Result
 
@@ -61,8 +62,19 @@ class Evaluation(ErrorQuestions, ScoreQuestions, ChoiceQuestions):
         self._bound = bind(_snapshot(frame, roles), roles) if _bound is None else _bound
         self._cohorts: dict[Hashable, Cohorts] = {}
 
+    @classmethod
+    def of_source(cls, source: Source, roles: Roles) -> Evaluation:
+        """The evaluation of a source that is read batch by batch for every question."""
+        from dfevals.roles.streamed import bind_streamed
+
+        roles = roles.inferred(pd.Index(source.schema.names))
+        bound = bind_streamed(source, roles)
+        found = cls(bound.head, roles, _bound=bound)
+        found._source = _nowhere
+        return found
+
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_source": _nowhere}
+        return {**self.__dict__, "_source": _nowhere, "_cohorts": {}}
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Evaluation:
         return self  # immutable

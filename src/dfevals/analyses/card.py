@@ -107,7 +107,7 @@ def _facts(bound: Bound) -> list[tuple[str, str]]:
     facts += [(role, str(name)) for role, name in needed.items()]
     if bound.roles.outcomes:
         facts.append(("outcomes", ", ".join(outcome.column for outcome in bound.roles.outcomes)))
-    facts += [("log", note) for note in Origin.of(bound.held).notes]
+    facts += [("log", note) for note in Origin.of(bound.head).notes]
     return facts
 
 

@@ -180,7 +180,7 @@ def each(*by: Any) -> Each:
     """
     if not by:
         raise CohortError("each() needs at least one column or cohort definition.")
-    return Each(tuple(_group(item) for item in by))
+    return Each(tuple(group_of(item) for item in by))
 
 
 def resolve(by: Any, frame: pd.DataFrame, *, min_n: int | None = None) -> Cohorts:
@@ -220,7 +220,7 @@ def resolve(by: Any, frame: pd.DataFrame, *, min_n: int | None = None) -> Cohort
     if isinstance(by, Mapping):
         names, codes, atoms = resolve_masks(by, frame)
         return named(by, names, codes, atoms, min_n)
-    groups = by.groups if isinstance(by, Each) else (_group(by),)
+    groups = by.groups if isinstance(by, Each) else (group_of(by),)
     return crossed(groups, frame, min_n)
 
 
@@ -247,7 +247,7 @@ def regroup(by: Any, held: Cohorts, rows: Array, *, min_n: int | None = None) ->
         )
         names = tuple(map(str, by))
         return named(by, names, np.arange(held.n_atoms, dtype=np.int32), member, min_n, rows)
-    groups = by.groups if isinstance(by, Each) else (_group(by),)
+    groups = by.groups if isinstance(by, Each) else (group_of(by),)
     if groups == held.groups and min_n is None:
         return replace(held, codes=np.arange(held.n_atoms, dtype=np.int32))
     if held.folded and not held.axes:
@@ -267,7 +267,7 @@ def _everything(n: int) -> Cohorts:
     return Cohorts((), (), np.zeros(n, dtype=np.int8), 1, ())
 
 
-def _group(by: Any) -> tuple[Definition, ...]:
+def group_of(by: Any) -> tuple[Definition, ...]:
     """One intersection as a tuple of definitions."""
     items = list(by) if isinstance(by, (list, tuple)) else [by]
     if not items:

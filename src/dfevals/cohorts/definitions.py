@@ -12,6 +12,7 @@ import pandas as pd
 from dfevals.cohorts.intervals import Dimension, Numbers, cut, period_label, period_start, quoted, step
 from dfevals.columns.codes import (
     MISSING,
+    Array,
     Levels,
     code_dtype,
     counts,
@@ -80,12 +81,14 @@ class Bins:
         numbers = Numbers.of(column_of(frame, self.column))
         if not isinstance(self.edges, int):
             return cut(numbers, numbers.edges(self.edges), self.labels)
-        low, high = numbers.range()
+        return cut(numbers, self.cuts(*numbers.range(), numbers.edge_dtype), self.labels)
+
+    def cuts(self, low: Any, high: Any, kind: np.dtype[Any]) -> Array:
+        """Inner edges of a number of bins between the least and the greatest value."""
         if not low < high:
-            edges = []
-        else:
-            edges = list(low + (high - low) * np.arange(1, self.edges) / self.edges)
-        return cut(numbers, np.asarray(edges, dtype=numbers.edge_dtype), self.labels)
+            return np.asarray([], dtype=kind)
+        assert isinstance(self.edges, int)
+        return np.asarray(list(low + (high - low) * np.arange(1, self.edges) / self.edges), dtype=kind)
 
 
 @dataclass(frozen=True)
@@ -103,8 +106,13 @@ class Quantiles:
     def dimension(self, frame: pd.DataFrame, limit: int | None) -> Dimension:
         """Codes, labels and conditions of `frame`'s rows; cuts that ties make equal are merged, with a note."""
         numbers = Numbers.of(column_of(frame, self.column))
+        edges, note = self.cuts(numbers.all())
+        found = cut(numbers, edges)
+        return replace(found, notes=(note,)) if note else found
+
+    def cuts(self, values: Array) -> tuple[Array, str]:
+        """Edges between the groups of these values (which are put in another order), and what to say of ties."""
         shares = np.arange(1, self.q) / self.q if isinstance(self.q, int) else np.asarray(self.q)
-        values = numbers.all()
         shares = shares[(shares > 0) & (shares < 1)]
         places = np.ceil(shares * len(values) - 1e-9).astype(np.intp)
         places = places[places < len(values)]  # a cut above all values would leave nothing behind it
@@ -115,12 +123,9 @@ class Quantiles:
             edges = np.unique(cuts[cuts > lowest])
         else:
             edges = values
-        found = cut(numbers, edges)
         asked = len(shares) + 1
-        if len(values) and len(edges) + 1 < asked:
-            note = f"{self!r}: ties leave {len(edges) + 1} groups of the {asked} asked for"
-            return replace(found, notes=(note,))
-        return found
+        tied = len(values) and len(edges) + 1 < asked
+        return edges, f"{self!r}: ties leave {len(edges) + 1} groups of the {asked} asked for" if tied else ""
 
 
 @dataclass(frozen=True)
@@ -184,8 +189,15 @@ class Top:
         n_values = len(levels.values)
         if n_values <= self.k:
             return Dimension(levels.codes, texts(levels), value_condition(self.column, series, levels))
-        frequency = counts(levels.codes, levels.size)[:n_values]
-        kept = np.sort(np.argsort(-frequency, kind="stable")[: self.k])
+        return self.kept(series, levels, self.most(counts(levels.codes, levels.size)[:n_values]))
+
+    def most(self, frequency: Array) -> Array:
+        """Places of the most frequent values, rising; of equally frequent ones the first."""
+        return np.sort(np.argsort(-frequency, kind="stable")[: self.k])
+
+    def kept(self, series: pd.Series, levels: Levels, kept: Array) -> Dimension:
+        """Codes, labels and conditions when the values at these places are kept."""
+        n_values = len(levels.values)
         size = self.k + 1 + levels.has_missing
         lut = np.full(n_values + 1, self.k, dtype=code_dtype(size))
         lut[kept] = np.arange(self.k)

@@ -14,7 +14,7 @@ from dfevals.columns.codes import ALL, MISSING, OVERALL, Array, code_dtype, span
 from dfevals.exceptions import CohortError
 from dfevals.expressions import Expression, Rows, parse
 
-__all__ = ["resolve_masks"]
+__all__ = ["resolve_masks", "source_of"]
 
 _WIDTH = 16
 
@@ -26,7 +26,7 @@ def resolve_masks(by: Mapping[Any, Any], frame: pd.DataFrame) -> tuple[tuple[str
         raise CohortError(f"Names of cohorts repeat as text: {list(names)}.")
     if not names:
         raise CohortError("by= is an empty dict; give {name: expression}, or None for no cohorts.")
-    sources = [_source(name, value, frame) for name, value in zip(names, by.values(), strict=True)]
+    sources = [source_of(name, value, frame) for name, value in zip(names, by.values(), strict=True)]
     patterns = _Patterns(len(sources))
     codes = np.empty(len(frame), dtype=np.int8)
     expressions = [source for source in sources if isinstance(source, Expression)]
@@ -50,7 +50,7 @@ def _plain_name(name: str) -> str:
     return f'"{name}"' if name in (MISSING, ALL, OVERALL) else name
 
 
-def _source(name: str, value: Any, frame: pd.DataFrame) -> Expression | Array:
+def source_of(name: str, value: Any, frame: pd.DataFrame) -> Expression | Array:
     if isinstance(value, str):
         return parse(value)
     if isinstance(value, Expression):

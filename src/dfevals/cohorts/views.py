@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -87,6 +87,12 @@ class Cohorts:
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "write": self.expressions.__getitem__}  # what writes them knows the column
 
+    @property
+    def without_rows(self) -> Cohorts:
+        """The same without the codes of the rows, as tallies keep them."""
+        kept = {part.name: getattr(self, part.name) for part in fields(Cohorts) if part.name != "codes"}
+        return Cohorts(**{**kept, "codes": np.zeros(0, np.int8), "write": self.expressions.__getitem__})
+
     @cached_property
     def expressions(self) -> tuple[str, ...]:
         """For each cohort the expression that selects exactly its rows, or "" where the grammar has none."""
@@ -149,10 +155,12 @@ def _names(definitions: Sequence[Definition], taken: Sequence[str] = ()) -> tupl
     return tuple(names)
 
 
-def crossed(groups: Sequence[tuple[Definition, ...]], frame: pd.DataFrame, min_n: int | None) -> Cohorts:
+def crossed(
+    groups: Sequence[tuple[Definition, ...]], frame: pd.DataFrame, min_n: int | None, weight: Array | None = None
+) -> Cohorts:
     """Cohorts of intersections of columns, one view per group."""
     limit = MAX_COHORTS if min_n is None else None
-    return crossed_dimensions(groups, lambda definition: definition.dimension(frame, limit), min_n)
+    return crossed_dimensions(groups, lambda definition: definition.dimension(frame, limit), min_n, weight)
 
 
 def crossed_dimensions(

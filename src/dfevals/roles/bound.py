@@ -200,9 +200,10 @@ class Bound(Meaning):
         RoleError
             It is not known which rows of the repeats are the same.
         """
+        return None if self.alone else self._clusters()
+
+    def _clusters(self) -> tuple[npt.NDArray[np.int64], Array] | None:
         name = self.roles.cluster if self.roles.cluster is not None else self.roles.unit
-        if self.alone:
-            return None
         if name is not None:
             series: pd.Series | pd.Index | None = self.series(name, "cluster")
         else:

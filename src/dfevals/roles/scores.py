@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -25,6 +25,16 @@ class Spread:
     n: int = 0
     outside: int = 0
     first: tuple[str, int, float] | None = None
+
+    def __or__(self, other: Spread) -> Spread:
+        firsts = [found for found in (self.first, other.first) if found is not None]
+        first = min(firsts, key=lambda found: found[1], default=None)
+        low, high = min(self.low, other.low), max(self.high, other.high)
+        return Spread(low, high, self.n + other.n, self.outside + other.outside, first)
+
+    def moved(self, by: int) -> Spread:
+        """The same, where the rows begin at this place among all rows."""
+        return self if self.first is None else replace(self, first=(self.first[0], self.first[1] + by, self.first[2]))
 
     @property
     def within(self) -> bool:

@@ -229,7 +229,7 @@ class Tally:
     meaning: Meaning | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "cohorts": replace(self.cohorts, codes=self.cohorts.codes[:0])}  # rows stay behind
+        return {**self.__dict__, "cohorts": self.cohorts.without_rows}  # rows stay behind
 
     def __add__(self, other: Tally) -> Tally:
         """Tally of the rows of both; class labels and cohorts are united.

@@ -95,8 +95,8 @@ def check_tasks(bound: Bound, sides: Sequence[Contender]) -> None:
     DataError
         Naming the runs and their tasks.
     """
-    name = Origin.of(bound.held).task
-    if name is None or name not in bound.frame:
+    name = Origin.of(bound.head).task
+    if name is None or name not in bound.head:
         return
     tasks = bound.series(name, "task")
     done = [set(tasks if s.rows is None else tasks.iloc[s.rows]) for s in sides]

@@ -19,7 +19,7 @@ from dfevals.columns.sources.json_rows import read_json
 from dfevals.columns.sources.written import Kind, typed
 from dfevals.exceptions import DataError, did_you_mean
 
-__all__ = ["to_frame"]
+__all__ = ["NO_PARTITION", "hidden", "to_frame"]
 
 READERS: dict[str, Callable[[str], Any]] = {
     ".csv": partial(pd.read_csv, dtype=str),
@@ -204,7 +204,7 @@ def _joined(parts: Sequence[Rows], kind_of: KindOf) -> Rows:
 
 def _directory(path: str, kind_of: KindOf) -> Rows:
     """The files of a directory, which must be of one kind; they may be partitioned into `name=value` directories."""
-    files = sorted(p for p in Path(path).rglob("*") if p.is_file() and not _hidden(p.relative_to(path)))
+    files = sorted(p for p in Path(path).rglob("*") if p.is_file() and not hidden(p.relative_to(path)))
     kinds = sorted({_ending(p) for p in files})
     if len(kinds) != 1 or kinds[0] not in READERS:
         found = f"holds {', '.join(kind or 'names without ending' for kind in kinds)}" if kinds else "holds no files"
@@ -215,7 +215,7 @@ def _directory(path: str, kind_of: KindOf) -> Rows:
     return _joined([_partition(_file(str(p)), p.relative_to(path).parent.parts) for p in files], kind_of)
 
 
-def _hidden(path: Path) -> bool:
+def hidden(path: Path) -> bool:
     """Whether Spark and others left a file beside the data; the log of a Delta table is shown, since it changes what counts."""
     marked = (part.startswith((".", "_")) and part != "_delta_log" for part in path.parts)
     return any(marked)
