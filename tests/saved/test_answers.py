@@ -75,6 +75,26 @@ def test_other_tasks_answer_too(task: str) -> None:
         close(held.roc(by="sex").frame, rows.roc(by="sex").frame)
 
 
+@pytest.mark.parametrize("weights", WEIGHTS)
+def test_models_of_a_tally_are_compared_in_pairs(weights: str) -> None:
+    ev = binary(150).evaluation(**WEIGHTS[weights])
+    held = dfevals.evaluate(dfevals.Tally.from_bytes(ev.collect(["recall", "log_loss", "roc_auc"], by=BY).to_bytes()))
+    metrics = ["recall", "log_loss"]
+    for by in (None, "sex"):
+        one, other = ev.compare(metrics=metrics, by=by), held.compare(by=by)
+        close(one.frame, other.frame)
+        assert one.why == other.why
+        close(ev.power(metrics=metrics, by=by).frame, held.power(metrics=metrics, by=by).frame)
+    assert any("roc_auc" in note for note in held.compare().notes)
+    rule = Gate("recall", vs="baseline", margin=0.1)
+    one, other = (e.gate(rule, model=e.models[0], baseline=e.models[1], missing="ignore").frame for e in (ev, held))
+    close(one, other)
+    with pytest.raises(DataError, match="reads rows"):
+        held.compare(metrics="roc_auc")
+    with pytest.raises(DataError, match="reads rows"):
+        held.route("accuracy", by="sex")
+
+
 def _times(n: int = 400) -> pd.DataFrame:
     rng = np.random.default_rng(5)
     at = pd.Timestamp("2025-11-20") + pd.to_timedelta(rng.integers(0, 90 * 24, n), "h")

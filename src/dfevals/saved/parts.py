@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -248,6 +249,8 @@ def _tables(part: Any, shape: tuple[int, ...], path: str) -> None:
         if table is not None:
             need(table.shape == shape, path, f"has the shape {table.shape} instead of {shape}")
             _counts(table, path)
+    if part.square is not None:
+        _at_most(part.square, part.weight**2, path, "the weight allows")
 
 
 def _many(part: ManyCells, path: str, size: Size) -> None:
@@ -310,6 +313,9 @@ def _bins(part: BinTally, path: str, size: Size) -> None:
     _counts(part.first, path)
     _counts(part.second, path)
     _about(part.first[0].sum(axis=(1, 2)), size.weight, path, "the weight")
+    for sums in (part.first, part.second):  # scores lie in [0, 1]
+        for less, more in itertools.pairwise(sums[::-1]):
+            _at_most(less, more, path, "scores up to 1 allow")
 
 
 def _extremes(part: ExtremeTally, path: str, size: Size) -> None:

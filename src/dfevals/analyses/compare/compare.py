@@ -25,6 +25,7 @@ from dfevals.analyses.folds.learners import FOLD_TESTS, by_folds
 from dfevals.analyses.folds.per_fold import find_folds, fold_values
 from dfevals.cohorts import Cohorts
 from dfevals.engines import collect
+from dfevals.engines.held import TallyBound
 from dfevals.estimates.asked import needs, requested, undecided, views_of
 from dfevals.estimates.estimate import Complement, Options, Part
 from dfevals.estimates.tested import Tested, TestOptions, joined
@@ -123,7 +124,19 @@ def compare(
     rows = align(bound, sides)
     if isinstance(rows, str):
         return _unpaired(question, sides, pairs, rows)
+    if metrics is None and isinstance(bound, TallyBound):
+        question, rows = _without_rows(question, rows)
     return _paired(question, rows, pairs, sides)
+
+
+def _without_rows(question: _Question, rows: Aligned) -> tuple[_Question, Aligned]:
+    """Without the metrics whose paired test reads rows, where a tally is asked for all that it can show."""
+    kept = tuple(request for request in question.requests if joint_needs(request, question.bound))
+    lost = [request.label for request in question.requests if request not in kept]
+    if not kept or not lost:
+        return question, rows
+    note = f"Left out, because their paired tests read rows and a tally holds none: {', '.join(lost)}."
+    return replace(question, requests=kept), replace(rows, unmatched=(*rows.unmatched, note))
 
 
 def _ordered(first: tuple[Contender, ...], known: tuple[Contender, ...]) -> tuple[Contender, ...]:

@@ -31,7 +31,6 @@ from dfevals.needs import Moments
 from dfevals.results.tidy import left_out
 from dfevals.roles.bound import BLOCK, Bound
 from dfevals.roles.declared import Model
-from dfevals.tally import ModelTally
 
 __all__ = ["HeldLeftOut", "LeftOut", "Unbounded"]
 
@@ -209,13 +208,16 @@ class HeldLeftOut(LeftOut):
     @cached_property
     def counts(self) -> Ints:
         """Rows left out at most, overall and in each cohort; outcomes without a value are known by cohort."""
-        lost = sum(sum(self._tally(model).dropped.values()) for model in self.models)
-        out = np.full(self.cohorts.n_cohorts + 1, lost, np.intp)
+        out = np.full(self.cohorts.n_cohorts + 1, self._lost, np.intp)
         return out if self.counts_errors else out + self._undefined()
 
-    def _tally(self, model: Model) -> ModelTally:
+    @property
+    def _lost(self) -> int:
+        """Rows (of pairs one) that are left out, in all cohorts together."""
         assert isinstance(self.bound, TallyBound)
-        return self.bound.tally.models[model.name]
+        tally, names = self.bound.tally, [model.name for model in self.models]
+        pair = tally.shared(names) if len(names) > 1 else None
+        return sum(sum(tally.models[name].dropped.values()) for name in names) if pair is None else pair.left
 
     def _undefined(self) -> Ints:
         """Rows whose outcome has no value."""
@@ -232,8 +234,7 @@ class HeldLeftOut(LeftOut):
 
     def notes(self) -> list[str]:
         """That cohorts show what is left out of all rows."""
-        lost = sum(sum(self._tally(model).dropped.values()) for model in self.models)
-        if not lost or not self.cohorts.n_cohorts:
+        if not self._lost or not self.cohorts.n_cohorts:
             return []
         return ["A tally does not know which cohorts rows left out belong to: every cohort counts all of them."]
 
