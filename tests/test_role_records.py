@@ -49,7 +49,7 @@ def frame() -> pd.DataFrame:
 @pytest.mark.parametrize("door", DOORS)
 def test_signatures_are_the_records(door: str) -> None:
     parameters = inspect.signature(DOORS[door]).parameters
-    roles = {name: p for name, p in parameters.items() if p.kind is p.KEYWORD_ONLY}
+    roles = {name: p for name, p in parameters.items() if p.kind is p.KEYWORD_ONLY and name != "store"}
     assert list(roles) == list(RECORDS)
     assert all(parameter.default is accessor.UNSET for parameter in roles.values())
     hints = typing.get_type_hints(DOORS[door], {**vars(accessor), **LATER})

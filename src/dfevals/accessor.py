@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from enum import Enum
@@ -327,6 +328,7 @@ def evaluate(
     score_kind: Literal["probability", "margin"] | Unset | None = UNSET,
     task: Task | Unset | None = UNSET,
     cohorts: Any = UNSET,
+    store: str | os.PathLike[str] | None = None,
     **unknown: Never,
 ) -> Evaluation:
     """Evaluate the predictions in a source of rows.
@@ -347,6 +349,9 @@ def evaluate(
     *unnamed
         Nothing: a role that is given by place raises an error that names the roles.
     {roles}
+    store : path, optional
+        A folder for the tallies of the files: every question reads only files that are new or changed since, and forgets
+        those that are gone.
     **unknown
         Nothing: a role that there is not raises an error that names the nearest one.
 
@@ -374,6 +379,7 @@ def evaluate(
     from dfevals.roles.models import check_classes
     from dfevals.roles.survey import named_in
     from dfevals.saved.answering import evaluation_of
+    from dfevals.saved.kept import kept_in
 
     if unnamed:
         raise not_named(roles, *unnamed)
@@ -383,6 +389,8 @@ def evaluate(
             given = ", ".join(declared) or "roles"
             raise RoleError(f"A tally has its roles ({given} cannot be changed without the rows): evaluate(tally).")
         return held
+    if store is not None:
+        return kept_in(store, source, Roles.build(roles, **declared))
     kinds = written_kinds(Roles.build(roles, **declared))
     stream = opened(source, kinds)
     if stream is not None:

@@ -54,7 +54,7 @@ from dfevals.tally import (
 )
 from dfevals.version import __version__
 
-__all__ = ["from_bytes", "is_tally", "load_tally", "save", "to_bytes", "write_whole"]
+__all__ = ["from_bytes", "is_tally", "load_tally", "read_meaning", "save", "to_bytes", "write_meaning", "write_whole"]
 
 Array = npt.NDArray[Any]
 MANY = 1 << 28  # classes × cohorts
@@ -170,7 +170,7 @@ def to_bytes(tally: Tally, *, min_n: int | None = None, rows: bool = False) -> b
         "made_by": f"dfevals {__version__}",
         "task": tally.task,
         "labels": to_json(tuple(tally.labels)),
-        "meaning": None if tally.meaning is None else _write_meaning(tally.meaning),
+        "meaning": None if tally.meaning is None else write_meaning(tally.meaning),
         "context": to_json(tally.context),
         "cohorts": write_cohorts(tally.cohorts, arrays),
         "requests": [write_request(request, outcomes) for request in tally.requests],
@@ -196,7 +196,7 @@ def _check_rows(tally: Tally, rows: bool, min_n: int | None) -> None:
     )
 
 
-def _write_meaning(meaning: Meaning) -> dict[str, Any]:
+def write_meaning(meaning: Meaning) -> dict[str, Any]:
     roles = meaning.roles
     try:
         text = roles.to_json()
@@ -259,7 +259,7 @@ def _tally(described: dict[str, Any], arrays: Mapping[str, Array]) -> Tally:
     cohorts = read_cohorts(described["cohorts"], arrays)
     need(max(len(labels), 1) * max(cohorts.n_atoms, 1) <= MANY, "cohorts", "and classes are too many together")
     context = _context(described["context"])
-    meaning = None if described["meaning"] is None else _meaning(described["meaning"], task, labels)
+    meaning = None if described["meaning"] is None else read_meaning(described["meaning"], task, labels)
     outcomes = () if meaning is None else meaning.roles.outcomes
     requests = tuple(read_request(entry, outcomes) for entry in described["requests"])
     weighted = context.get("weight_kind") is not None
@@ -304,7 +304,7 @@ def _context(described: Any) -> dict[str, Any]:
     return context
 
 
-def _meaning(described: Any, task: str, labels: tuple[Any, ...]) -> Meaning:
+def read_meaning(described: Any, task: str, labels: tuple[Any, ...]) -> Meaning:
     roles = Roles.from_json(json.dumps(described["roles"]))
     models = tuple(Model(**{str(k): from_json(v) for k, v in entry.items()}) for entry in described["models"])
     for model in models:

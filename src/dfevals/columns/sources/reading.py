@@ -19,7 +19,7 @@ from dfevals.columns.sources.json_rows import read_json
 from dfevals.columns.sources.written import Kind, typed
 from dfevals.exceptions import DataError, did_you_mean
 
-__all__ = ["NO_PARTITION", "hidden", "to_frame"]
+__all__ = ["NO_PARTITION", "FileOfRows", "files_of", "hidden", "to_frame"]
 
 READERS: dict[str, Callable[[str], Any]] = {
     ".csv": partial(pd.read_csv, dtype=str),
@@ -185,12 +185,63 @@ def _columnwise(source: Any) -> Any:
     return None if names is None else pd.DataFrame({name: source[name].to_numpy() for name in names})
 
 
-def _read(text: str, kind_of: KindOf) -> Rows:
+@dataclass(frozen=True)
+class FileOfRows:
+    """One file of a source, and the folders `name=value` that it lies in."""
+
+    path: Path
+    folders: tuple[str, ...] = ()
+
+    @property
+    def stamp(self) -> str:
+        """What changes when the file does: its size and the time of its last change."""
+        try:
+            found = self.path.stat()
+        except OSError as error:
+            raise DataError(f"There is no file {str(self.path)!r}: {error.strerror or error}.") from error
+        return f"{found.st_size} {found.st_mtime_ns}"
+
+    def frame(self, kind_of: KindOf) -> pd.DataFrame:
+        """The rows of the file."""
+        return _partition(_file(str(self.path)), self.folders).typed(kind_of)
+
+
+def files_of(source: Any) -> list[FileOfRows]:
+    """The files of a path, a pattern, a folder or a list of these, in order.
+
+    Raises
+    ------
+    DataError
+        There is none, or the source is no path.
+    """
+    named = source if isinstance(source, list | tuple) else [source]
+    if not named or not all(isinstance(item, str | Path) for item in named):
+        raise DataError(
+            f"store= keeps tallies of files: pass paths, a pattern or a folder, not {type(source).__name__}."
+        )
+    found = [file for item in named for path in _paths(str(item)) for file in _files_in(Path(path))]
+    return list({file.path.absolute(): file for file in found}.values())
+
+
+def _files_in(path: Path) -> list[FileOfRows]:
+    if not path.is_dir():
+        return [FileOfRows(path)]
+    files = sorted(p for p in path.rglob("*") if p.is_file() and not _hidden(p.relative_to(path)))
+    return [FileOfRows(p, p.relative_to(path).parent.parts) for p in files if _ending(p) in READERS]
+
+
+def _paths(text: str) -> list[str]:
+    """The paths of a pattern, or the path itself."""
     paths = sorted(glob.glob(text)) if any(c in text for c in "*?[") and not Path(text).exists() else [text]
     if not paths or not Path(paths[0]).exists():
         parent = Path(text).parent
         near = [p.name for p in parent.iterdir()] if parent.is_dir() else []
         raise DataError(f"There is no file {text!r}. {did_you_mean(Path(text).name, near)}".rstrip())
+    return paths
+
+
+def _read(text: str, kind_of: KindOf) -> Rows:
+    paths = _paths(text)
     return _joined([_directory(path, kind_of) if Path(path).is_dir() else _file(path) for path in paths], kind_of)
 
 
