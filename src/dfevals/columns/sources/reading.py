@@ -226,7 +226,7 @@ def files_of(source: Any) -> list[FileOfRows]:
 def _files_in(path: Path) -> list[FileOfRows]:
     if not path.is_dir():
         return [FileOfRows(path)]
-    files = sorted(p for p in path.rglob("*") if p.is_file() and not _hidden(p.relative_to(path)))
+    files = sorted(p for p in path.rglob("*") if p.is_file() and not hidden(p.relative_to(path)))
     return [FileOfRows(p, p.relative_to(path).parent.parts) for p in files if _ending(p) in READERS]
 
 
