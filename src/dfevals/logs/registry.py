@@ -7,10 +7,17 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from dfevals.logs.batches import is_batch, read_batch
+from dfevals.logs.bfcl import is_bfcl, read_bfcl
 from dfevals.logs.inspect_ai import is_inspect, read_inspect
 from dfevals.logs.lm_eval import is_lm_eval, read_lm_eval
+from dfevals.logs.mlflow_tables import is_mlflow, read_mlflow
+from dfevals.logs.openai_evals import is_openai_evals, read_openai_evals
 from dfevals.logs.opening import Source
+from dfevals.logs.promptfoo import is_promptfoo, read_promptfoo
 from dfevals.logs.runs import Run
+from dfevals.logs.spans import is_spans, read_spans
+from dfevals.logs.tau_bench import is_tau_bench, read_tau_bench
 
 __all__ = ["FORMATS", "Format", "formats"]
 
@@ -65,6 +72,69 @@ FORMATS = {
             "sample × epoch",
             is_inspect,
             read_inspect,
+        ),
+        Format(
+            "promptfoo",
+            "promptfoo",
+            "0.121.20 (results version 3)",
+            "eval -o out.json or out.jsonl",
+            "test × repeat × provider × prompt",
+            is_promptfoo,
+            read_promptfoo,
+        ),
+        Format(
+            "openai-evals",
+            "OpenAI evals",
+            "3.0.1.post1",
+            "the log of oaieval, .jsonl",
+            "sample",
+            is_openai_evals,
+            read_openai_evals,
+        ),
+        Format(
+            "bfcl",
+            "Berkeley Function Calling Leaderboard",
+            "bfcl-eval 2026.3.23",
+            "BFCL_v4_<category>_result.json with BFCL_v4_<category>_score.json",
+            "entry",
+            is_bfcl,
+            read_bfcl,
+        ),
+        Format(
+            "tau-bench",
+            "tau-bench",
+            "historical trajectories; tau2-bench from its source, August 2026",
+            "list of trajectories, or a document with simulations",
+            "task × trial",
+            is_tau_bench,
+            read_tau_bench,
+        ),
+        Format(
+            "batch",
+            "batches of OpenAI and Anthropic",
+            "documented; types of openai 3.57.0 and anthropic 2.14.0",
+            "files of results and errors, .jsonl, and of requests",
+            "request",
+            is_batch,
+            read_batch,
+        ),
+        Format(
+            "mlflow",
+            "MLflow",
+            "3.17.2",
+            "the table of mlflow.genai.evaluate as .json, .jsonl or .parquet",
+            "trace",
+            is_mlflow,
+            read_mlflow,
+        ),
+        Format(
+            "spans",
+            "OpenTelemetry",
+            "documented; a file of real spans",
+            "OTLP as .json or .jsonl, or printed spans",
+            "span",
+            is_spans,
+            read_spans,
         ),
     )
 }
