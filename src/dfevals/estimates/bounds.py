@@ -40,13 +40,23 @@ class Bounds:
 
 @dataclass(frozen=True)
 class CellContext:
-    """What the interval of a function of the cells needs besides its value: the cells and the function itself."""
+    """What the interval of a function of the cells needs besides its value: the cells and the function itself.
+
+    `memo` keeps what does not depend on the level, for intervals of the same metric and cells at other levels.
+    """
 
     tally: CellTally | ManyCells
     view: CellView | MarginView
     function: Callable[[Any], Any]
     whole: bool
     range: tuple[float, float]
+    memo: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    def once(self, name: str, make: Callable[[], Any]) -> Any:
+        """What was made by this name, or make it now."""
+        if name not in self.memo:
+            self.memo[name] = make()
+        return self.memo[name]
 
     @property
     def plain(self) -> bool:

@@ -230,6 +230,13 @@ def moment_variance(estimand: SmoothMoments) -> tuple[Floats, Floats]:
     The influence of a row on a mean is its deviation, on a central second moment its product of deviations less the
     moment; variances of those need the fourth-order moments of the tally.
     """
+    if "variance" not in estimand.memo:
+        estimand.memo["variance"] = _moment_variance(estimand)
+    found: tuple[Floats, Floats] = estimand.memo["variance"]
+    return found
+
+
+def _moment_variance(estimand: SmoothMoments) -> tuple[Floats, Floats]:
     tally = estimand.moments.tally
     means, second = estimand.inputs()
     size = len(means)

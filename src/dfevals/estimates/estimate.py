@@ -10,7 +10,15 @@ import numpy.typing as npt
 
 from dfevals.estimates.bootstrap import bootstrap_bounds, cell_replicates, rank_replicates, resampled, value_replicates
 from dfevals.estimates.bounds import Bounds, CellContext
-from dfevals.estimates.delta import FourCells, average_gradient, cell_variance, four_gradients
+from dfevals.estimates.delta import (
+    FourCells,
+    Gradient,
+    MarginGradient,
+    average_gradient,
+    cell_gradient,
+    cell_variance,
+    four_gradients,
+)
 from dfevals.estimates.events import FEW_OF_A_CLASS, rare_classes
 from dfevals.estimates.intervals import ONE_CLUSTER, _few_cells, _transforms, cell_quantile, interval, with_value
 from dfevals.exceptions import MetricError
@@ -33,7 +41,7 @@ from dfevals.tally import (
 )
 from dfevals.tally.clusters import ClusterSums
 
-__all__ = ["Estimates", "Options", "Part", "estimate"]
+__all__ = ["Estimates", "Options", "Part", "cell_slopes", "estimate"]
 
 Floats = npt.NDArray[np.float64]
 HELD = 1 << 20  # classes × cohorts whose cells are evaluated at once
@@ -93,6 +101,11 @@ class Part:
         self.tally, self.cohort_of, self.n_cohorts = tally, cohort_of, n_cohorts
         self._parts: dict[Need, Any] = {}
         self._replicates: dict[Any, Any] = {}
+        self._memos: dict[Any, dict[Any, Any]] = {}
+
+    def memo(self, request: Request, by_class: bool = False) -> dict[Any, Any]:
+        """What was computed of a metric whatever the level of its interval."""
+        return self._memos.setdefault((request.metric, request.average, request.outcome, by_class), {})
 
     def get(self, need: Need) -> Any:
         """The tally of a need under the view.
@@ -288,7 +301,10 @@ def _single(request: Request, part: Part, options: Options, needs: tuple[Need, .
     record = request.metric
     tallies = [part.get(need) for need in needs]
     views = [_view(tally) for tally in tallies]
-    estimand = part.as_share(request, record(*views), needs[0])
+    memo = part.memo(request) if options.interval != "bootstrap" else {}
+    if needs not in memo:  # once for intervals of all levels, with the variance that it keeps
+        memo[needs] = part.as_share(request, record(*views), needs[0])
+    estimand = memo[needs]
     value = np.asarray(estimand.value, float)
     undefined = _undefined(tallies, needs)
     value = np.where(undefined, np.nan, value)
@@ -385,10 +401,10 @@ def _of_cells(request: Request, part: Part, options: Options, task: str) -> Esti
     tally = part.get(Cells())
     step = max(HELD // tally.n_classes, 1)
     if isinstance(tally, CellTally) or tally.n_cohorts <= step or options.interval == "bootstrap":
-        return _of_tally(request, tally, part, options, task)
+        return _of_tally(request, tally, part, options, task, part.memo(request, options.by_class))
     starts = range(0, tally.n_cohorts, step)
     cuts = (tally.cut(start, min(start + step, tally.n_cohorts)) for start in starts)
-    return _joined([_of_tally(request, cut, part, options, task) for cut in cuts])
+    return _joined([_of_tally(request, cut, part, options, task, {}) for cut in cuts])
 
 
 def _joined(pieces: list[Estimates]) -> Estimates:
@@ -412,23 +428,11 @@ def _joined(pieces: list[Estimates]) -> Estimates:
     return Estimates(**arrays, method=method, masks=masks, holds=all(piece.holds for piece in pieces))
 
 
-def _of_tally(request: Request, tally: Any, part: Part, options: Options, task: str) -> Estimates:
+def _of_tally(request: Request, tally: Any, part: Part, options: Options, task: str, memo: dict[str, Any]) -> Estimates:
     """A metric of the confusion cells: binary, per class, or averaged over the classes."""
     record = request.metric
-    average = request.average
-    if task == "multiclass" and not record.whole and average is None:
-        average = None if options.by_class else "macro"
-    kind = "binary" if task == "binary" and average is None and not options.by_class else "classes"
-    if record.whole:
-        kind, average = "binary", None
-    elif average == "micro":
-        kind = "micro"
-    view = tally.view(kind)
-
-    def function(cells: Any) -> Any:
-        return record(cells)
-
-    context = CellContext(tally, view, function, record.whole, record.range)
+    context, average = _context(request, tally, task, options.by_class, memo)
+    view, kind, function = context.view, context.view.kind, context.function
     if kind == "classes" and average in ("macro", "weighted"):
         return _averaged(request, context, average, part, options)
     estimand = function(view)
@@ -437,13 +441,38 @@ def _of_tally(request: Request, tally: Any, part: Part, options: Options, task: 
     if options.ci is not None:
         if options.interval == "bootstrap":
             replicates = part.cells(options.n_resamples, options.random_state)
-            drawn = np.asarray(function(CellView(replicates, kind)).value)  # type: ignore[arg-type]
+            drawn = np.asarray(function(CellView(replicates, kind)).value)
             few = interval(estimand, options.ci, "auto", context, record.range).few
             assert few is not None
             found = bootstrap_bounds(np.moveaxis(drawn, -2, 0), options.ci, few)
         else:
             found = interval(estimand, options.ci, options.interval, context, record.range)
     return _bounded(estimand, found, value)
+
+
+def _context(
+    request: Request, tally: CellTally | ManyCells, task: str, by_class: bool, memo: dict[str, Any] | None = None
+) -> tuple[CellContext, str | None]:
+    """The cells as a metric reads them, and how its classes are averaged."""
+    record, average = request.metric, request.average
+    if task == "multiclass" and not record.whole and average is None:
+        average = None if by_class else "macro"
+    kind: Any = "binary" if task == "binary" and average is None and not by_class else "classes"
+    if record.whole:
+        kind, average = "binary", None
+    elif average == "micro":
+        kind = "micro"
+    memo = {} if memo is None else memo
+    return CellContext(tally, tally.view(kind), record, record.whole, record.range, memo), average
+
+
+def cell_slopes(request: Request, tally: CellTally | ManyCells, task: str) -> Gradient:
+    """Derivative of a metric by the confusion cells; of metrics of a class, that of their average."""
+    context, average = _context(request, tally, task, by_class=False)
+    if context.view.kind == "classes" and average in ("macro", "weighted"):
+        return _average_slopes(context, average, FourCells.of(context.view))[1]
+    kind = context.view.kind
+    return cell_gradient(lambda view: context.function(replace(view, kind=kind)), context.view)
 
 
 def _averaged(request: Request, context: CellContext, average: str, part: Part, options: Options) -> Estimates:
@@ -487,11 +516,31 @@ def _averaged(request: Request, context: CellContext, average: str, part: Part, 
 
 def _average_bounds(context: CellContext, average: str, value: Floats, level: float) -> Bounds:
     """Delta method on one-against-the-rest cells with two pseudo-rows, on the scale of the metric's range."""
-    tally = context.tally
+    centre, variance, df = context.once("average", lambda: _average_variance(context, average))
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        name, to, slope, back = _transforms(context.range)
+        half = cell_quantile(level, context, df) * slope(centre) * np.sqrt(variance)
+        low, high = back(to(centre) - half), back(to(centre) + half)
+    low, high = with_value(low, high, value, variance)
+    few = _few_cells(replace(context, view=context.tally.view()))
+    what, clusters = "rows right or wrong, or in a class", None if df is None else df + 1
+    return Bounds(low, high, f"delta, {name}", few, what, (ONE_CLUSTER,), clusters=clusters)
+
+
+def _average_variance(context: CellContext, average: str) -> tuple[Floats, Floats, Floats | None]:
+    """Average, its variance and degrees of freedom, with two pseudo-rows spread over the cells."""
+    tally, size = context.tally, context.pseudo_row
     present = tally.present  # classes absent from the cohort take no part
-    size = context.pseudo_row
     extra = 2.0 / np.maximum(present.sum(axis=0), 1) ** 2
     four = FourCells.of(tally.padded(extra * size, "classes", present))
+    centre, gradient = _average_slopes(context, average, four)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return centre, *cell_variance(gradient, tally, extra * size**2, present)
+
+
+def _average_slopes(context: CellContext, average: str, four: FourCells) -> tuple[Floats, MarginGradient]:
+    """Mean over the classes of a metric of cells one against the rest, and its derivative by the cells of the table."""
+    present = context.tally.present
 
     def weight(cells: FourCells) -> Any:
         return cells.tp + cells.fn if average == "weighted" else present + 0 * cells.tp
@@ -505,15 +554,7 @@ def _average_bounds(context: CellContext, average: str, value: Floats, level: fl
         centre = weighted(four).sum(axis=0) / den
         top = {k: np.nan_to_num(v) for k, v in four_gradients(weighted, four).items()}
         bottom = {k: np.nan_to_num(v) for k, v in four_gradients(weight, four).items()}
-        gradient = average_gradient({k: (top[k] - centre * bottom[k]) / den for k in top})
-        variance, df = cell_variance(gradient, tally, extra * size**2, present)
-        name, to, slope, back = _transforms(context.range)
-        half = cell_quantile(level, context, df) * slope(centre) * np.sqrt(variance)
-        low, high = back(to(centre) - half), back(to(centre) + half)
-    low, high = with_value(low, high, value, variance)
-    few = _few_cells(replace(context, view=tally.view()))
-    what, clusters = "rows right or wrong, or in a class", None if df is None else df + 1
-    return Bounds(low, high, f"delta, {name}", few, what, (ONE_CLUSTER,), clusters=clusters)
+        return centre, average_gradient({k: (top[k] - centre * bottom[k]) / den for k in top})
 
 
 def _of_class_scores(

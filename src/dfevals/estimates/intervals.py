@@ -169,7 +169,7 @@ def _ratio(estimand: Ratio, level: float, method: str, cells: CellContext | None
         few = _few_events(estimand.num, estimand.den)
         return Bounds(low, high, name, few, "events", holds=name in SHARES)
     p = estimand.value
-    variance, kish, df = _ratio_variance(cells)
+    variance, kish, df = cells.once("share", lambda: _ratio_variance(cells))
     with np.errstate(divide="ignore", invalid="ignore"):
         # a handful of weights can make the estimated variance much too small, so Kish's number is the most it may say
         inner = np.maximum(p * (1 - p), 0)
@@ -291,18 +291,9 @@ def _smooth(estimand: Smooth, level: float, method: str, cells: CellContext | No
     assert cells is not None
     if cells.view.kind == "micro" and not cells.whole:
         return _micro(level, "auto" if method == "delta" else method, cells)
-    tally = cells.tally
-    size = cells.pseudo_row
-    extra = 2.0 / tally.n_classes**2 * (method != "wald")
-    pseudo = extra * size**2
-    by_class = cells.view.kind == "classes" and not cells.whole
-    padded = tally.padded(extra * size, "classes" if by_class else "binary", None)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        if by_class:
-            centre, variance, df = _per_class(cells, padded, pseudo)
-        else:
-            centre = cells.function(padded).value
-            variance, df = cell_variance(cell_gradient(cells.function, padded), tally, pseudo)
+    plain = method == "wald"
+    centre, variance, df = cells.once(f"smooth, {plain}", lambda: _smooth_variance(cells, plain))
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         name, to, slope, back = _transforms(cells.range) if method != "wald" else _transforms((-np.inf, np.inf))
         half = cell_quantile(level, cells, df) * slope(centre) * np.sqrt(variance)
         low, high = back(to(centre) - half), back(to(centre) + half)
@@ -310,6 +301,19 @@ def _smooth(estimand: Smooth, level: float, method: str, cells: CellContext | No
     few = _few_cells(cells) if estimand.events is None else _few_of(estimand.events, cells)
     what, clusters = "rows right or wrong, or in a class", None if df is None else df + 1
     return Bounds(low, high, f"delta, {name}", few, what, (ONE_CLUSTER,), variance=variance, clusters=clusters)
+
+
+def _smooth_variance(cells: CellContext, plain: bool) -> tuple[Floats, Floats, Floats | None]:
+    """Value, variance and degrees of freedom with two pseudo-rows (`plain`: none) spread over the cells."""
+    tally, size = cells.tally, cells.pseudo_row
+    extra = 2.0 / tally.n_classes**2 * (not plain)
+    pseudo = extra * size**2
+    by_class = cells.view.kind == "classes" and not cells.whole
+    padded = tally.padded(extra * size, "classes" if by_class else "binary", None)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if by_class:
+            return _per_class(cells, padded, pseudo)
+        return cells.function(padded).value, *cell_variance(cell_gradient(cells.function, padded), tally, pseudo)
 
 
 def with_value(low: Floats, high: Floats, value: Floats, variance: Floats) -> tuple[Floats, Floats]:

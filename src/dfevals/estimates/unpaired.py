@@ -15,16 +15,23 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dfevals.estimates.estimate import Complement, Estimates, Options, Part, estimate, rests_on_classes
+from dfevals.estimates.estimate import (
+    Complement,
+    Estimates,
+    Options,
+    Part,
+    cell_slopes,
+    estimate,
+    rests_on_classes,
+)
 from dfevals.estimates.events import FEW_OF_A_CLASS
 from dfevals.estimates.intervals import delong_variance, interval, rank_worth
 from dfevals.estimates.means import (
-    LIGHT,
     difference_of_means,
+    guarded_cells,
     guarded_parts,
     guarded_rates,
     guarded_smooth,
-    skewness_of_difference,
 )
 from dfevals.estimates.tested import FEW_ROWS, Tested, TestOptions, in_range
 from dfevals.exceptions import MetricError, did_you_mean
@@ -35,6 +42,7 @@ from dfevals.metrics.estimands import Mean, MeanOfRatios, Rank, Ratio, SmoothMom
 from dfevals.metrics.planning import needs_of
 from dfevals.metrics.registry import Request
 from dfevals.needs import Cells, Classes, Moments, Scores
+from dfevals.tally import CellTally, ManyCells
 
 __all__ = ["UNPAIRED_TESTS", "unpaired"]
 
@@ -81,6 +89,8 @@ def unpaired(
         found = _of_estimand(pair, need)
     if found is None:
         found = pair.joined()
+        if isinstance(need, Cells) and not options.by_class:
+            found = pair.guarded(found)
     first, second = pair.first, pair.second
     notes = [(np.isnan(e.value), _why(e)) for e in (first, second)]
     for e in (first, second):
@@ -89,11 +99,25 @@ def unpaired(
     scale = [a.scale, b.scale] if weights else [1.0, 1.0]
     support, other = first.support * scale[0], second.support * scale[1]
     few = np.minimum(support, other) < FEW_ROWS
+    if isinstance(need, Cells) and not options.by_class and _averages_classes(straight, pair.tallies[0], task):
+        few = few | _one_sided(*pair.tallies)
     if isinstance(b, Complement):  # as of a cohort that is not marked, whatever its test can do with few events
         few = few | first.few | second.few
     found = replace(found, few=found.few | few, masks=[*found.masks, *notes], support=support, support_b=other)
     found = in_range(replace(found, ancillary=not isinstance(need, Scores)), request.metric.range)
     return found.negated() if request.negated else found
+
+
+def _averages_classes(request: Request, tally: CellTally | ManyCells, task: str) -> bool:
+    """Whether a metric is a mean over the classes that occur, each of which counts alike."""
+    if task == "multiclass" and not request.metric.whole:
+        return request.average in (None, "macro")
+    return isinstance(request.metric(tally.view()), MeanOfRatios)
+
+
+def _one_sided(a: CellTally | ManyCells, b: CellTally | ManyCells) -> npt.NDArray[np.bool_]:
+    """Cohorts in which a class occurs on one side only, so that the means are of different classes."""
+    return np.asarray(((a.view().true_totals > 0) != (b.view().true_totals > 0)).any(axis=0))
 
 
 def _why(estimates: Estimates) -> str:
@@ -126,6 +150,12 @@ class _Pair:
     def joined(self) -> Tested:
         """The test by the intervals of both."""
         return _joined(self.first, self.second, self.options.level, self.again)
+
+    def guarded(self, found: Tested) -> Tested:
+        """A test of a function of the cells that also holds when rows are dealt to both sides by chance."""
+        one, two = self.tallies
+        whole = replace(one, clusters=None) + replace(two, clusters=None)
+        return guarded_cells(found, cell_slopes(self.request, whole, self.task), one, two, self.options.level)
 
     def below(self, one: Through, two: Through) -> _Pair:
         """The same for what the metric is a function of."""
@@ -177,8 +207,7 @@ def _below(found: Estimates, estimand: Through, level: float) -> Estimates:
 def _through(found: Tested, estimand: Through, pair: _Pair) -> Tested:
     """The test of what the metric is a monotone function of: its p, and its interval carried over, which holds 0 as before.
 
-    Bounds are differences of the function half of the difference above and below the middle of both values. Where rows
-    are not independent and tails are light, the intervals of the metric itself are joined.
+    Bounds are differences of the function half of the difference above and below the middle of both values.
     """
     middle, least = (found.value_a + found.value_b) / 2, 0.0 if isinstance(estimand.base, Mean) else -np.inf
 
@@ -190,7 +219,7 @@ def _through(found: Tested, estimand: Through, pair: _Pair) -> Tested:
     ends = [moved(found.low), moved(found.high)]
     with np.errstate(divide="ignore", invalid="ignore"):
         scale = np.abs((ends[1] - ends[0]) / (found.high - found.low))
-    carried = replace(
+    return replace(
         found,
         value_a=pair.first.value,
         value_b=pair.second.value,
@@ -200,10 +229,6 @@ def _through(found: Tested, estimand: Through, pair: _Pair) -> Tested:
         se=found.se * scale,
         difference=pair.first.value - pair.second.value,
     )
-    if not isinstance(estimand.base, Mean) or pair.plain:
-        return carried
-    light = ~(np.abs(skewness_of_difference(*pair.tallies)) >= LIGHT)
-    return replace(_replaced(carried, pair.joined(), light), masks=carried.masks)
 
 
 def _rates(pair: _Pair, one: Any, two: Any) -> Tested:
@@ -221,15 +246,14 @@ def _rates(pair: _Pair, one: Any, two: Any) -> Tested:
 
 
 def _means(pair: _Pair, estimand: Mean) -> Tested:
-    """Means of losses; where rows are not independent, from the intervals of both sides instead of Hall's transform."""
-    options, joined = pair.options, None if pair.plain else pair.joined()
-    test = difference_of_means(
-        pair.tallies[0], pair.tallies[1], options.level, skewed=options.test != "welch", instead=joined
-    )
+    """Means of losses."""
+    options = pair.options
+    a, b = pair.tallies
+    test = difference_of_means(a, b, options.level, skewed=options.test != "welch")
     found = _tested(pair.first, pair.second, test, test.method, test.se, test.df)
     masks = [(test.heavy, "too few rows beside the tail of the losses")]
-    if joined is not None:
-        masks.append((joined.few, "too few rows"))
+    if not pair.plain:
+        masks.append((pair.first.few | pair.second.few, "too few rows"))
     if rests_on_classes(pair.request, estimand, pair.task):
         masks.append((pair.parts[0].rare() | pair.parts[1].rare(), FEW_OF_A_CLASS))
     few = np.logical_or.reduce([mask for mask, _ in masks])

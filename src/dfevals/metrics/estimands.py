@@ -6,7 +6,7 @@ All arrays have the cohort axis last; leading axes are classes or replicates.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -153,6 +153,7 @@ class SmoothMoments:
     reason: str = "no variation"
     events: Array | None = None
     kurtosis: Array | None = None
+    memo: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)  # its variance, once known
 
     def inputs(self) -> tuple[list[Array], dict[tuple[int, ...], Array]]:
         """Means and second central moments, one array per cohort each."""

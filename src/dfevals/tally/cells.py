@@ -161,7 +161,11 @@ class CellTally:
 
     def quadratic(self, gradient: Any) -> npt.NDArray[np.float64]:
         """gᵀQg per cohort of independent rows: multinomial or weighted (Σw²)."""
-        return (gradient.table**2 * (self.weight if self.square is None else self.square)).sum(axis=(0, 1))
+        return self.powers(gradient, 2)
+
+    def powers(self, gradient: Any, power: int) -> npt.NDArray[np.float64]:
+        """Σ w² · g^power per cohort."""
+        return (gradient.table**power * (self.weight if self.square is None else self.square)).sum(axis=(0, 1))
 
     def tables(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Σw and Σw² of all cells, (K, K, cohorts) each."""

@@ -130,6 +130,15 @@ class ClusterSums:
         factor = clusters / np.where(clusters > 1, clusters - 1, np.nan)
         return np.asarray(np.bincount(cohort, sums**2, n_cohorts) * factor)
 
+    def powers(
+        self, part: npt.NDArray[np.float64], n_cohorts: int
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Sums over the clusters of every cohort of the square and the cube of what each adds to a sum."""
+        pair, inverse = self._pairs(n_cohorts)
+        sums: Any = np.bincount(inverse, part, len(pair))
+        squares, cubes = (np.bincount(pair % n_cohorts, sums**power, n_cohorts).astype(float) for power in (2, 3))
+        return squares, cubes
+
     def _pairs(self, n_cohorts: int) -> tuple[Ints, Ints]:
         """The pairs of cluster and cohort that occur, as cluster · n_cohorts + cohort, and the one of each entry."""
         if n_cohorts not in self.memo:

@@ -243,9 +243,13 @@ class ManyCells:
 
     def quadratic(self, gradient: Any) -> Floats:
         """gᵀQg per cohort of independent rows: multinomial or weighted (Σw²)."""
+        return self.powers(gradient, 2)
+
+    def powers(self, gradient: Any, power: int) -> Floats:
+        """Σ w² · g^power per cohort."""
         square = self.weight if self.square is None else self.square
         slopes = gradient.at(self.y_true, self.y_pred, self.cohort)
-        return np.bincount(self.cohort, slopes**2 * square, self.n_cohorts).astype(float)
+        return np.bincount(self.cohort, slopes**power * square, self.n_cohorts).astype(float)
 
     def tables(self) -> tuple[Floats, Floats]:
         """Σw and Σw² of all cells, (K, K, cohorts) each."""
