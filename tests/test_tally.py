@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from sklearn.metrics import average_precision_score, roc_auc_score
@@ -82,6 +82,8 @@ def test_merged_scores_are_the_scores_of_all_rows(a: Any, b: Any, weighted: bool
 
 @settings(max_examples=40, deadline=None)
 @given(seeds, st.integers(1, 60), st.sampled_from([0.0, 1e6, -1e9]), st.booleans())
+@example(18, 17, -1e9, True)
+@example(1676, 60, -1e9, True)
 def test_moments_equal_direct_sums_and_keep_their_digits(seed: int, n: int, offset: float, weighted: bool) -> None:
     rng = np.random.default_rng(seed)
     codes = rng.integers(0, COHORTS, n)
@@ -102,11 +104,16 @@ def test_moments_equal_direct_sums_and_keep_their_digits(seed: int, n: int, offs
         assert_allclose(tally.n[i], v[mine].sum())
         means = [np.average(values[mine], weights=v[mine]) for values in (x, y)]
         assert_allclose(tally.mean[:, i], means, rtol=1e-12)
-        dx, dy = x[mine] - means[0], y[mine] - means[1]
+        near = x[mine] - offset  # exact, so that the direct sums keep the digits that a mean of 1e9 has no room for
+        dx, dy = near - np.average(near, weights=v[mine]), y[mine] - means[1]
         for e, found in zip(exponents(2, 4), tally.central[:, i], strict=True):
-            size = (v[mine] * np.abs(dx) ** e[0] * np.abs(dy) ** e[1]).sum()
+            size, moved = (
+                (v[mine] * np.abs(dx) ** k * np.abs(dy) ** e[1]).sum() for k in (e[0], max(e[0] - 1, 0))
+            )  # what the sum is made of, and how much it changes with the mean, which is rounded to its last digit
             expected = (v[mine] * dx ** e[0] * dy ** e[1]).sum()
-            assert_allclose(found, expected, rtol=1e-6, atol=1e-6 * (1 + size) * (1 + abs(offset) * 1e-9))
+            assert_allclose(
+                found, expected, rtol=1e-6, atol=1e-9 * (1 + size) + 4 * e[0] * moved * np.spacing(abs(offset))
+            )
 
 
 @settings(max_examples=30, deadline=None)
