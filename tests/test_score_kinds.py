@@ -34,6 +34,10 @@ UNCLEAR = {
     "one of 999": (with_one(999.0), "the first 999 at row 17"),
     "percent": ((100 * P).round(2), "nothing lies below 0"),
     "deciles": (np.ceil(10 * P), "nothing lies below 0"),
+    "logarithms": (
+        np.log(P),
+        f"the first below 0 is {np.log(P[0]):.8g} at row 0 of column 'p') and nothing lies above 0",
+    ),
     "scorecard": (300 + 550 * P, f"the first above 1 is {300 + 550 * P[0]:.8g} at row 0"),
 }
 

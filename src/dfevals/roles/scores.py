@@ -53,7 +53,8 @@ class Spread:
         if self.within:
             return "probability"
         mistakes = self.n - self.outside >= MOSTLY * self.n
-        return "unclear" if mistakes or (binary and self.low >= -ROUNDING) else "margin"
+        one_sided = self.low >= -ROUNDING or self.high <= ROUNDING  # by a cut at 0 all rows would be alike
+        return "unclear" if mistakes or (binary and one_sided) else "margin"
 
     def doubt(self, model: str) -> str:
         """Why no cut can be told, and the fix."""
@@ -64,9 +65,12 @@ class Spread:
                 "probabilities nor margins. Mend or drop those rows, or say"
             )
         else:
+            side, other, percent = "above 1", "below", "Divide them into [0, 1] if they are percent, or say"
+            if self.high <= ROUNDING:
+                side, other, percent = "below 0", "above", "Take the exponential if they are logarithms, or say"
             text += (
-                f"not probabilities (the first above 1 is {self.place}) and nothing lies below 0, so neither 0.5 nor 0 "
-                "parts the classes. Divide them into [0, 1] if they are percent, or say"
+                f"not probabilities (the first {side} is {self.place}) and nothing lies {other} 0, so neither 0.5 nor 0 "
+                f"parts the classes. {percent}"
             )
         return text + " from where rows are predicted positive, threshold=…, or that 0 is the cut, score_kind='margin'."
 
