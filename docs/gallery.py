@@ -278,6 +278,23 @@ FAMILIES = (
         ),
     ),
     Family(
+        "Other rows",
+        "populations",
+        'df = dfevals.datasets.load("adult")\n'
+        'ev = df.evals(y_true="income", y_score={"gbm": "p_gbm", "logistic": "p_logistic"}, pos_label=">50K")\n'
+        'young, old = ev.where("age < 40"), ev.where("age >= 40")',
+        (
+            Picture(
+                "attribution", "Waterfall", "A change by the mix of cohorts, and what happened within each.",
+                'young.attribute_change(old, "accuracy", by="education", models="gbm").plot(limit=6)',
+            ),
+            Picture(
+                "standardised", "Another mix", "Values as they are, and for the mix of other rows.",
+                'young.standardise(old, by="education", metrics="accuracy").plot()',
+            ),
+        ),
+    ),
+    Family(
         "Folds",
         "folds",
         'df = dfevals.datasets.load("adult")\n'

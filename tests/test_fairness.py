@@ -220,6 +220,16 @@ def test_one_pass_for_each_model(monkeypatch: pytest.MonkeyPatch) -> None:
     assert set(found.frame["model"]) == {"s", "t"}
 
 
+def test_a_tally_answers_what_it_holds() -> None:
+    ev = asked(people())
+    held = dfevals.evaluate(ev.collect(["accuracy", "log_loss"], by=["sex", "race"])).fairness("sex").frame
+    rows = ev.fairness("sex").frame
+    same = rows[rows["criterion"].isin(held["criterion"])].reset_index(drop=True)
+    assert "calibration" not in set(held["criterion"])
+    assert {"equalized_odds", "demographic_parity"} <= set(held["criterion"])
+    pd.testing.assert_frame_equal(held, same)
+
+
 def test_several_classes_one_against_the_rest() -> None:
     rng = np.random.default_rng(1)
     frame = pd.DataFrame({"g": rng.choice(list("uv"), 600), "y": rng.choice(list("xyz"), 600)})

@@ -18,6 +18,7 @@ from dfevals.exceptions import CohortError
 from dfevals.keywords import one_spelling
 from dfevals.questions.choices import ChoiceQuestions
 from dfevals.questions.errors import ErrorQuestions
+from dfevals.questions.populations import PopulationQuestions
 from dfevals.questions.scores import ScoreQuestions
 from dfevals.results.provenance import Provenance
 from dfevals.roles.bound import Bound, bind
@@ -36,7 +37,7 @@ COPY_ON_WRITE = int(pd.__version__.split(".")[0]) >= 3
 
 @one_spelling
 @infinite_beyond_all_numbers
-class Evaluation(ErrorQuestions, ScoreQuestions, ChoiceQuestions):
+class Evaluation(ErrorQuestions, ScoreQuestions, ChoiceQuestions, PopulationQuestions):
     """Rows with roles: ask it questions. Immutable; made by `df.evals(...)` or `dfevals.evaluate(...)`.
 
     Parameters

@@ -75,6 +75,8 @@ _QUESTIONS = (
     Command("agreement", "How far raters agree"),
     Command("slices", "Search for cohorts that fail"),
     Command("fairness", "Differences between groups"),
+    Command("standardise", "Values for another mix of cohorts"),
+    Command("attribute_change", "Why a number changed: mix of cohorts, or within them"),
     Command("gate", "Answer of a release gate"),
     Command("explore", "The explorer"),
 )
@@ -132,6 +134,8 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "test": {"metavar": "NAME", "help": "the test, such as mcnemar; chosen by the data when absent"},
     "correction": {"metavar": "NAME", "help": "of the p-values: holm, fdr_bh …, or none"},
     "reference": {"metavar": "GROUP", "help": "the group that others are compared with, or overall"},
+    "to": {"metavar": "NAME"},
+    "rates": {"choices": ["half", "reference", "own"], "help": "what a change of shares is valued with"},
     "criteria": {**_WORDS, "help": "criteria of fairness, or metrics; all when absent"},
     "margin": {"type": float, "help": "differences within it count as equivalent"},
     "unit": {"metavar": "COLUMN", "help": "pairs the rows of the two models"},
@@ -146,8 +150,14 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "method": {"metavar": "NAME", "help": "sigmoid, isotonic, temperature, beta or venn-abers"},
     "cv": {"type": int, "metavar": "K", "help": "number of folds"},
 }
+_OTHER_ROWS: dict[str, Any] = {"required": True, "metavar": "NAME"}
 _OF_COMMAND: dict[tuple[str, str], dict[str, Any]] = {
     ("thresholds", "cost"): {"nargs": "+", "help": "fp=1 fn=5, or a column of amounts"},
+    ("standardise", "to"): {
+        **_OTHER_ROWS,
+        "help": "the mix: a variable with shares, a frame, an evaluation or a tally",
+    },
+    ("attribute_change", "reference"): {**_OTHER_ROWS, "help": "the rows before: a variable, as for standardise"},
     ("fairness", "cost"): {"nargs": "+", "help": "fp=1 fn=5: costs of errors"},
     ("agreement", "level"): {"type": _number_or_column},
 }
@@ -270,6 +280,9 @@ def _answer(command: Command, given: dict[str, Any], known: Mapping[str, Any], c
         given["by"] = _by(given["by"], evaluation.frame, known, each=bool(each))
     if cell is not None:
         given["by"] = _named_cohorts(cell)
+    for name in ("to", "reference"):
+        if name in given and (command.name, name) in _OF_COMMAND:
+            given[name] = _variable(given[name], known)
     if "rules" in given:
         given["rules"] = [Gate.parse(rule) for rule in given["rules"]]
     if isinstance(given.get("cost"), list):
@@ -317,6 +330,15 @@ def _evaluation(name: str, roles: dict[str, Any], known: Mapping[str, Any]) -> E
     if not isinstance(source, pd.DataFrame):
         raise UsageError(f"%evals: {name} is a {type(source).__name__}, not a DataFrame or an evaluation.")
     return evaluate(source, **roles_in(roles, source))
+
+
+def _variable(name: str, known: Mapping[str, Any]) -> Any:
+    """What a name stands for."""
+    if name not in known:
+        raise UsageError(
+            f"%evals: the name {name!r} is not defined. {did_you_mean(name, _sources(known), noun='Frames')}"
+        )
+    return known[name]
 
 
 def _cost(words: Sequence[str]) -> dict[str, float] | str:

@@ -10,7 +10,7 @@ import pandas as pd
 
 import dfevals  # noqa: F401  (registers df.evals)
 
-__all__ = ["between_groups", "losses", "pooling", "shares"]
+__all__ = ["between_groups", "losses", "pooling", "shares", "standardised"]
 
 Population = Callable[[np.random.Generator, int, int], tuple[pd.DataFrame, dict[str, Any], str, np.ndarray]]
 
@@ -92,3 +92,59 @@ def between_groups(truth: np.ndarray, rows: int, repeats: int, seed: int = 0) ->
         row["bias, corrected"] = frame.loc["equal_opportunity", "difference_corrected"] - gaps[0]
         found.append(row)
     return dict(pd.DataFrame(found).astype(float).mean())
+
+
+STANDARDISED = ("accuracy", "recall", "f1", "log_loss")
+
+
+def standardised(rows: int, repeats: int, sampled: int = 0, clusters: int = 0, seed: int = 0) -> dict[str, float]:
+    """Coverage of standardised values where the reference over-samples cohorts ten to one.
+
+    The mix is given, or counted from `sampled` rows; `clusters` is the size of clusters whose rows are right together.
+    """
+    mine, wanted = np.array([0.06, 0.14, 0.8]), np.array([0.6, 0.3, 0.1])
+    share, apart = np.array([0.5, 0.3, 0.4]), np.array([0.8, 1.6, 2.4])
+    rng, found = np.random.default_rng(seed), []
+    truth = _true(share, apart, wanted, np.random.default_rng(99))
+    names = np.array(list("abc"))
+    for _ in range(repeats):
+        frame = _drawn(rng, rng.choice(3, rows, p=mine), share, apart, clusters)
+        to = (
+            dict(zip(names, wanted, strict=True))
+            if not sampled
+            else pd.DataFrame({"g": names[rng.choice(3, sampled, p=wanted)]})
+        )
+        frame["g"] = names[frame["g"]]
+        roles = {"cluster": "unit"} if clusters else {}
+        ev = frame.evals(y_true="y", y_score="p", pos_label=1, **roles)
+        table = ev.standardise(to, "g", list(STANDARDISED)).frame.set_index("metric")
+        found.append(
+            {name: table.loc[name, "ci_low"] <= truth[name] <= table.loc[name, "ci_high"] for name in STANDARDISED}
+        )
+    return dict(pd.DataFrame(found).astype(float).mean())
+
+
+def _drawn(
+    rng: np.random.Generator, g: np.ndarray, share: np.ndarray, apart: np.ndarray, clusters: int
+) -> pd.DataFrame:
+    """Rows of these cohorts with calibrated scores; rows of a cluster share label and cohort and most of the score's error."""
+    unit = np.arange(len(g)) // max(clusters, 1)
+    g = g[unit * max(clusters, 1)]
+    y = (rng.random(len(g)) < share[g]).astype(int)[unit * max(clusters, 1)]
+    error = rng.standard_normal(len(g))
+    if clusters:
+        error = 0.8 * rng.standard_normal(len(g))[unit] + 0.6 * error
+    z = error + apart[g] * (y - 0.5)
+    return pd.DataFrame(
+        {"g": g, "y": y, "unit": unit, "p": 1 / (1 + np.exp(-apart[g] * z) * (1 - share[g]) / share[g])}
+    )
+
+
+def _true(share: np.ndarray, apart: np.ndarray, wanted: np.ndarray, rng: np.random.Generator) -> dict[str, float]:
+    """Values of the mix itself, from very many of its rows."""
+    frame = _drawn(rng, rng.choice(3, 1_000_000, p=wanted), share, apart, 0)
+    return dict(
+        frame.evals(y_true="y", y_score="p", pos_label=1)
+        .metrics(list(STANDARDISED), level=None)
+        .frame.set_index("metric")["value"]
+    )

@@ -49,6 +49,7 @@ QUESTIONS: dict[str, Callable[[Any, str], Any]] = {
     "power": lambda ev, by: ev.power(by=by),
     "route": lambda ev, by: ev.route(by=by),
     "fairness": lambda ev, by: ev.fairness(by, "overall"),
+    "attribute_change": lambda ev, by: ev.attribute_change(ev, by=by),
 }  # fmt: skip
 
 

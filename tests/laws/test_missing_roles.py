@@ -52,6 +52,8 @@ QUESTIONS: dict[str, Callable[[Any], Any]] = {
     "power": lambda ev: ev.power(metrics="accuracy"),
     "route": lambda ev: ev.route(by="region", metric="accuracy"),
     "fairness": lambda ev: ev.fairness("region"),
+    "standardise": lambda ev: ev.standardise(FRAME, "region"),
+    "attribute_change": lambda ev: ev.attribute_change(ev.frame, by="region"),
     "agreement": lambda ev: ev.agreement(),
     "folds": lambda ev: ev.folds(metrics="accuracy"),
     "gate": lambda ev: ev.gate([dfevals.Gate("accuracy", ">=", 0.5)], model=ev.models[0]),

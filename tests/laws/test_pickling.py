@@ -61,6 +61,8 @@ QUESTIONS: dict[str, Callable[[], Any]] = {
     "power": lambda: FRAME.evals(**BINARY).power(by="g"),
     "route": lambda: FRAME.evals(**BINARY).route(by="g"),
     "fairness": lambda: FRAME.evals(**BINARY).fairness("g"),
+    "standardise": lambda: FRAME.evals(**BINARY).standardise(FRAME, "g"),
+    "attribute_change": lambda: FRAME.evals(**BINARY).attribute_change(FRAME, by="g"),
     "gate": lambda: FRAME.evals(**BINARY).gate([Gate("recall", ">=", 0.5), Gate("f1", vs="baseline")], model="a", baseline="b", by="g"),
     "agreement": lambda: FRAME.evals(**BINARY).agreement("y", "ok"),
 }  # fmt: skip

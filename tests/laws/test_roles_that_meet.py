@@ -108,6 +108,8 @@ QUESTIONS: dict[str, tuple[dict[str, Any], Callable[[Any], Any]]] = {
     "power": (BINARY, lambda ev: ev.power(by="g").frame),
     "route": (BINARY, lambda ev: ev.route(by="g").frame),
     "fairness": (BINARY, lambda ev: ev.fairness("g").frame),
+    "standardise": (BINARY, lambda ev: ev.standardise({"u": 0.3, "v": 0.7}, "g").frame),
+    "attribute_change": (BINARY, lambda ev: ev.attribute_change(ev, by="g").frame),
     "gate": (BINARY, lambda ev: ev.gate([Gate("recall", ">=", 0.5), Gate("f1", vs="baseline", margin=0.1)], model="a", baseline="b", by="g").frame),
     "agreement": (BINARY, lambda ev: ev.agreement("y", "yes", by="g").frame),
     "many classes": (MANY, lambda ev: ev.metrics(["accuracy", "f1", "f1_weighted", "mcc", "cohen_kappa", "balanced_accuracy"], by="g").frame),
@@ -125,7 +127,7 @@ QUESTIONS: dict[str, tuple[dict[str, Any], Callable[[Any], Any]]] = {
 
 COUNTS = {
     *("n", "support", "n_eff", "count", "cum_n", "cum_pos", "n_pos", "n_neg", "tp", "fp", "fn", "tn", "reverse"),
-    *("rows_needed", "n_to_decide", "contacts", "responses", "note", "method", "test"),
+    *("rows_needed", "n_reference", "n_to_decide", "contacts", "responses", "note", "method", "test"),
 }
 
 

@@ -140,7 +140,7 @@ class Part:
         """The mean of an outcome as a share, where all its values in all cohorts are 0 or 1."""
         if not isinstance(estimand, Mean) or estimand.proportion or estimand.units or request.outcome is None:
             return estimand
-        return replace(estimand, proportion=_zero_one(self.tally.parts[need]))
+        return replace(estimand, proportion=zero_one(self.tally.parts[need]))
 
     def rare(self) -> npt.NDArray[np.bool_]:
         """Cohorts with too few rows of a class for the loss of a classifier; none where classes were not counted."""
@@ -157,7 +157,7 @@ class Part:
         return self._replicates[key]
 
 
-def _zero_one(atoms: Any) -> bool:
+def zero_one(atoms: Any) -> bool:
     """Whether all numbers are 0 or 1: those with a mean and Σ x² = Σ x, whose third moment is that of a share."""
     n, mean = atoms.n, atoms.mean[0]
     expected = np.stack([mean * (1 - mean), mean * (1 - mean) * (1 - 2 * mean)]) * n

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -34,8 +34,10 @@ BELOW_ONE = _Scale(lambda v: -np.log(1 - v), lambda t: 1 - np.exp(-t), lambda v:
 
 
 @np.errstate(over="ignore", under="ignore", divide="ignore", invalid="ignore")
-def pool(request: Request, found: Estimates, level: float) -> Pooled:
+def pool(request: Request, found: Estimates, level: float, mix: Floats | None = None) -> Pooled:
     """The values of disjoint cohorts drawn towards their centre; NaN where a cohort has no value or no interval.
+
+    `mixed` is the sum of the true values weighted by `mix`, with its standard error.
 
     How sure a value is follows from the interval that the metric's own method gave it, so that weights and clusters count.
     A metric with a range on both sides is taken as a share of as many rows as Wilson's interval of that width would have.
@@ -46,16 +48,21 @@ def pool(request: Request, found: Estimates, level: float) -> Pooled:
         values = -values[[0, 2, 1]]
     low, high = request.metric.range
     if np.isfinite(low) and np.isfinite(high):
-        pooled = _bounded((values - low) / (high - low), level)
-        pooled = _moved(pooled, lambda v: low + (high - low) * v, high - low)
+        pooled = _bounded((values - low) / (high - low), level, mix)
+        total = 1.0 if mix is None else float(mix.sum())
+        sums = low * total + (high - low) * pooled.mixed[0], (high - low) * pooled.mixed[1]
+        pooled = replace(_moved(pooled, lambda v: low + (high - low) * v, high - low), mixed=sums)
     else:
-        pooled = _unbounded(values, (low, high), level)
-    return _moved(pooled, np.negative, 1.0, flipped=True) if request.negated else pooled
+        pooled = _unbounded(values, (low, high), level, mix)
+    if not request.negated:
+        return pooled
+    return replace(_moved(pooled, np.negative, 1.0, flipped=True), mixed=(-pooled.mixed[0], pooled.mixed[1]))
 
 
 def _moved(found: Pooled, back: Any, slope: float, *, flipped: bool = False) -> Pooled:
     ends = (found.high, found.low) if flipped else (found.low, found.high)
-    return Pooled(back(found.value), back(ends[0]), back(ends[1]), float(back(found.centre)), found.spread * slope)
+    value, low, high = (back(part) for part in (found.value, *ends))
+    return Pooled(value, low, high, float(back(found.centre)), found.spread * slope, found.mixed)
 
 
 def _spread_out(found: Pooled, used: npt.NDArray[np.bool_]) -> Pooled:
@@ -64,7 +71,7 @@ def _spread_out(found: Pooled, used: npt.NDArray[np.bool_]) -> Pooled:
         out[used] = part
         return out
 
-    return Pooled(wide(found.value), wide(found.low), wide(found.high), found.centre, found.spread)
+    return Pooled(wide(found.value), wide(found.low), wide(found.high), found.centre, found.spread, found.mixed)
 
 
 def _nothing(size: int) -> Pooled:
@@ -72,17 +79,18 @@ def _nothing(size: int) -> Pooled:
     return Pooled(none, none, none, np.nan, np.nan)
 
 
-def _bounded(values: Floats, level: float) -> Pooled:
+def _bounded(values: Floats, level: float, mix: Floats | None) -> Pooled:
     """Of numbers in [0, 1]."""
-    value, low, high = values
-    rows = rows_behind(np.clip(value, 0, 1), high - low, level)
+    value, low, high = np.clip(values, 0, 1)
+    rows = rows_behind(value, high - low, level)
     used = np.isfinite(rows)
     if not (rows[used] > 0).any():
         return _nothing(len(value))
-    return _spread_out(pool_shares(value[used] * rows[used], rows[used], level), used)
+    shares = None if mix is None else mix[used]
+    return _spread_out(pool_shares(value[used] * rows[used], rows[used], level, shares), used)
 
 
-def _unbounded(values: Floats, limits: tuple[float, float], level: float) -> Pooled:
+def _unbounded(values: Floats, limits: tuple[float, float], level: float, mix: Floats | None) -> Pooled:
     value, low, high = values
     used = np.isfinite(value) & np.isfinite(high - low) & (high > low)
     if not used.any():
@@ -95,7 +103,13 @@ def _unbounded(values: Floats, limits: tuple[float, float], level: float) -> Poo
         scale = BELOW_ONE
     width = scale.to(high[used]) - scale.to(low[used])
     width = np.where(np.isfinite(width), width, (high - low)[used] * scale.slope(inner))
-    found = pool_means(scale.to(inner), width / (2 * normal_quantile(level)), level)
+    at, se = scale.to(inner), width / (2 * normal_quantile(level))
+    found = pool_means(at, se, level)
+    if mix is not None:  # a sum on the scale of the metric, by its slopes at the pooled values
+        pooled = scale.back(found.value)
+        weights = mix[used] / scale.slope(pooled)
+        error = pool_means(at, se, level, weights).mixed[1]
+        found = replace(found, mixed=(float(mix[used] @ pooled), error))
     centre = scale.back(found.centre)
     slope = float(scale.slope(centre))
     return _spread_out(_moved(found, scale.back, 1 / slope), used)

@@ -29,9 +29,10 @@ class Pooled:
     high: Floats
     centre: float
     spread: float
+    mixed: tuple[float, float] = (np.nan, np.nan)  # a weighted sum of the true values and its standard error
 
 
-def pool_shares(k: Floats, n: Floats, level: float = 0.95) -> Pooled:
+def pool_shares(k: Floats, n: Floats, level: float = 0.95, mix: Floats | None = None) -> Pooled:
     """Shares of many cohorts, drawn towards their common mean by the beta-binomial law.
 
     Every cohort's share is taken to come from one beta distribution with mean μ and size M. The posterior is averaged over
@@ -43,6 +44,8 @@ def pool_shares(k: Floats, n: Floats, level: float = 0.95) -> Pooled:
     k, n : ndarray (cohorts,)
         Events and rows; need not be whole (effective numbers). Cohorts with n of 0 take no part and get the centre.
     level : float
+    mix : ndarray (cohorts,), optional
+        Weights of a sum of all cohorts' shares; their errors go together, as all are drawn to one centre.
 
     Examples
     --------
@@ -75,10 +78,13 @@ def pool_shares(k: Floats, n: Floats, level: float = 0.95) -> Pooled:
     tried = [likelihood(logit, SIDES) for logit in nodes]
     weight = _weights(np.stack([log for _, _, log in tried]))
     mean, square, centre, spread = np.zeros(len(n)), np.zeros(len(n)), 0.0, 0.0
+    mix, sums = np.zeros(len(n)) if mix is None else mix, np.zeros(2)
     for (mu, size, _), share in zip(tried, weight, strict=True):
         at = (k + mu[:, None] * size) / (n + size)
+        own = at * (1 - at) / (n + size + 1)
         mean += share @ at
-        square += share @ (at**2 + at * (1 - at) / (n + size + 1))
+        square += share @ (at**2 + own)
+        sums += share @ np.stack([at @ mix, (at @ mix) ** 2 + own @ mix**2], axis=1)
         centre += float(share @ mu)
         spread += float(share @ np.sqrt(mu * (1 - mu) / (size + 1)))
     inner = mean * (1 - mean)
@@ -86,7 +92,12 @@ def pool_shares(k: Floats, n: Floats, level: float = 0.95) -> Pooled:
     total = inner / variance - 1
     tail = (1 - level) / 2
     low, high = (betaincinv(mean * total, (1 - mean) * total, q) for q in (tail, 1 - tail))
-    return Pooled(mean, low, high, centre, spread)
+    return Pooled(mean, low, high, centre, spread, _moments(sums))
+
+
+def _moments(sums: Floats) -> tuple[float, float]:
+    """Mean and standard error from the means of a number and of its square."""
+    return float(sums[0]), float(np.sqrt(max(sums[1] - sums[0] ** 2, 0.0)))
 
 
 def _centres(k: Floats, n: Floats, size: float, sides: Floats) -> tuple[Floats, Floats]:
@@ -125,7 +136,7 @@ def _weights(log: Floats) -> Floats:
     return np.asarray(weight / weight.sum())
 
 
-def pool_means(value: Floats, se: Floats, level: float = 0.95) -> Pooled:
+def pool_means(value: Floats, se: Floats, level: float = 0.95, mix: Floats | None = None) -> Pooled:
     """Values of many cohorts with normal errors, drawn towards their common mean.
 
     The true values are taken to be normal about a centre with spread τ. The posterior is averaged over both: over the centre
@@ -137,6 +148,8 @@ def pool_means(value: Floats, se: Floats, level: float = 0.95) -> Pooled:
     value, se : ndarray (cohorts,)
         Estimates and their standard errors; all finite, errors above 0.
     level : float
+    mix : ndarray (cohorts,), optional
+        As for `pool_shares`.
 
     Examples
     --------
@@ -164,17 +177,22 @@ def pool_means(value: Floats, se: Floats, level: float = 0.95) -> Pooled:
     fine = list(tried(nodes))
     share = _weights(np.array([log for *_, log in fine]))
     mean, square = np.zeros(len(value)), np.zeros(len(value))
-    middle, spread = 0.0, 0.0
+    middle, spread, sums = 0.0, 0.0, np.zeros(2)
+    mix = np.zeros(len(value)) if mix is None else mix
     for part, logit, (weight, centre, total, _) in zip(share, nodes, fine, strict=True):
         shrink = variance * weight
         at = value + shrink * (centre - value)
         mean += part * (at - value)
         square += part * ((at - value) ** 2 + (1 - shrink) * variance + shrink**2 / total)
+        moved = float(mix @ (at - value))
+        own = float(mix**2 @ ((1 - shrink) * variance)) + float(mix @ shrink) ** 2 / total
+        sums += part * np.array([moved, moved**2 + own])
         middle += float(part * centre)
         spread += float(part * np.sqrt(usual * np.exp(-logit)))
     half = normal_quantile(level) * np.sqrt(np.maximum(square - mean**2, 0))
     mean = value + mean
-    return Pooled(mean, mean - half, mean + half, middle, spread)
+    moved, error = _moments(sums)
+    return Pooled(mean, mean - half, mean + half, middle, spread, (float(mix @ value) + moved, error))
 
 
 def rows_behind(share: Floats, width: Floats, level: float) -> Floats:

@@ -14,10 +14,11 @@ from dfevals.analyses.fairness.criteria import Criterion, criteria_of
 from dfevals.analyses.fairness.fairness_result import FairnessResult
 from dfevals.cohorts import Cohorts
 from dfevals.engines import collect as run_pass
+from dfevals.engines.held import TallyBound
 from dfevals.estimates.asked import needs, provided, views_of
 from dfevals.estimates.estimate import Complement, Estimates, Options, Part, estimate
 from dfevals.estimates.pooled import pool
-from dfevals.exceptions import CohortError
+from dfevals.exceptions import CohortError, MetricError
 from dfevals.inference.groups import (
     Triple,
     difference,
@@ -103,6 +104,8 @@ def fairness(
     """
     check_level(level)
     chosen = criteria_of(criteria, bound.task, provided(bound, models), cost)
+    if criteria is None and isinstance(bound, TallyBound):
+        chosen = tuple(criterion for criterion in chosen if _held(bound, cohorts, models, criterion))
     ask = _Ask(cohorts, chosen, _reference(cohorts, reference), level, bound.labels, bound.task)
     requests = tuple(dict.fromkeys(request for criterion in chosen for request in criterion.requests))
     wanted = needs(requests, bound, Options(level))
@@ -133,6 +136,16 @@ def fairness(
         notes=[*_method_notes(ask, bound), *notes],
         cohort_columns=() if ask.reference is None else tuple(frame.columns[: len(cohorts.names)]),
     )
+
+
+def _held(bound: TallyBound, cohorts: Cohorts, models: Sequence[Model], criterion: Criterion) -> bool:
+    """Whether a tally holds what the criterion needs."""
+    try:
+        for model in models:
+            run_pass(bound, model, cohorts, needs(criterion.requests, bound, Options()))
+    except MetricError:
+        return False
+    return True
 
 
 def _reference(cohorts: Cohorts, asked: Any) -> int | None:
@@ -184,7 +197,7 @@ def _values(request: Request, tally: Any, ask: _Ask, parts: int) -> Iterator[_Va
     codes = np.atleast_2d(alone.notes(texts))
     said = list(texts)
     for row, (mine, joint, every) in enumerate(zip(*map(_by_row, (alone, together, overall)), strict=True)):
-        found = Estimates(*mine, mine[0], "")
+        found = Estimates(mine[0], mine[1], mine[2], mine[0], "")
         drawn = pool(request, found, ask.level)
         yield _Values(
             request,
@@ -223,7 +236,7 @@ def _rows(
 def _between_extremes(values: _Values, ask: _Ask, criterion: Criterion) -> dict[str, Any]:
     """The greatest difference and the least ratio of any two groups of one metric."""
     used = np.flatnonzero(values.defined)
-    missing = [f"{ask.name(i)} ({values.why[i] or 'not defined'})" for i in np.flatnonzero(~values.defined)]
+    missing = [f"{ask.name(int(i))} ({values.why[i] or 'not defined'})" for i in np.flatnonzero(~values.defined)]
     note = [f"left out: {'; '.join(missing[:5])}{'; …' * (len(missing) > 5)}"] if missing else []
     names = ("difference", "difference_low", "difference_high", "ratio", "ratio_low", "ratio_high")
     row: dict[str, Any] = {
@@ -238,9 +251,12 @@ def _between_extremes(values: _Values, ask: _Ask, criterion: Criterion) -> dict[
     alone, together, drawn = (_taken(triple, used) for triple in (values.alone, values.together, values.pooled))
     bad = np.isnan(alone[1] + together[1])
     low, high = int(np.argmin(alone[0])), int(np.argmax(alone[0]))
-    found = greatest(alone, together), least_ratio(alone, together) if criterion.has_ratio else (np.nan,) * 3
-    found = tuple((three[0], np.nan, np.nan) if bad.any() else three for three in found)
-    row |= dict(zip(names, (*found[0], *found[1]), strict=True))
+    none = (np.nan, np.nan, np.nan)
+    for part, found in (
+        (names[:3], greatest(alone, together)),
+        (names[3:], least_ratio(alone, together) if criterion.has_ratio else none),
+    ):
+        row |= dict(zip(part, (found[0], *none[1:]) if bad.any() else found, strict=True))
     limits = values.request.metric.range
     row["difference_high"] = min(row["difference_high"], limits[1] - limits[0])
     if bad.any():

@@ -1,0 +1,1 @@
+"""What would it score on another mix of cohorts?"""
