@@ -108,6 +108,7 @@ def test_questions_about_rows_and_folds_are_answered_too(files: Path) -> None:
     close(ev.folds("recall", by="g"), rows(files, fold="fold").folds("recall", by="g"))
     pd.testing.assert_frame_equal(ev.worst(3), rows(files, fold="fold").worst(3))
     assert len(ev.where("g == 'u'")) < len(ev)
+    close(ev.fairness("g"), rows(files, fold="fold").fairness("g"))
     assert ev.task == "binary"
     assert ev.models == ("a", "b")
     assert "none is held" in repr(ev)

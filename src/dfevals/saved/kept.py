@@ -27,7 +27,6 @@ __all__ = ["StoreEvaluation", "kept_in"]
 OF_SCORES = ("roc", "pr", "det", "cap", "gains", "thresholds", "calibration")
 OF_DECISIONS = ("confusion", "errors")
 OF_METRICS = ("metrics", "compare", "power", "folds", "gate")
-OF_ROWS = ("where", "worst", "explore", "recalibrate", "agreement", "residuals", "route")
 
 
 def _from_tallies(name: str) -> Any:
@@ -181,8 +180,9 @@ class StoreEvaluation(Evaluation):
 
 for _name in (*OF_SCORES, *OF_DECISIONS, *OF_METRICS):
     setattr(StoreEvaluation, _name, _from_tallies(_name))
-for _name in OF_ROWS:
-    setattr(StoreEvaluation, _name, _from_rows(_name))
+for _name, _method in inspect.getmembers(Evaluation, inspect.isfunction):
+    if not _name.startswith("_") and _name not in vars(StoreEvaluation):
+        setattr(StoreEvaluation, _name, _from_rows(_name))
 
 
 def kept_in(folder: Any, source: Any, roles: Roles) -> StoreEvaluation:
