@@ -10,7 +10,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 import dfevals
-from dfevals.exceptions import CohortError
+from dfevals.exceptions import CohortError, RoleError
 from dfevals.roles.records import COLUMN, RECORDS
 
 ROLES: dict[str, Any] = {"y_true": "y", "y_score": {"m": "p", "n": "q"}}
@@ -325,3 +325,22 @@ def test_folds_keep_their_names_beside_missing_ones(frame: pd.DataFrame) -> None
     folds = pd.Series(np.arange(len(frame)) % 4, index=frame.index, dtype=float).mask(np.arange(len(frame)) < 8)
     found = frame.assign(f=folds).evals(y_true="y", y_score="p", fold="f").folds(metrics=["accuracy"])
     assert set(found.frame["fold"]) == {"0", "1", "2", "3"}
+
+
+def test_worst_says_which_rows_have_no_loss() -> None:
+    df = pd.DataFrame({"y": [0, 1, None, 1, 0], "p": [0.2, 0.9, 0.4, None, 0.7]})
+    found = df.evals(y_true="y", y_score="p").worst(2)
+    assert found.index.tolist() == [4, 0]
+    assert found.attrs["left_out"] == "p: 2 rows left out: 1 missing y_true (y); 1 missing y_score (p)."
+    assert "left_out" not in df.dropna().evals(y_true="y", y_score="p").worst(2).attrs
+
+
+def test_roles_passed_on_keep_the_class_of_their_scores() -> None:
+    """The score of "bad" is not that of "good": refused also on a frame that has no record of its own."""
+    df = pd.DataFrame({"y": ["bad", "good"] * 10, "p": np.linspace(0.05, 0.95, 20)})
+    roles = df.evals(y_true="y", y_score="p", pos_label="bad").roles
+    other = df.sample(frac=1, random_state=0)
+    assert other.evals(roles).pos_label == "bad"
+    for ask in (lambda: other.evals(roles, pos_label="good"), lambda: dfevals.evaluate(other, roles, pos_label="good")):
+        with pytest.raises(RoleError, match="recorded as the score of 'bad'"):
+            ask()

@@ -402,7 +402,8 @@ def evaluate(
     base = kept.cut_anew() if declared.get("threshold") is not None else kept
     built = Roles.build(base if roles is None else roles, **declared)
     evaluation = Evaluation(frame, built) if stream is None else Evaluation.of_source(stream, built)
-    check_classes(kept, evaluation.roles, evaluation.pos_label)
+    for recorded in (kept, Roles.build(roles)):  # what is said beside roles must not turn their scores round
+        check_classes(recorded, evaluation.roles, evaluation.pos_label)
     return evaluation
 
 

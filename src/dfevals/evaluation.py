@@ -147,7 +147,8 @@ class Evaluation(ErrorQuestions, ScoreQuestions, ChoiceQuestions, PopulationQues
         """The `n` rows with the greatest loss of a model, worst first, with the loss in a last column.
 
         The loss is the log loss for probabilities, the distance to the threshold on the wrong side for margins, 1 for an
-        error of labels, and the absolute error in regression.
+        error of labels, and the absolute error in regression. Rows that cannot be judged are left out; how many, and
+        why, stands in `.attrs["left_out"]`.
 
         Examples
         --------

@@ -11,6 +11,7 @@ import pandas as pd
 from dfevals.engines.block import Block, validity
 from dfevals.exceptions import DataError
 from dfevals.metrics.probabilistic import log_loss_rows
+from dfevals.results.tidy import left_out
 from dfevals.roles.bound import BLOCK, Bound
 from dfevals.roles.declared import Model
 
@@ -18,10 +19,14 @@ __all__ = ["losses", "worst"]
 
 
 def worst(bound: Bound, model: Model, n: int, mask: npt.NDArray[np.bool_] | None = None) -> pd.DataFrame:
-    """Rows with the greatest loss, worst first, with a last column `loss`; ties in the order of the frame."""
+    """Rows with the greatest loss, worst first, with a last column `loss`; ties in the order of the frame.
+
+    `attrs["left_out"]` says which rows have no loss.
+    """
     if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
         raise DataError(f"n={n!r} must be a whole number of rows, at least 1.")
-    loss = losses(bound, model)
+    dropped: dict[str, int] = {}
+    loss = losses(bound, model, dropped)
     if mask is not None:
         loss = np.where(mask, loss, np.nan)
     known = np.flatnonzero(~np.isnan(loss))
@@ -34,13 +39,16 @@ def worst(bound: Bound, model: Model, n: int, mask: npt.NDArray[np.bool_] | None
     while name in found.columns:
         name += "_"
     found[name] = loss[order]
+    said = left_out(model.name, dropped)
+    if said:
+        found.attrs["left_out"] = said[0]
     return found
 
 
-def losses(bound: Bound, model: Model) -> npt.NDArray[np.float64]:
-    """Loss of every row, NaN where the row cannot be judged."""
+def losses(bound: Bound, model: Model, dropped: dict[str, int] | None = None) -> npt.NDArray[np.float64]:
+    """Loss of every row, NaN where the row cannot be judged; such rows are counted by reason in `dropped`."""
     out = np.full(bound.n, np.nan)
-    dropped: dict[str, int] = {}
+    dropped = {} if dropped is None else dropped
     for start in range(0, bound.n, BLOCK):
         stop = min(start + BLOCK, bound.n)
         keep = validity(Block(bound, model, start, stop), dropped)

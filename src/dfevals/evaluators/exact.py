@@ -24,9 +24,9 @@ __all__ = ["ExactMatch", "NumericMatch", "RegexMatch", "TokenF1", "numbers_in", 
 _ARTICLES = frozenset(("a", "an", "the"))
 _DASHES = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2212"), "-")
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
-# Marks that carry meaning: between digits (1.5, 3-1), signs and symbols beside a letter or digit (-5, C++, #1, x<5, A-)
+# Marks that carry meaning: between digits (1.5, 3-1) and before them (.5), signs and symbols beside a letter or digit (-5, C++, #1, x<5, A-)
 _MEANT = re.compile(
-    r"(?<=\d)[^\w\s](?=\d)|(?<!\w)-(?=[.$]?\w)|(?<=[^\W_])-(?![\w-])"
+    r"(?<=\d)[^\w\s](?=\d)|(?<![\w.])\.(?=\d)|(?<!\w)-(?=[.$]?\w)|(?<=[^\W_])-(?![\w-])"
     r"|(?<=[^\W_])[+#<>=^]|[+#<>=^]{1,9}(?=\.?[^\W_])|(?<=[^\W_][+#])[+#]|(?<=\w\s)[-+<>=](?=\s\d)"
 )
 _RAISED = re.compile("(?<=[0-9])[⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+")  # 5² is not 52
@@ -91,7 +91,7 @@ class ExactMatch(Evaluator):
         family="reference",
     )
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     def __init__(self, *, exact: bool = False, **common: Any) -> None:
         super().__init__(settings={"exact": exact}, **common)
@@ -131,7 +131,7 @@ class TokenF1(Evaluator):
         family="reference",
     )
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     def _evaluate(self, response: object, reference: object) -> Evaluated:
         given = Counter(squad_text(text("response", response)).split())
