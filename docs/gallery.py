@@ -258,6 +258,23 @@ FAMILIES = (
         ),
     ),
     Family(
+        "Drift",
+        "drift",
+        'df = dfevals.datasets.load("bike")\nbefore, now = df[df["mnth"] <= 6], df[df["mnth"] > 6]\n'
+        'ev = now.evals(y_true="cnt", y_pred={"gbm": "pred_gbm", "ridge": "pred_ridge"})\n'
+        'columns = ["season", "temp", "hum", "windspeed", "weathersit", "hr", "weekday", "cnt", "pred_gbm"]',
+        (
+            Picture(
+                "drift", "Columns", "How far every column has moved, and the least that matters.",
+                'ev.drift(before, columns).plot("columns")',
+            ),
+            Picture(
+                "drift-bins", "One column", "Its distribution in the reference and now.",
+                'ev.drift(before, columns).plot("bins", column="temp")',
+            ),
+        ),
+    ),
+    Family(
         "Fairness",
         "fairness",
         'df = dfevals.datasets.load("adult")\n'

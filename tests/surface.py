@@ -39,6 +39,7 @@ QUESTIONS: dict[str, dict[str, Any]] = {
     "power": {"metrics": ["accuracy"], "by": "g"},
     "fairness": {"by": "g"},
     "standardise": {"to": {"u": 0.5, "v": 0.5}, "by": "g"},
+    "drift": {"columns": ["a"], "period": "month"},
 }
 
 
@@ -48,13 +49,19 @@ def rows() -> pd.DataFrame:
     y = np.arange(600) % 2
     scores = {name: np.clip(y * 0.3 + rng.random(600) * shift, 0.01, 0.99) for name, shift in (("a", 0.7), ("b", 0.9))}
     return pd.DataFrame(
-        {"y": y, **scores, "g": np.where(rng.random(600) < 0.5, "u", "v"), "f": np.arange(600) // 2 % 5}
+        {
+            "y": y,
+            **scores,
+            "g": np.where(rng.random(600) < 0.5, "u", "v"),
+            "f": np.arange(600) // 2 % 5,
+            "at": pd.Timestamp("2026-01-01") + pd.to_timedelta(np.arange(600), unit="h") * 3,
+        }
     )
 
 
 def evaluation() -> dfevals.Evaluation:
     """The rows with their roles."""
-    return rows().evals(y_true="y", y_score={"a": "a", "b": "b"}, pos_label=1, fold="f")
+    return rows().evals(y_true="y", y_score={"a": "a", "b": "b"}, pos_label=1, fold="f", time="at")
 
 
 @cache

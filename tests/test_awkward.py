@@ -57,6 +57,7 @@ QUESTIONS: dict[str, Callable[[Evaluation, Any], Any]] = {
     "fairness": lambda ev, by: ev.fairness(by),
     "standardise": lambda ev, by: ev.standardise(ev, by),
     "attribute_change": lambda ev, by: ev.attribute_change(ev, by=by),
+    "drift": lambda ev, by: ev.drift(ev, by=by),
     "power": lambda ev, by: ev.power(by=by),
     "agreement": lambda ev, by: ev.agreement(*ev.models[:2], by=by),
 }

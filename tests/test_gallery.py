@@ -103,6 +103,7 @@ def test_every_kind_of_chart_is_in_the_gallery(pictured: dict[str, set[str]]) ->
         ev.compare("a", "b", metrics="accuracy"),
         bike.evals(y_true="cnt", y_pred="pred_ridge").residuals(),
         ev.fairness("housing"),
+        ev.drift(ev),
     ]
     for sample in samples:
         known = kinds(sample)

@@ -77,6 +77,7 @@ _QUESTIONS = (
     Command("fairness", "Differences between groups"),
     Command("standardise", "Values for another mix of cohorts"),
     Command("attribute_change", "Why a number changed: mix of cohorts, or within them"),
+    Command("drift", "Which columns have moved since a reference"),
     Command("gate", "Answer of a release gate"),
     Command("explore", "The explorer"),
 )
@@ -107,6 +108,9 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "random_state": {"type": int, "help": "seed of the bootstrap"},
     "relative_to": {"choices": ["overall", "complement"], "help": "add the difference to all or to the other rows"},
     "pooled": {"action": "store_true", "help": "add values drawn towards the centre of all cohorts"},
+    "columns": {**_WORDS, "help": "which columns; all that are no keys when absent"},
+    "period": {"metavar": "GRAIN", "help": "the latest day, week, month … against all before"},
+    "min_effect": {"type": float, "help": "the least distance that matters, from 0 to 1"},
     "min_n": {"type": int, "help": "fold cohorts with fewer rows into one"},
     "baseline": {"metavar": "NAME", "help": "the model to compare with"},
     "bins": {"type": int, "help": "number of bins"},
@@ -158,6 +162,7 @@ _OF_COMMAND: dict[tuple[str, str], dict[str, Any]] = {
         "help": "the mix: a variable with shares, a frame, an evaluation or a tally",
     },
     ("attribute_change", "reference"): {**_OTHER_ROWS, "help": "the rows before: a variable, as for standardise"},
+    ("drift", "reference"): {"metavar": "NAME", "help": "the rows to compare with: a variable"},
     ("fairness", "cost"): {"nargs": "+", "help": "fp=1 fn=5: costs of errors"},
     ("agreement", "level"): {"type": _number_or_column},
 }

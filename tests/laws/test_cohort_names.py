@@ -50,6 +50,7 @@ QUESTIONS: dict[str, Callable[[Any, str], Any]] = {
     "route": lambda ev, by: ev.route(by=by),
     "fairness": lambda ev, by: ev.fairness(by, "overall"),
     "attribute_change": lambda ev, by: ev.attribute_change(ev, by=by),
+    "drift": lambda ev, by: ev.drift(ev, by=by),
 }  # fmt: skip
 
 

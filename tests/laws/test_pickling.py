@@ -63,6 +63,7 @@ QUESTIONS: dict[str, Callable[[], Any]] = {
     "fairness": lambda: FRAME.evals(**BINARY).fairness("g"),
     "standardise": lambda: FRAME.evals(**BINARY).standardise(FRAME, "g"),
     "attribute_change": lambda: FRAME.evals(**BINARY).attribute_change(FRAME, by="g"),
+    "drift": lambda: FRAME.evals(**BINARY).drift(FRAME.iloc[::2], by="g"),
     "gate": lambda: FRAME.evals(**BINARY).gate([Gate("recall", ">=", 0.5), Gate("f1", vs="baseline")], model="a", baseline="b", by="g"),
     "agreement": lambda: FRAME.evals(**BINARY).agreement("y", "ok"),
 }  # fmt: skip

@@ -55,6 +55,7 @@ FRAME = pd.DataFrame(
     }
 ).assign(low=lambda d: d["near"] - 1.5, high=lambda d: d["near"] + 1.5, yes=lambda d: (d["b"] > 0.5).astype(int))
 
+REFERENCE = FRAME[["y", "a", "b", "size", "g"]].iloc[::2].assign(size=lambda d: d["size"] + 1)
 BINARY = {"y_true": "y", "y_score": {"a": "a", "b": "b"}}
 MANY = {"y_true": "t", "y_pred": {"m": "m", "k": "k"}}
 NUMBERS = {
@@ -110,6 +111,7 @@ QUESTIONS: dict[str, tuple[dict[str, Any], Callable[[Any], Any]]] = {
     "fairness": (BINARY, lambda ev: ev.fairness("g").frame),
     "standardise": (BINARY, lambda ev: ev.standardise({"u": 0.3, "v": 0.7}, "g").frame),
     "attribute_change": (BINARY, lambda ev: ev.attribute_change(ev, by="g").frame),
+    "drift": (BINARY, lambda ev: ev.drift(REFERENCE, ["y", "a", "size", "g"]).frame),
     "gate": (BINARY, lambda ev: ev.gate([Gate("recall", ">=", 0.5), Gate("f1", vs="baseline", margin=0.1)], model="a", baseline="b", by="g").frame),
     "agreement": (BINARY, lambda ev: ev.agreement("y", "yes", by="g").frame),
     "many classes": (MANY, lambda ev: ev.metrics(["accuracy", "f1", "f1_weighted", "mcc", "cohen_kappa", "balanced_accuracy"], by="g").frame),

@@ -12,7 +12,7 @@ import pandas as pd
 
 from dfevals.cohorts.axes import dimension_among, member_of
 from dfevals.cohorts.definitions import MAX_COHORTS, Bins, Column, Definition, Each, Period, Quantiles, Top
-from dfevals.cohorts.intervals import check_grain
+from dfevals.cohorts.intervals import grain_of
 from dfevals.cohorts.masks import resolve_masks
 from dfevals.cohorts.views import RESERVED, Cohorts, View, crossed, crossed_dimensions, named
 from dfevals.columns.codes import Array, encode
@@ -123,7 +123,7 @@ def period(column: Hashable, grain: str) -> Period:
         Name of the column: datetimes (with a time zone: its wall clock), dates, or ISO 8601 text.
     grain : str
         "year", "quarter", "month", "week" (ISO), "day", "hour", "minute", or recurring: "weekday", "month_of_year",
-        "hour_of_day".
+        "hour_of_day". The short names of pandas ("Y", "Q", "M", "W", "D", "h", "min") are understood.
 
     Returns
     -------
@@ -136,8 +136,7 @@ def period(column: Hashable, grain: str) -> Period:
     >>> resolve(period("at", "quarter"), frame).labels[0].tolist()
     ['2024-Q1', '2024-Q2']
     """
-    check_grain(grain)
-    return _hashable(Period(column, grain))
+    return _hashable(Period(column, grain_of(grain)))
 
 
 def top(column: Hashable, k: int, other: str = "(other)") -> Top:

@@ -17,7 +17,7 @@ from dfevals.columns.codes import MISSING, Array, code_dtype, factorise, number_
 from dfevals.columns.numbers import as_printed, float_dtype
 from dfevals.exceptions import CohortError, check_choice
 
-__all__ = ["GRAINS", "Dimension", "Numbers", "check_grain", "cut", "period_label", "period_start", "quoted", "step"]
+__all__ = ["GRAINS", "Dimension", "Numbers", "cut", "grain_of", "period_label", "period_start", "quoted", "step"]
 
 GRAINS = ("year", "quarter", "month", "week", "day", "hour", "minute", "weekday", "month_of_year", "hour_of_day")
 _ALIASES = {
@@ -284,9 +284,19 @@ def period_label(step: int, grain: str) -> str:
     return start[:7] if grain == "month" else start
 
 
-def check_grain(grain: str) -> None:
-    """Raise unless `grain` is known; pandas' short names are told what they are here."""
-    meant = _ALIASES.get(grain) if isinstance(grain, str) else None
-    if meant is not None:
-        raise CohortError(f"grain={grain!r} is pandas' name; write {meant!r}. Choices: {', '.join(map(repr, GRAINS))}.")
-    check_choice("grain", grain, GRAINS, CohortError)
+def grain_of(grain: str) -> str:
+    """A period's name, also from pandas' short one.
+
+    Raises
+    ------
+    CohortError
+        No such period.
+
+    Examples
+    --------
+    >>> grain_of("W")
+    'week'
+    """
+    meant = _ALIASES.get(grain, grain) if isinstance(grain, str) else grain
+    check_choice("grain", meant, GRAINS, CohortError)
+    return meant

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from dfevals.analyses.compare.comparison_result import ComparisonResult
     from dfevals.analyses.compare.power import PowerResult
     from dfevals.analyses.compare.route import RoutingResult
+    from dfevals.analyses.drift.drift_result import DriftResult
     from dfevals.analyses.fairness.fairness_result import FairnessResult
     from dfevals.analyses.gate.gate import Gate
     from dfevals.analyses.gate.gate_report import GateResult
@@ -254,6 +255,74 @@ class ChoiceQuestions(Asked):
         cohorts, provenance = self._cohorts_of(by, min_n), self._provenance(by, min_n)
         options: Any = {"models": self._some(models), "cost": cost, "level": level, "provenance": provenance}
         return fairness(self._bound, cohorts, reference, criteria, **options)
+
+    def drift(
+        self,
+        reference: Any = None,
+        columns: str | Sequence[str] | None = None,
+        *,
+        period: str | None = None,
+        by: Any = None,
+        bins: int = 10,
+        level: float = 0.95,
+        min_effect: float = 0.1,
+        alpha: float = 0.05,
+        min_n: int | None = None,
+        random_state: int = 0,
+    ) -> DriftResult:
+        """Which columns have moved since a reference, how far, and how sure is that?
+
+        Parameters
+        ----------
+        reference : DataFrame or Evaluation, optional
+            The rows to compare with, such as those of training. Or pass `period`.
+        columns : str or sequence of str, optional
+            By default every column of both that is no key, weight or time: labels, scores, predictions, outcomes, features.
+        period : str, optional
+            "D", "W", "M" and so on: the latest period of the role `time` is compared with all rows before it.
+        by : cohorts, optional
+            As in `metrics`: which cohorts moved. Each is compared with the rows of the same name in the reference.
+        bins : int
+            Quantiles of the reference; numbers of few values are bins of their own.
+        level : float
+            Of the intervals of the effect.
+        min_effect : float
+            The least Jensen-Shannon distance (0 to 1) that matters.
+        alpha : float
+            Of the tests, after Holm's correction over the columns.
+        min_n : int, optional
+            Cohorts with fewer rows are folded into one.
+        random_state : int
+            Seed of permutations where numbers are tied.
+
+        Returns
+        -------
+        DriftResult
+            `.frame`: the most moved column first. `.shift`: change of labels, of scores, and of labels within equal scores.
+            `.bins`: both distributions. Verdicts: "moved" where the whole interval lies above `min_effect`, "perhaps" where
+            part of it does, "slightly" where a change is certain and small, "no evidence", "too few", "not compared".
+
+        Raises
+        ------
+        DataError
+            There is no reference, it is empty, or has no column in common.
+
+        Examples
+        --------
+        >>> import dfevals
+        >>> df = dfevals.datasets.load("bike")
+        >>> before, now = df[df["mnth"] <= 6], df[df["mnth"] > 6]
+        >>> ev = now.evals(y_true="cnt", y_pred="pred_gbm")
+        >>> ev.drift(before, columns=["temp", "hr"]).frame[["column", "verdict"]].values.tolist()
+        [['temp', 'moved'], ['hr', 'no evidence']]
+        """
+        from dfevals.analyses.drift.drift import drift, referred
+
+        bound, frame = referred(self._bound, reference, period)
+        cohorts = (bound.take(frame).cohorts(by, min_n), bound.cohorts(by, min_n))
+        options: Any = {"columns": columns, "bins": bins, "level": level, "min_effect": min_effect, "alpha": alpha}
+        provenance = self._provenance(by, min_n)
+        return drift(bound, frame, cohorts, **options, random_state=random_state, provenance=provenance)
 
     @either_order
     def power(
