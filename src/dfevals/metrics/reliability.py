@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from dfevals.tally.ties import BinSums, TieTable, quantile_cuts, uniform_cuts
+from dfevals.tally.ties import EPS, BinSums, TieTable, quantile_cuts, uniform_cuts
 
 __all__ = [
     "CUTS",
     "Decomposition",
     "Ece",
     "Line",
+    "ScoreSums",
     "decompose",
     "ece_of",
     "logistic_recalibration",
@@ -128,20 +130,8 @@ def smooth_ece_of(ties: TieTable, grid: int = GRID) -> Floats:
     """
     from scipy.fft import dct, idct
 
-    size = ties.n_cohorts
-    sums = np.zeros((size, grid))
-    for part, cohorts, starts in ties.pieces():
-        at = ties.score[part] * grid - 0.5
-        left = np.clip(at.astype(np.int64), 0, grid - 2)
-        share = np.clip(at - left, 0, 1)
-        residual = ties.pos[part] - ties.n[part] * ties.score[part]
-        first, sizes = cohorts[0], np.diff(np.append(starts, len(at)))
-        place = np.repeat((cohorts - first) * grid, sizes) + left
-        cells = (cohorts[-1] - first + 1) * grid
-        for shift, values in ((0, residual * (1 - share)), (1, residual * share)):
-            sums[first : cohorts[-1] + 1] += np.bincount(place + shift, values, cells).reshape(-1, grid)
-    total = ties.total(ties.n)
-    mass = sums / np.where(total > 0, total, 1)[:, None]
+    size, total = ties.n_cohorts, ScoreSums.of(ties).n
+    mass = ties.added(f"residuals {grid}", partial(_on_grid, grid=grid)).T / np.where(total > 0, total, 1)[:, None]
     wave = dct(mass, axis=1, norm="ortho")
     square = (np.pi * np.arange(grid)) ** 2 / 2
     low, high = np.zeros(size), np.ones(size)
@@ -164,7 +154,73 @@ def smooth_ece_of(ties: TieTable, grid: int = GRID) -> Floats:
     return np.where(total > 0, width, np.nan)
 
 
+def _on_grid(ties: TieTable, grid: int) -> Floats:
+    """Residuals of every cohort shared out to the two nearest points of a grid, (grid, cohorts)."""
+    sums = np.zeros((ties.n_cohorts, grid))
+    for part, cohorts, starts in ties.pieces():
+        at = ties.score[part] * grid - 0.5
+        left = np.clip(at.astype(np.int64), 0, grid - 2)
+        share = np.clip(at - left, 0, 1)
+        residual = ties.pos[part] - ties.n[part] * ties.score[part]
+        first, sizes = cohorts[0], np.diff(np.append(starts, len(at)))
+        place = np.repeat((cohorts - first) * grid, sizes) + left
+        cells = (cohorts[-1] - first + 1) * grid
+        for shift, values in ((0, residual * (1 - share)), (1, residual * share)):
+            sums[first : cohorts[-1] + 1] += np.bincount(place + shift, values, cells).reshape(-1, grid)
+    return sums.T
+
+
 # Decompositions and tests
+
+
+@dataclass(frozen=True)
+class ScoreSums:
+    """Sums over the rows of every cohort, each (cohorts,); w² is w without weights.
+
+    `n` Σw, `pos` Σwy, `score` Σws, `square` Σw²; of residuals s − y `residual` Σw, `raw` Σw²(…)² and `slope` Σw²(…); `null`
+    Σw²s(1 − s), `brier` and `log` the losses. With the tilt t = 1 − 2s, `excess` Σwt(y − s), `spread` Σw²t²s(1 − s), and the
+    third moments of calibrated outcomes `null_third` Σw³ts(1 − s) and `spread_third` Σw³t⁴s(1 − s).
+    """
+
+    n: Floats
+    pos: Floats
+    score: Floats
+    square: Floats
+    residual: Floats
+    raw: Floats
+    slope: Floats
+    null: Floats
+    brier: Floats
+    log: Floats
+    excess: Floats
+    spread: Floats
+    null_third: Floats
+    spread_third: Floats
+
+    @classmethod
+    def of(cls, ties: TieTable) -> ScoreSums:
+        """In one walk over the blocks, or from the sums of the parts of a table."""
+        return cls(*ties.added("score sums", _score_sums))
+
+
+def _score_sums(ties: TieTable) -> Floats:
+    log_s, log_rest = ties.logs
+
+    def sums(part: slice) -> tuple[Floats, ...]:
+        s, n, pos, neg = ties.score[part], ties.n[part], ties.pos[part], ties.neg[part]
+        hit, miss, tilt = ties.pos_sq[part], ties.neg_sq[part], 1 - 2 * s
+        square, rest, mass = hit + miss, 1 - s, n * s
+        under, over, null = hit * rest, miss * s, square * s * rest
+        gap, spread = mass - pos, null * tilt * tilt
+        third = null * tilt if square is n or not ties.weighted else null * tilt * ratio(square, n)
+        brier = pos * rest * rest + neg * s * s
+        log = -pos * log_s[part] - neg * log_rest[part]
+        return (
+            *(n, pos, mass, square, gap, under * rest + over * s, over - under, null),
+            *(brier, log, -tilt * gap, spread, third, third * tilt * tilt * tilt),
+        )
+
+    return ties.add_up(sums)
 
 
 @dataclass(frozen=True)
@@ -189,15 +245,9 @@ def decompose(ties: TieTable, starts: npt.NDArray[np.int64] | None = None) -> tu
     pos = np.add.reduceat(ties.pos, starts) if len(starts) else np.zeros(0)
     neg = np.add.reduceat(ties.neg, starts) if len(starts) else np.zeros(0)
     n = np.where(pos + neg > 0, pos + neg, 1)
-    total, positives = ties.total(ties.n), ties.total(ties.pos)
+    sums = ScoreSums.of(ties)
+    total, positives, own = sums.n, sums.pos, (sums.brier, sums.log)
     rate = ratio(positives, total)
-    s, (log_s, log_rest) = ties.score, ties.logs
-
-    def losses(part: slice) -> tuple[Floats, Floats]:
-        hit, miss, score = ties.pos[part], ties.neg[part], s[part]
-        return hit * (1 - score) ** 2 + miss * score * score, -hit * log_s[part] - miss * log_rest[part]
-
-    own = ties.add_up(losses)
 
     def pooled(values: Floats) -> Floats:
         return ratio(np.asarray(np.bincount(owner, values, ties.n_cohorts), float), total)
@@ -221,12 +271,8 @@ def spiegelhalter_of(ties: TieTable) -> Floats:
     Positive: worse than expected, so the scores are too extreme (overconfident). Standard normal if calibrated.
     """
 
-    def sums(part: slice) -> tuple[Floats, Floats]:
-        s, square = ties.score[part], ties.pos_sq[part] + ties.neg_sq[part]
-        tilt = 1 - 2 * s
-        return tilt * (ties.pos[part] * (1 - s) - ties.neg[part] * s), square * tilt * tilt * s * (1 - s)
-
-    excess, variance = ties.add_up(sums)
+    sums = ScoreSums.of(ties)
+    excess, variance = sums.excess, sums.spread
     if ties.clusters is not None:
         tilt = 1 - 2 * ties.score
         variance = np.nan_to_num(ties.scatter(tilt * (1 - ties.score), -tilt * ties.score)[0])
@@ -263,11 +309,14 @@ def logistic_recalibration(ties: TieTable) -> Line:
     Standard errors come from the information matrix, with weights from the sandwich, with clusters from the bias-reduced
     one with its own degrees of freedom. There is no fit where a cohort has one class, one distinct score, or scores that separate the classes.
     """
-    x = ties.logs[0] - ties.logs[1]
-    small, centre = _coarse(ties, x)
-    pos, neg = ties.total(ties.pos), ties.total(ties.neg)
+    pos, neg = ScoreSums.of(ties).pos, ties.added("negatives", lambda table: table.total(table.neg))
     one_class = (pos <= 0) | (neg <= 0)
     constant, separated = _degenerate(ties)
+    table, one_cohort = ties.parts_alone
+    x = table.logit
+    small, centre = _coarse(table, x)
+    if one_cohort:  # sums need no order: the blocks of the cohorts serve, and their groups of neighbouring scores
+        small, ties = small.as_one(), table.as_one()
     usable = ~(one_class | constant | separated)
     one = np.stack([np.zeros(ties.n_cohorts), np.ones(ties.n_cohorts)])
     flat = np.stack([np.log(np.where(one_class, 1, pos)) - np.log(np.where(one_class, 1, neg)), 0 * one[0]])
@@ -342,7 +391,7 @@ def _polished(
     The last step is so small that the information at its start is that at its end.
     """
     for _ in range(POLISHES):
-        gradient, info = _slopes(ties, x, beta)
+        gradient, info = (_slopes if slope else _level_slopes)(ties, x, beta)
         move = np.where(usable, np.nan_to_num(_solve(info, gradient, slope)), 0)
         beta = beta + move
         if float(np.abs(move).max(initial=0)) < SMALL_STEP:
@@ -366,6 +415,23 @@ def _slopes(ties: TieTable, x: Floats, beta: Floats) -> tuple[Floats, Floats]:
 
     out = ties.add_up(sums)
     return out[:2], out[2:]
+
+
+def _level_slopes(ties: TieTable, x: Floats, beta: Floats) -> tuple[Floats, Floats]:
+    """The same for the intercept alone: the odds of a score times a number need no exponentials."""
+    del x
+    odds = np.exp(np.clip(beta[0], -700, 700))
+
+    def sums(part: slice) -> tuple[Floats, Floats]:
+        s, n, cohort = np.clip(ties.score[part], EPS, 1 - EPS), ties.n[part], ties.cohort[part]
+        up = s * odds[cohort if len(cohort) and cohort[0] != cohort[-1] else cohort[:1]]
+        p = up / (up + (1 - s))
+        expected = n * p
+        return ties.pos[part] - expected, expected * (1 - p)
+
+    rest, weight = ties.add_up(sums)
+    none = np.zeros_like(rest)
+    return np.stack([rest, none]), np.stack([weight, none, none])
 
 
 def _meat(ties: TieTable, x: Floats, beta: Floats) -> Floats | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -38,6 +38,26 @@ class TieTable:
     neg_sq: Floats
     rows: Floats
     clusters: ClusterRows | None = None
+    parts: tuple[TieTable, Ints] | None = None  # a table of cohorts that make up these, and the cohort each belongs to
+    memo: dict[Any, Floats] = field(default_factory=dict, repr=False, compare=False)
+
+    def made_of(self, parts: TieTable, place: Ints) -> TieTable:
+        """The same table, which knows that its cohorts are those of another one put together (place −1: left out)."""
+        additive = not self.weighted and not parts.weighted and self.clusters is None
+        return replace(self, parts=(parts, place)) if additive else self
+
+    def added(self, key: str, sums: Callable[[TieTable], Floats]) -> Floats:
+        """Sums over the rows of every cohort (last axis), which are those of its parts where these are known (cached)."""
+        if key not in self.memo:
+            if self.parts is None:
+                self.memo[key] = sums(self)
+            else:
+                table, place = self.parts
+                known = table.added(key, sums)
+                out = np.zeros((*known.shape[:-1], self.n_cohorts))
+                np.add.at(out.T, place[place >= 0], known.T[place >= 0])
+                self.memo[key] = out
+        return self.memo[key]
 
     @classmethod
     def of(cls, tally: ScoreTally) -> TieTable:
@@ -108,6 +128,24 @@ class TieTable:
         """Logarithms of the score and of one less the score, both kept ε away from 0 and 1."""
         inner = np.clip(self.score, EPS, 1 - EPS)
         return np.log(inner), np.log1p(-inner)
+
+    @cached_property
+    def logit(self) -> Floats:
+        """Logarithm of the odds of the score."""
+        return self.logs[0] - self.logs[1]
+
+    @property
+    def parts_alone(self) -> tuple[TieTable, bool]:
+        """The table that these cohorts are made of, where all of it makes up one cohort, and whether it does; else this one."""
+        if self.parts is None or self.n_cohorts > 1 or self.parts[1].any():
+            return self, False
+        return self.parts[0], True
+
+    def as_one(self) -> TieTable:
+        """All blocks as those of one cohort, in the order in which they stand: for sums, which need none."""
+        found = replace(self, offsets=self.offsets[[0, -1]], rows=self.rows.sum(keepdims=True), memo={})
+        found.__dict__["n"] = self.n
+        return found
 
     @cached_property
     def cohort(self) -> Ints:

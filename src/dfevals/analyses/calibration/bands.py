@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from dfevals.inference.isotonic import isotonic
 from dfevals.inference.levels import t_quantile
+from dfevals.metrics.reliability import ScoreSums
 from dfevals.tally.ties import BinSums, TieTable
 
 __all__ = [
@@ -311,24 +312,11 @@ def mean_bias(ties: TieTable, level: float) -> tuple[Floats, Floats, Floats, Flo
 
     The interval uses the variance of the residuals, the test their variance if the scores are calibrated.
     """
-    s, total = ties.score, ties.total(ties.n)
-
-    def sums(part: slice) -> tuple[Floats, ...]:
-        score, pos, neg = s[part], ties.pos_sq[part], ties.neg_sq[part]
-        square, rest = pos + neg, score - 1
-        under, over = pos * rest, neg * score
-        return (
-            ties.n[part] * score - ties.pos[part],
-            square * score * -rest,
-            under * rest + over * score,
-            under + over,
-            square,
-        )
-
-    residual, null, raw, slope, square = ties.add_up(sums)
+    s, sums = ties.score, ScoreSums.of(ties)
+    total, residual, null = sums.n, sums.residual, sums.null
     with np.errstate(divide="ignore", invalid="ignore"):
         bias = residual / total
-        actual = raw - 2 * bias * slope + bias**2 * square  # about the bias
+        actual = sums.raw - 2 * bias * sums.slope + bias**2 * sums.square  # about the bias
         if ties.clusters is not None:
             tilt = bias[ties.cohort]
             actual = null = ties.scatter(s - 1 - tilt, s - tilt)[0]

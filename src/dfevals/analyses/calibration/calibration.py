@@ -274,6 +274,11 @@ class _Source:
         """Sorted scores; collected when first read."""
         return self.collect()
 
+    @cached_property
+    def ties(self) -> TieTable:
+        """Rows of equal score, per atom."""
+        return TieTable.of(self.scores)
+
 
 def _sources(run: _Run, model: Model) -> Iterator[_Source]:
     """One source, or one of every class."""
@@ -453,8 +458,10 @@ def _curve(run: _Run, source: _Source, view: Viewed, rng: np.random.Generator) -
 
 
 def _ties(source: _Source, view: Viewed) -> TieTable:
-    tally = source.scores
-    return TieTable.of(tally if view.positions is None else tally.regroup(view.positions, len(view.cohorts)))
+    if view.positions is None:
+        return source.ties
+    found = TieTable.of(source.scores.regroup(view.positions, len(view.cohorts)))
+    return found.made_of(source.ties, view.positions)
 
 
 def _counted(run: _Run, source: _Source, view: Viewed) -> tuple[Floats, BinSums, BinSums, BinSums]:

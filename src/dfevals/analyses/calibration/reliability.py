@@ -23,6 +23,7 @@ from dfevals.inference.proportions import wilson
 from dfevals.inference.records import agreeing
 from dfevals.metrics.reliability import (
     CUTS,
+    ScoreSums,
     decompose,
     ece_of,
     logistic_recalibration,
@@ -197,18 +198,19 @@ def summary_of(ties: TieTable, errors: dict[str, Any], level: float) -> dict[str
     groups, equal = ties.sums_of(quantile_cuts(ties, GROUPS), quantile_cuts(ties, ERROR_BINS))
     statistic, degrees, p = hosmer_lemeshow(groups, size)
     bias, bias_low, bias_high, bias_z = mean_bias(ties, level)
-    total = np.where(ties.total(ties.n) > 0, ties.total(ties.n), np.nan)
+    sums = ScoreSums.of(ties)
+    total = np.where(sums.n > 0, sums.n, np.nan)
     intercept_reach = t_quantile(level, line.intercept_df) * line.intercept_se
     slope_reach = t_quantile(level, line.slope_df) * line.slope_se
-    spiegelhalter_p = _two_sided(ties, z, 1 - 2 * ties.score)
-    bias_p = _two_sided(ties, -bias_z, np.ones_like(ties.score))
+    spiegelhalter_p = _two_sided(ties, z, sums.spread, sums.spread_third)
+    bias_p = _two_sided(ties, -bias_z, sums.null, sums.null_third)
     slope_z = ratio(line.slope - 1, line.slope_se)
     slope_p = 2 * stdtr(np.where(line.slope_df > 0, line.slope_df, np.nan), -np.abs(slope_z))
     bias_low, bias_high = agreeing(bias_low, bias_high, bias, bias_p, level)
     columns: dict[str, Any] = {
         "n": whole(ties.rows),
-        "observed": ties.total(ties.pos) / total,
-        "score_mean": ties.total(ties.n * ties.score) / total,
+        "observed": sums.pos / total,
+        "score_mean": sums.score / total,
         "bias": bias,
         "bias_low": bias_low,
         "bias_high": bias_high,
@@ -238,7 +240,7 @@ def summary_of(ties: TieTable, errors: dict[str, Any], level: float) -> dict[str
             f"{name}_uncertainty": parts.uncertainty,
         }
     columns["refinement"] = brier.uncertainty - brier.discrimination
-    columns["few"] = ties.rows * _rarer(ties) < FEW_EVENTS
+    columns["few"] = ties.rows * _rarer(sums) < FEW_EVENTS
     return columns
 
 
@@ -250,15 +252,15 @@ def summary_names() -> tuple[str, ...]:
     return tuple(summary_of(ties, {}, 0.95))
 
 
-def _rarer(ties: TieTable) -> Floats:
+def _rarer(sums: ScoreSums) -> Floats:
     """Share of the rarer outcome, expected or observed, whichever is more: few of neither tell nothing."""
-    total = np.where(ties.total(ties.n) > 0, ties.total(ties.n), np.nan)
-    expected, observed = ties.total(ties.n * ties.score) / total, ties.total(ties.pos) / total
+    total = np.where(sums.n > 0, sums.n, np.nan)
+    expected, observed = sums.score / total, sums.pos / total
     return np.minimum(np.maximum(expected, observed), 1 - np.minimum(expected, observed))
 
 
-def _two_sided(ties: TieTable, z: Floats, tilt: Floats) -> Floats:
-    """p of a standardised sum of tilt · (outcome − score) if the scores are calibrated; t with clusters.
+def _two_sided(ties: TieTable, z: Floats, variance: Floats, third: Floats) -> Floats:
+    """p of a standardised sum of outcomes if the scores are calibrated, from its second and third moment; t with clusters.
 
     Sums over rare outcomes are skewed, so their law is that of a gamma variable with the same skewness (Pearson's type III).
     """
@@ -266,12 +268,8 @@ def _two_sided(ties: TieTable, z: Floats, tilt: Floats) -> Floats:
 
     if ties.clusters is not None:
         return np.asarray(2 * stdtr(np.where(ties.df > 0, ties.df, np.nan), -np.abs(z)))
-    square = ties.pos_sq + ties.neg_sq
-    one = ratio(square, ties.n)  # weight of a row of the block
-    spread = square * tilt**2 * ties.score * (1 - ties.score)
-    third = ties.total(spread * one * tilt * (1 - 2 * ties.score))
     with np.errstate(divide="ignore", invalid="ignore"):
-        skew = third / ties.total(spread) ** 1.5
+        skew = third / variance**1.5
     shape = 4 / np.maximum(np.abs(skew), 1e-3) ** 2
     at = np.maximum(shape + np.where(skew < 0, -z, z) * np.sqrt(shape), 0)
     return np.asarray(np.minimum(2 * np.minimum(gammainc(shape, at), gammaincc(shape, at)), 1))
