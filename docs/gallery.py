@@ -292,6 +292,14 @@ FAMILIES = (
                 "fairness-groups", "Groups", "One criterion in every group, raw and pooled.",
                 'ev.fairness(["sex", "race"], models="gbm").plot("groups", criterion="equal_opportunity")',
             ),
+            Picture(
+                "flip", "Flips", "Rows whose decision changes with the sex alone.",
+                'ev.flip("sex", lambda df: df["p_gbm"] + 0.05 * (df["sex"] == "Male"), by="race").plot("changed")',
+            ),
+            Picture(
+                "flip-score", "Flipped scores", "How far the score moves with the sex alone.",
+                'ev.flip("sex", lambda df: df["p_gbm"] + 0.05 * (df["sex"] == "Male")).plot("score")',
+            ),
         ),
     ),
     Family(

@@ -104,6 +104,7 @@ def test_every_kind_of_chart_is_in_the_gallery(pictured: dict[str, set[str]]) ->
         bike.evals(y_true="cnt", y_pred="pred_ridge").residuals(),
         ev.fairness("housing"),
         ev.drift(ev),
+        ev.flip("housing", lambda rows: rows["p_gbm"]),
     ]
     for sample in samples:
         known = kinds(sample)

@@ -75,6 +75,7 @@ _QUESTIONS = (
     Command("agreement", "How far raters agree"),
     Command("slices", "Search for cohorts that fail"),
     Command("fairness", "Differences between groups"),
+    Command("flip", "What changes with another value of a column"),
     Command("standardise", "Values for another mix of cohorts"),
     Command("attribute_change", "Why a number changed: mix of cohorts, or within them"),
     Command("drift", "Which columns have moved since a reference"),
@@ -139,6 +140,9 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "correction": {"metavar": "NAME", "help": "of the p-values: holm, fdr_bh …, or none"},
     "reference": {"metavar": "GROUP", "help": "the group that others are compared with, or overall"},
     "to": {"metavar": "NAME"},
+    "column": {"metavar": "COLUMN"},
+    "predict": {"metavar": "NAME"},
+    "features": {**_WORDS, "help": "columns that the function gets"},
     "rates": {"choices": ["half", "reference", "own"], "help": "what a change of shares is valued with"},
     "criteria": {**_WORDS, "help": "criteria of fairness, or metrics; all when absent"},
     "margin": {"type": float, "help": "differences within it count as equivalent"},
@@ -157,6 +161,11 @@ _OPTIONS: dict[str, dict[str, Any]] = {
 _OTHER_ROWS: dict[str, Any] = {"required": True, "metavar": "NAME"}
 _OF_COMMAND: dict[tuple[str, str], dict[str, Any]] = {
     ("thresholds", "cost"): {"nargs": "+", "help": "fp=1 fn=5, or a column of amounts"},
+    ("flip", "column"): {**_OTHER_ROWS, "help": "the column whose value is changed"},
+    ("flip", "predict"): {
+        **_OTHER_ROWS,
+        "help": "the function that predicts: a variable, or a method of one (model.predict_proba)",
+    },
     ("standardise", "to"): {
         **_OTHER_ROWS,
         "help": "the mix: a variable with shares, a frame, an evaluation or a tally",
@@ -285,7 +294,7 @@ def _answer(command: Command, given: dict[str, Any], known: Mapping[str, Any], c
         given["by"] = _by(given["by"], evaluation.frame, known, each=bool(each))
     if cell is not None:
         given["by"] = _named_cohorts(cell)
-    for name in ("to", "reference"):
+    for name in ("to", "reference", "predict"):
         if name in given and (command.name, name) in _OF_COMMAND:
             given[name] = _variable(given[name], known)
     if "rules" in given:
@@ -338,7 +347,10 @@ def _evaluation(name: str, roles: dict[str, Any], known: Mapping[str, Any]) -> E
 
 
 def _variable(name: str, known: Mapping[str, Any]) -> Any:
-    """What a name stands for."""
+    """What a name stands for, or a method of it."""
+    owner, dot, method = name.partition(".")
+    if dot and owner in known and not method.startswith("_") and hasattr(known[owner], method):
+        return getattr(known[owner], method)
     if name not in known:
         raise UsageError(
             f"%evals: the name {name!r} is not defined. {did_you_mean(name, _sources(known), noun='Frames')}"

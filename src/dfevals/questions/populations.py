@@ -9,7 +9,12 @@ from dfevals.keywords import one_spelling
 from dfevals.questions.asked import Asked, either_order
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    import pandas as pd
+
     from dfevals.analyses.attribute_change.attribute_change import AttributionResult
+    from dfevals.analyses.flip import FlipResult
     from dfevals.analyses.standardise.standardise import StandardisedResult
 
 __all__ = ["PopulationQuestions"]
@@ -116,3 +121,58 @@ class PopulationQuestions(Asked):
         return standardise(
             self._bound, self._cohorts_of(by), to, by, metrics, provenance=self._provenance(by), **options
         )
+
+    def flip(
+        self,
+        column: str,
+        predict: Callable[[pd.DataFrame], Any],
+        by: Any = None,
+        *,
+        values: Sequence[Any] | Mapping[Any, Any] | None = None,
+        features: Sequence[str] | None = None,
+        model: str | None = None,
+        level: float = 0.95,
+        min_n: int | None = None,
+    ) -> FlipResult:
+        """Would the model decide otherwise about the same rows with another value of a column, such as the sex?
+
+        Parameters
+        ----------
+        column : str
+        predict : callable
+            Takes a frame, returns a score, a label or scores of all classes for each row, such as `model.predict_proba`. It is
+            called with the rows as they are and with the column changed.
+        by : optional
+            Cohorts; the values of the column before the flip when absent.
+        values : list or mapping, optional
+            New values that all other rows get in turn, or old → new. Two values are swapped when absent.
+        features : list of str, optional
+            Columns that `predict` gets; those that the model was fitted on, where it says so, else all.
+        model : str, optional
+            Whose threshold cuts the scores; the first when absent.
+        level, min_n
+            As in `metrics`.
+
+        Returns
+        -------
+        FlipResult
+            `.frame`: share of changed decisions and mean change of the score, by cohort; `.rows`: the rows that change.
+
+        Raises
+        ------
+        DataError
+            `predict` fails or returns another number of rows.
+
+        Examples
+        --------
+        >>> import dfevals
+        >>> df = dfevals.datasets.load("adult")
+        >>> ev = df.evals(y_true="income", y_score={"gbm": "p_gbm"}, pos_label=">50K")
+        >>> found = ev.flip("sex", lambda frame: frame["p_gbm"] + 0.1 * (frame["sex"] == "Male"))
+        >>> found.frame[["sex", "score_change"]].round(2).values.tolist()
+        [['(overall)', -0.03], ['Female', 0.1], ['Male', -0.1]]
+        """
+        from dfevals.analyses.flip import flip
+
+        options: Any = {"values": values, "features": features, "model": model, "level": level, "min_n": min_n}
+        return flip(self._bound, column, predict, by, provenance=self._provenance(by, min_n), **options)
