@@ -250,3 +250,14 @@ def test_cells_of_a_class_survive_weights_of_very_different_size() -> None:
     assert view.fn[:, 0].tolist() == [3, 12, 48]
     assert view.tn[0, 0] == 40.001 + 1e9
     assert CellView(matrix, "micro").fp.tolist() == [63]
+
+
+@pytest.mark.parametrize("score", ["p", None])
+def test_classes_of_a_tally_are_those_of_the_rows(score: str | None) -> None:
+    """By default precision, recall and F1 of each class and their macro averages, not the metrics that have no class."""
+    frame = _frame().assign(q=lambda d: (d["p"] > 0.5).astype(int)) if score is None else _frame()
+    ev = frame.evals(y_true="y", **({"y_score": score} if score else {"y_pred": "q"}))
+    found = ev.collect().metrics(by_class=True).frame
+    pd.testing.assert_frame_equal(found, ev.metrics(by_class=True).frame)
+    assert set(found["metric"]) == {"precision", "recall", "f1"}
+    assert "(macro)" in set(found["class"])

@@ -116,7 +116,7 @@ def measure(
     notes = [_sums_note(bound, model) for model in chosen] if _probable(requests) else []
     notes += undecided(bound, chosen) if metrics is None else []
     shown = (*filter(None, notes), *bound.notes)
-    macro = metrics is None and opts.by_class and any(request.average == "macro" for request in requests)
+    macro = metrics is None and _has_macro(requests, opts)
     run = _Run(cohorts, requests, bound.task, bound.labels, opts, relative_to, pooled, notes=shown, macro=macro)
     return _result(tallies(), run, provenance)
 
@@ -124,10 +124,19 @@ def measure(
 def _asked(bound: Bound, chosen: tuple[Model, ...], metrics: Any, options: Options) -> tuple[Request, ...]:
     """The metrics asked for; per class the default ones that exist per class, each with its macro average."""
     requests = requested(bound, chosen, metrics)
-    decided = any(request.label == "accuracy" for request in requests)
-    if metrics is None and options.by_class and decided:
-        return requested(bound, chosen, [label for name in PER_CLASS for label in (name, f"{name}_macro")])
-    return requests
+    instead = _per_class(requests, options) if metrics is None else None
+    return requests if instead is None else requested(bound, chosen, instead)
+
+
+def _per_class(requests: tuple[Request, ...], options: Options) -> list[str] | None:
+    """What is shown of classes in the place of the default metrics, where there are decisions."""
+    if not options.by_class or all(request.label != "accuracy" for request in requests):
+        return None
+    return [label for name in PER_CLASS for label in (name, f"{name}_macro")]
+
+
+def _has_macro(requests: tuple[Request, ...], options: Options) -> bool:
+    return options.by_class and any(request.average == "macro" for request in requests)
 
 
 def _beside_classes(frame: pd.DataFrame) -> pd.DataFrame:
@@ -155,13 +164,16 @@ def summarise(
     """The same result from a tally."""
     opts = _options(**options)
     requests: tuple[Request, ...] = tally.requests
+    per_class = _per_class(requests, opts) if metrics is None else None
+    metrics = metrics if per_class is None else per_class
     if metrics is not None:
         items = [metrics] if isinstance(metrics, str) or not isinstance(metrics, Iterable) else metrics
         requests = tuple(request for item in items for request in _collected(item, tally.requests))
     if not tally.context.get("ordered", True):
         check_order(requests)
     notes = tuple(tally.context.get("notes", ()))
-    run = _Run(tally.cohorts, requests, tally.task, tally.labels, opts, relative_to, pooled, notes=notes)
+    macro = per_class is not None and _has_macro(requests, opts)
+    run = _Run(tally.cohorts, requests, tally.task, tally.labels, opts, relative_to, pooled, notes=notes, macro=macro)
     return _result(iter(tally.models.items()), run, None)
 
 
