@@ -18,6 +18,7 @@ from dfevals.exceptions import CohortError
 from dfevals.keywords import one_spelling
 from dfevals.questions.choices import ChoiceQuestions
 from dfevals.questions.errors import ErrorQuestions
+from dfevals.questions.failures import FailureQuestions
 from dfevals.questions.populations import PopulationQuestions
 from dfevals.questions.scores import ScoreQuestions
 from dfevals.results.provenance import Provenance
@@ -37,7 +38,7 @@ COPY_ON_WRITE = int(pd.__version__.split(".")[0]) >= 3
 
 @one_spelling
 @infinite_beyond_all_numbers
-class Evaluation(ErrorQuestions, ScoreQuestions, ChoiceQuestions, PopulationQuestions):
+class Evaluation(ErrorQuestions, ScoreQuestions, ChoiceQuestions, FailureQuestions, PopulationQuestions):
     """Rows with roles: ask it questions. Immutable; made by `df.evals(...)` or `dfevals.evaluate(...)`.
 
     Parameters
@@ -300,6 +301,11 @@ class Evaluation(ErrorQuestions, ScoreQuestions, ChoiceQuestions, PopulationQues
                 f"A mask must hold one Boolean per row ({self._bound.n}); found {mask.dtype} of shape {mask.shape}."
             )
         return mask
+
+    def _with_column(self, column: pd.Series) -> Evaluation:
+        """The same rows with one more column, which plays no role."""
+        frame = self._bound.frame.assign(**{str(column.name): column.to_numpy()})
+        return Evaluation(frame, self._declared, _bound=self._bound.take(frame))
 
     def _provenance(self, by: Any, min_n: int | None = None) -> Provenance:
         from dfevals.results.provenance import provenance

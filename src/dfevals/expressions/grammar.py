@@ -15,8 +15,8 @@ __all__ = ["fail", "read"]
 MAX_LENGTH = 10_000
 MAX_DEPTH = 60
 MAX_EXPONENT = 16
-ALLOWED = "Allowed: comparisons, and/or/not, in, arithmetic, isna(x), startswith(x, '…'), contains(x, '…')."
-FUNCTIONS = {"isna": 1, "notna": 1, "isnull": 1, "notnull": 1, "startswith": 2, "endswith": 2, "contains": 2}
+ALLOWED = "Allowed: comparisons, and/or/not, in, arithmetic, isna(x), len(x), startswith(x, '…'), contains(x, '…')."
+FUNCTIONS = {"len": 1, "isna": 1, "notna": 1, "isnull": 1, "notnull": 1, "startswith": 2, "endswith": 2, "contains": 2}
 
 _WORD = re.compile(r"[^\W\d]\w*")
 _NUMBER = re.compile(r"(\d[\d_]*(\.\d*)?|\.\d+)([eE][+-]?\d+)?")

@@ -45,8 +45,8 @@ class Coded:
     levels: Any
     what = "text"
 
-    def take(self, of_levels: Array, missing: bool) -> Array:
-        """Truth value of each row from that of each level."""
+    def take(self, of_levels: Array, missing: float) -> Array:
+        """Truth value (or number) of each row from that of each level."""
         return np.append(of_levels, missing).take(self.codes)
 
     def missing(self) -> Array:

@@ -6,7 +6,7 @@ Nothing is ever handed to `eval`, `DataFrame.eval` or `DataFrame.query`. The gra
 - ``and``, ``or``, ``not``, and as in pandas ``&``, ``|`` (which bind like ``and``, ``or``) and ``~``;
 - arithmetic ``+ - * / // % **`` of numbers (and differences of times), exponents being literals of at most 16;
 - ``isna(x)``, ``notna(x)`` (or ``isnull``, ``notnull``), ``startswith(x, "…")``, ``endswith(x, "…")``, ``contains(x, "…")`` (plain text, not a regular
-  expression), also as methods (``x.contains("…")``);
+  expression), also as methods (``x.contains("…")``); ``len(x)`` (also ``x.str.len()``), the number of characters of a text;
 - numbers, text, True, False (and None inside lists); columns by name, in backticks where the name is not a plain word
   (a backtick within is doubled); a Boolean column is a condition.
 

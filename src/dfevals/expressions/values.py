@@ -78,7 +78,7 @@ class Evaluator:
                 return ~self.truth(operand)
             case ast.Compare():
                 return self._comparisons(node)
-            case ast.Call():
+            case ast.Call() if _called(node)[0] != "len":
                 return self._call(node)
         return self._condition(self.value(node), node)
 
@@ -96,6 +96,8 @@ class Evaluator:
                 return Plain(-number.values, number.gone) if isinstance(number, Plain) else -number
             case ast.BinOp(left=left, op=op, right=right):
                 return self._arithmetic(type(op), self.value(left), self.value(right), node)
+            case ast.Call() if _called(node)[0] == "len":
+                return self._length(_called(node)[1])
         return Plain(self.truth(node))
 
     def _condition(self, value: Any, node: ast.expr) -> Array:
@@ -176,13 +178,7 @@ class Evaluator:
         return found
 
     def _call(self, node: ast.Call) -> Array:
-        if isinstance(node.func, ast.Attribute):
-            name, subject, rest = node.func.attr, node.func.value, node.args
-            if isinstance(subject, ast.Attribute):  # x.str.startswith("…")
-                subject = subject.value
-        else:
-            assert isinstance(node.func, ast.Name)
-            name, subject, rest = node.func.id, node.args[0], node.args[1:]
+        name, subject, rest = _called(node)
         value = self.value(subject)
         if not isinstance(value, Operand):
             raise InvalidOperation(subject, f"{name} needs a column, not {value!r}.")
@@ -191,6 +187,17 @@ class Evaluator:
             return ~missing if name in ("notna", "notnull") else missing
         assert isinstance(rest[0], ast.Constant)
         return _search(name, value, str(rest[0].value), subject)
+
+    def _length(self, subject: ast.expr) -> Plain:
+        """Number of characters of every text; missing values have none."""
+        value = self.value(subject)
+        if isinstance(value, Coded) and isinstance(value.levels, Objects):
+            return Plain(value.take(_lengths(value.levels.cells, value.levels, subject), np.nan))
+        if not isinstance(value, Objects):
+            what = f"holds {value.what}" if isinstance(value, Operand) else f"is {value!r}"
+            raise InvalidOperation(subject, f"len counts the characters of text, but this {what}.")
+        codes, levels = value.coded()
+        return Plain(np.append(_lengths(levels, value, subject), np.nan).take(codes))
 
     def _number(self, value: Any, node: ast.expr) -> Plain | int | float:
         """A number or a column of numbers, wide enough for arithmetic."""
@@ -231,6 +238,21 @@ class Evaluator:
             values = _ARITHMETIC[op](x, y)
         marks = [v.gone for v in (a, b) if isinstance(v, Plain) and v.gone is not None]
         return Plain(np.asarray(values), np.logical_or.reduce(marks) if marks else None)
+
+
+def _called(node: ast.Call) -> tuple[str, ast.expr, list[ast.expr]]:
+    """Name of a function, what it is about, and its literals: f(x, '…'), x.f('…') or x.str.f('…')."""
+    if isinstance(node.func, ast.Attribute):
+        subject = node.func.value
+        return node.func.attr, subject.value if isinstance(subject, ast.Attribute) else subject, node.args
+    assert isinstance(node.func, ast.Name)
+    return node.func.id, node.args[0], node.args[1:]
+
+
+def _lengths(cells: Any, value: Operand, node: ast.expr) -> Array:
+    if not all(isinstance(cell, str) for cell in cells):
+        raise InvalidOperation(node, f"len counts the characters of text, but not all cells here are {value.what}.")
+    return np.array([len(cell) for cell in cells], dtype=np.float64)
 
 
 def _scalars(op: Any, left: Any, right: Any, node: ast.expr) -> bool:

@@ -51,7 +51,7 @@ from dfevals.needs import Values
 from dfevals.roles.bound import Bound
 from dfevals.tally import CellView, MomentTally
 
-__all__ = ["OF_MEANS", "TESTS", "few_of_a_class", "paired", "paired_rate"]
+__all__ = ["OF_MEANS", "TESTS", "few_of_a_class", "paired", "paired_rate", "share_of_cells"]
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
@@ -132,7 +132,15 @@ def paired_rate(request: Request, rows: PairedRows) -> tuple[Array, Array, Array
 
 
 def _counted_cells(request: Request, kind: Any, k: int) -> tuple[Array, Array] | None:
-    """Cells in the numerator of a share, and the classes in its denominator, if that is all there is to it.
+    """Cells in the numerator of a share, and the classes in its denominator, if it depends on the labels alone."""
+    found = share_of_cells(request, kind, k)
+    if found is None or (found[1] != found[1][:, :1]).any():
+        return None
+    return found[0], found[1][:, 0]
+
+
+def share_of_cells(request: Request, kind: Any, k: int) -> tuple[Array, Array] | None:
+    """Cells (K × K) in the numerator and in the denominator of a share of rows, if that is all there is to it.
 
     Many classes are all alike to a share of whole tables, so that three of them show what it counts.
     """
@@ -144,9 +152,7 @@ def _counted_cells(request: Request, kind: Any, k: int) -> tuple[Array, Array] |
     den = matrix_gradient(lambda v: request.metric(CellView(v.matrix, kind)).den, ones)[..., 0]
     zero_one = np.isin(num, (0.0, 1.0)).all() and np.isin(den, (0.0, 1.0)).all()
     alike = few == k or all(len({*v[np.eye(few) == side]}) == 1 for v in (num, den) for side in (0, 1))
-    if not zero_one or not alike or (den != den[:, :1]).any():
-        return None
-    return num == 1, den[:, 0] == 1
+    return (num == 1, den == 1) if zero_one and alike else None
 
 
 def _rates(hit_a: Array, hit_b: Array, counted: Array, rows: PairedRows, options: TestOptions) -> Tested:
