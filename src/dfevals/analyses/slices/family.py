@@ -194,7 +194,7 @@ def _counted(features: tuple[Feature, ...], losses: Losses, depth: int) -> dict[
 def _by_kind(features: tuple[Feature, ...], losses: Losses, depth: int) -> dict[Combo, dict[str, Floats]]:
     """Of zeros and ones, sums from one count of cells split by the number (and rows that are not counted)."""
     kinds = 2 if losses.counted is None else 3
-    kind = losses.value.astype(np.intp)
+    kind = losses.value.astype(np.uint8)
     if losses.counted is not None:
         kind[~losses.counted] = 2
     found = {}
@@ -220,27 +220,33 @@ def _tables(
     width = {combo: prod(sizes[f] for f in combo) * kinds for combo in combos}
     out = {combo: [np.zeros(width[combo]) for _ in channels] for combo in combos}
     n = len(features[0].codes)
+    small = _narrowest(max(width.values(), default=1))
     for start in range(0, n, BLOCK):
         stop = min(start + BLOCK, n)
-        codes = [f.codes[start:stop].astype(np.intp) for f in features]
-        last = codes if kind is None else [code * kinds + kind[start:stop] for code in codes]
+        codes = [f.codes[start:stop].astype(small) for f in features]
+        last = codes if kind is None else [code * small.type(kinds) + kind[start:stop].astype(small) for code in codes]
         parts = [None if channel is None else channel[start:stop] for channel in channels]
-        buffer = np.empty(stop - start, np.intp)
-        prefix = np.zeros(stop - start, np.intp)
+        buffer = np.empty(stop - start, small)
+        prefix = np.zeros(stop - start, small)
         before: Combo = (-1,)
         for combo in combos:
             if combo[:-1] != before:
                 prefix, before = _joint(codes, sizes, combo[:-1], stop - start), combo[:-1]
-            np.multiply(prefix, sizes[combo[-1]] * kinds, out=buffer)
+            np.multiply(prefix, small.type(sizes[combo[-1]] * kinds), out=buffer)
             buffer += last[combo[-1]]
             for total, part in zip(out[combo], parts, strict=True):
                 total += np.bincount(buffer, part, width[combo])
     return out
 
 
+def _narrowest(width: int) -> np.dtype[Any]:
+    """The smallest type that holds codes below `width`; arithmetic on it is the quicker the smaller it is."""
+    return np.dtype(next(kind for kind in (np.uint8, np.int16, np.int32, np.int64) if width - 1 <= np.iinfo(kind).max))
+
+
 def _joint(codes: list[Array], sizes: list[int], combo: Combo, n: int) -> Array:
-    found = np.zeros(n, np.intp)
+    found = np.zeros(n, codes[0].dtype)
     for f in combo:
-        found *= sizes[f]
+        found *= found.dtype.type(sizes[f])
         found += codes[f]
     return found

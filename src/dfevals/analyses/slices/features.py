@@ -13,9 +13,10 @@ import pandas as pd
 from pandas.api import types
 
 from dfevals.cohorts.by import definitions
-from dfevals.cohorts.definitions import Bins, Column, Definition, Dimension, Period, column_of
+from dfevals.cohorts.definitions import Bins, Column, Definition, Dimension, Period, column_of, value_condition
 from dfevals.cohorts.intervals import Numbers, quoted
 from dfevals.columns.codes import code_dtype, factorise, relabel
+from dfevals.columns.codes import texts as texts_of
 from dfevals.columns.numbers import contents, distinct
 from dfevals.exceptions import CohortError
 from dfevals.roles.bound import Bound
@@ -203,7 +204,7 @@ def _automatic(series: pd.Series, frame: pd.DataFrame, bins: int, named: bool) -
         return _lengths(series, frame, bins)
     if len(levels.values) == known and known > FEW_VALUES:
         raise _LeftOut("another value in every row")
-    return Column(series.name).dimension(frame, None)
+    return Dimension(levels.codes, texts_of(levels), value_condition(series.name, series, levels))
 
 
 def _periods(series: pd.Series, frame: pd.DataFrame) -> Dimension:

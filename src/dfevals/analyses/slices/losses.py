@@ -41,7 +41,7 @@ class Losses:
 
     `value` is 0 where `counted` (None: everywhere) does not hold; `weight` holds importance weights of mean 1 or the rows
     that a row stands for (`frequency`); `worse` is 1 where a greater value is worse, −1 where a smaller one is, 0 where
-    neither. `frame` are the rows, `truth` their labels.
+    neither. `limits` is the range of the numbers, `frame` are the rows, `truth` their labels.
     """
 
     model: str
@@ -54,6 +54,7 @@ class Losses:
     cluster: npt.NDArray[np.int64] | None
     worse: float
     truth: Array | None
+    limits: tuple[float, float]
     notes: tuple[str, ...]
 
     def __len__(self) -> int:
@@ -144,8 +145,17 @@ def losses_of(bound: Bound, metric: Any, model: str | None, baseline: str | None
         view.cluster,
         worse,
         truth,
+        _limits(request, paired=baseline is not None),
         rows.notes,
     )
+
+
+def _limits(request: Request, *, paired: bool) -> tuple[float, float]:
+    """Where the numbers of rows can lie."""
+    low, high = request.metric.range
+    if paired:
+        return low - high, high - low
+    return (-high, -low) if request.negated else (low, high)
 
 
 def _one(bound: Bound, model: str | None) -> Aligned:

@@ -80,7 +80,7 @@ def _request(losses: Losses) -> Request:
         return Mean(moments, "no rows that the metric counts", proportion=losses.binary)
 
     better: Any = {1.0: "lower", -1.0: "higher"}.get(losses.worse, "none")
-    metric = Metric(losses.metric, mean, (NEED,), ("outcomes",), better=better)
+    metric = Metric(losses.metric, mean, (NEED,), ("outcomes",), range=losses.limits, better=better)
     return Request(metric, losses.metric, outcome="number")
 
 

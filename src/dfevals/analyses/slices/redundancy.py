@@ -67,8 +67,8 @@ def distinct(
         kept.append(candidate)
         masks.append(own)
         joint = part * 2 + own
-        found, part = np.unique(joint, return_inverse=True)
-        parts = len(found)
+        there = np.bincount(joint, minlength=2 * parts) > 0
+        part, parts = (np.cumsum(there) - 1)[joint], int(there.sum())
     return kept, explained
 
 
