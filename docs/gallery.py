@@ -320,6 +320,27 @@ FAMILIES = (
         ),
     ),
     Family(
+        "Slices",
+        "slices",
+        'df = dfevals.datasets.load("bank")\n'
+        'ev = df.evals(y_true="y", y_score={"gbm": "p_gbm"}, pos_label="yes")\n'
+        'slices = ev.slices(max_depth=2)',
+        (
+            Picture(
+                "slices", "Slices", "Where the error is greater than elsewhere, allowing for all slices that were searched.",
+                "slices.plot(limit=12)",
+            ),
+            Picture(
+                "slices-map", "Error map", "The fewest slices that cover the most errors.",
+                "slices.map(6).plot()",
+            ),
+            Picture(
+                "slices-tree", "Error tree", "Divided by one half of the rows, measured on the other.",
+                "slices.tree().plot()",
+            ),
+        ),
+    ),
+    Family(
         "Folds",
         "folds",
         'df = dfevals.datasets.load("adult")\n'

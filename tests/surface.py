@@ -40,6 +40,7 @@ QUESTIONS: dict[str, dict[str, Any]] = {
     "fairness": {"by": "g"},
     "standardise": {"to": {"u": 0.5, "v": 0.5}, "by": "g"},
     "drift": {"columns": ["a"], "period": "month"},
+    "slices": {"features": "g", "n_resamples": 20},
 }
 
 

@@ -58,6 +58,8 @@ QUESTIONS: dict[str, Callable[[Evaluation, Any], Any]] = {
     "standardise": lambda ev, by: ev.standardise(ev, by),
     "attribute_change": lambda ev, by: ev.attribute_change(ev, by=by),
     "drift": lambda ev, by: ev.drift(ev, by=by),
+    "slices": lambda ev, by: ev.slices(n_resamples=20),
+    "slices of rows": lambda ev, by: ev.slices(inference="confirm", min_n=5).tree(2),
     "power": lambda ev, by: ev.power(by=by),
     "agreement": lambda ev, by: ev.agreement(*ev.models[:2], by=by),
 }

@@ -101,14 +101,16 @@ def _product(lists: list[list[Any]]) -> list[list[Any]]:
 
 
 @pytest.mark.parametrize("metric", ["error_rate", "accuracy", "recall", "fpr", "precision", "log_loss", "brier"])
-@pytest.mark.parametrize("roles", [{}, {"sample_weight": "w"}, {"sample_weight": "k", "weight_kind": "frequency"}, {"cluster": "who"}])
+@pytest.mark.parametrize(
+    "roles", [{}, {"sample_weight": "w"}, {"sample_weight": "k", "weight_kind": "frequency"}, {"cluster": "who"}]
+)
 def test_values_and_differences_are_those_of_the_same_cohorts(metric: str, roles: dict[str, Any]) -> None:
     ev = evaluation(**roles)
     result = ev.slices(metric, max_depth=2, **SEARCH, direction="both", top=12)
     cohorts = ev.metrics(metric, by=result.by, models="a", relative_to="complement").frame
     cohorts = cohorts[~cohorts["is_overall"]].reset_index(drop=True)
     names = ["value", "difference", "n", "support"]
-    if not roles or roles == {"sample_weight": "w"} and metric in ("log_loss", "brier"):
+    if not roles or (roles == {"sample_weight": "w"} and metric in ("log_loss", "brier")):
         names += ["ci_low", "ci_high", "difference_low", "difference_high"]
     if roles == {"sample_weight": "w"}:
         names.remove("support")  # here the rows that count, there their weight
@@ -183,7 +185,9 @@ def test_the_planted_slice_comes_first_and_alone() -> None:
     hard = (FRAME["kind"] == "u") & (FRAME["age"] < 40)
     mask = selected(sure["slice"].iloc[0], twin)
     assert (mask & hard).sum() / (mask | hard).sum() > 0.85
-    assert sure["share_of_errors"].iloc[0] == pytest.approx((FRAME["a"] != FRAME["y"])[mask].sum() / (FRAME["a"] != FRAME["y"]).sum())
+    assert sure["share_of_errors"].iloc[0] == pytest.approx(
+        (FRAME["a"] != FRAME["y"])[mask].sum() / (FRAME["a"] != FRAME["y"]).sum()
+    )
     assert len(result.merged)
     assert set(result.merged["explained_by"]) <= set(result.frame["slice"])
     assert len(ev.slices(features=[*FEATURES, "age_in_months", "copy"], bins=3, n_resamples=99, redundant=True)) > 100
@@ -284,7 +288,9 @@ def test_inside_a_cohort() -> None:
         assert selected(text).sum() == n
     assert parse(found.map(2).frame["slice"].iloc[0]) if len(found.map(2)) else True
     mask = FRAME["flag"]
-    assert ev.slices("recall", within=mask, features=["kind", "age"], n_resamples=40).frame["n"].equals(found.frame["n"])
+    assert (
+        ev.slices("recall", within=mask, features=["kind", "age"], n_resamples=40).frame["n"].equals(found.frame["n"])
+    )
 
 
 def test_direction_and_top() -> None:
@@ -301,7 +307,9 @@ def test_direction_and_top() -> None:
 def test_slices_are_cohorts_in_the_explorer_and_in_every_question() -> None:
     result = evaluation().slices(**SEARCH, top=2)
     assert list(result.explore().state["by"]) == result.frame["slice"].tolist()
-    assert evaluation().metrics("accuracy", by=result.by, models="a").frame["n"].tolist()[1:] == result.frame["n"].tolist()
+    assert (
+        evaluation().metrics("accuracy", by=result.by, models="a").frame["n"].tolist()[1:] == result.frame["n"].tolist()
+    )
 
 
 def test_the_seed_decides() -> None:
@@ -345,7 +353,9 @@ def test_columns_of_every_kind_are_conditions_that_select_their_rows() -> None:
         assert found.frame["slice"].str.contains(condition, regex=False).any(), name
     for text, rows_ in zip(*found.tree(3).frame[["slice", "n"]].T.to_numpy().tolist(), strict=True):
         assert selected(text, frame).sum() == rows_
-    asked = ev.slices(features=[dfevals.bins("whole", [30, 60]), dfevals.top("quote", 2)], inference="bh", redundant=True).frame
+    asked = ev.slices(
+        features=[dfevals.bins("whole", [30, 60]), dfevals.top("quote", 2)], inference="bh", redundant=True
+    ).frame
     assert any("30 <= whole < 60" in text for text in asked["slice"])
     assert any("not in" in text for text in asked["slice"])
 
@@ -362,7 +372,13 @@ def test_columns_that_cannot_be_searched_are_named_with_the_reason() -> None:
     )
     result = evaluation(frame, id="name").slices(inference="bh", max_depth=1)
     notes = " ".join(result.notes)
-    for words in ("constant: same", "all missing: nothing", "another value in every row: row", "cannot be grouped: vectors", "durations"):
+    for words in (
+        "constant: same",
+        "all missing: nothing",
+        "another value in every row: row",
+        "cannot be grouped: vectors",
+        "durations",
+    ):
         assert words in notes
     assert "answer gives the label away" in notes
     assert not any("name" in text for text in result.frame["slice"])
@@ -374,7 +390,11 @@ def test_columns_that_cannot_be_searched_are_named_with_the_reason() -> None:
 
 def test_two_hundred_columns() -> None:
     rng = np.random.default_rng(0)
-    wide = pd.DataFrame(rng.normal(size=(600, 200))).add_prefix("x").assign(y=rng.integers(0, 2, 600), p=rng.integers(0, 2, 600))
+    wide = (
+        pd.DataFrame(rng.normal(size=(600, 200)))
+        .add_prefix("x")
+        .assign(y=rng.integers(0, 2, 600), p=rng.integers(0, 2, 600))
+    )
     result = wide.evals(y_true="y", y_pred="p").slices(n_resamples=20, min_share=0.05)
     assert "200 columns have too many conjunctions of 3 conditions" in " ".join(result.notes)
     assert result.frame["depth"].max() <= 2
@@ -442,7 +462,9 @@ def test_topics_are_one_more_column() -> None:
     topic = rng.integers(0, 3, 900)
     centres = rng.normal(size=(3, 8)) * 4
     frame = pd.DataFrame({"y": rng.integers(0, 2, 900), "vector": list(centres[topic] + rng.normal(size=(900, 8)))})
-    frame["prompt"] = ["please tell me about the " + ("refund money back", "weather and rain", "cooking pasta")[t] for t in topic]
+    frame["prompt"] = [
+        "please tell me about the " + ("refund money back", "weather and rain", "cooking pasta")[t] for t in topic
+    ]
     frame["p"] = np.where(rng.random(900) < np.where(topic == 0, 0.5, 0.1), 1 - frame["y"], frame["y"])
     result = frame.evals(y_true="y", y_pred="p").slices(embeddings="vector", n_resamples=40, max_depth=1)
     assert result.topics["n"].sum() == 900

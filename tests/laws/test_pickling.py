@@ -65,6 +65,10 @@ QUESTIONS: dict[str, Callable[[], Any]] = {
     "standardise": lambda: FRAME.evals(**BINARY).standardise(FRAME, "g"),
     "attribute_change": lambda: FRAME.evals(**BINARY).attribute_change(FRAME, by="g"),
     "drift": lambda: FRAME.evals(**BINARY).drift(FRAME.iloc[::2], by="g"),
+    "slices": lambda: FRAME.evals(**BINARY).slices(features=["g", "size"], n_resamples=20),
+    "slices, the map": lambda: FRAME.evals(**BINARY).slices(features=["g", "size"], n_resamples=20).map(),
+    "slices, the tree": lambda: FRAME.evals(**BINARY).slices(features=["g", "size"], n_resamples=20).tree(),
+    "slices, pairs": lambda: FRAME.evals(**BINARY).slices(features=["g", "size"], n_resamples=20).pairs(),
     "gate": lambda: FRAME.evals(**BINARY).gate([Gate("recall", ">=", 0.5), Gate("f1", vs="baseline")], model="a", baseline="b", by="g"),
     "agreement": lambda: FRAME.evals(**BINARY).agreement("y", "ok"),
 }  # fmt: skip

@@ -113,6 +113,7 @@ QUESTIONS: dict[str, tuple[dict[str, Any], Callable[[Any], Any]]] = {
     "standardise": (BINARY, lambda ev: ev.standardise({"u": 0.3, "v": 0.7}, "g").frame),
     "attribute_change": (BINARY, lambda ev: ev.attribute_change(ev, by="g").frame),
     "drift": (BINARY, lambda ev: ev.drift(REFERENCE, ["y", "a", "size", "g"]).frame),
+    "slices": (BINARY, lambda ev: ev.slices("brier", "g", inference="bh", redundant=True, min_n=1).frame.drop(columns=["statistic", "p_corrected", "verdict"])),
     "gate": (BINARY, lambda ev: ev.gate([Gate("recall", ">=", 0.5), Gate("f1", vs="baseline", margin=0.1)], model="a", baseline="b", by="g").frame),
     "agreement": (BINARY, lambda ev: ev.agreement("y", "yes", by="g").frame),
     "many classes": (MANY, lambda ev: ev.metrics(["accuracy", "f1", "f1_weighted", "mcc", "cohen_kappa", "balanced_accuracy"], by="g").frame),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -9,11 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from dfevals import render
 from dfevals.analyses.slices.measured import measured
 from dfevals.analyses.slices.search import Run, halves
 from dfevals.exceptions import DataError
 from dfevals.inference.multiple import holm
 from dfevals.inference.seeds import generator
+from dfevals.render.plain_tables import plain_table
 from dfevals.results.result import Result
 
 if TYPE_CHECKING:
@@ -22,6 +25,15 @@ if TYPE_CHECKING:
 __all__ = ["ErrorTreeResult", "error_tree"]
 
 Array = npt.NDArray[Any]
+
+
+SHOWN = ("slice", "n", "value", "difference", "ci_low", "ci_high", "p_corrected", "verdict", "share_of_errors", "note")
+
+
+def with_differences(frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """The columns that a table shows, with the interval of the difference; notes only where there are any."""
+    found = frame.assign(ci_low=frame["difference_low"], ci_high=frame["difference_high"])[list(names)]
+    return found if (found["note"] != "").any() else found.drop(columns="note")
 
 
 class ErrorTreeResult(Result):
@@ -33,6 +45,12 @@ class ErrorTreeResult(Result):
     """
 
     _tab = ""
+
+    def table(self, max_rows: int = 60, width: int | None = None) -> render.Table:
+        """The leaves with their difference to all other rows."""
+        del width
+        shown = with_differences(self._frame, SHOWN)
+        return plain_table(shown, title=self.title, notes=self.notes, cohort_columns=["slice"], max_rows=max_rows)
 
     def plot(self, *, ax: Axes | None = None, limit: int = 20, **options: Any) -> Axes:
         """Draw the leaves as a forest."""

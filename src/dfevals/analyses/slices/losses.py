@@ -13,7 +13,7 @@ import pandas as pd
 from dfevals.analyses.compare.aligned import Aligned, Contender, ViewRows, align, chosen, contenders, counts_rows
 from dfevals.analyses.compare.influence import cell_kind, kind_of, moment_values
 from dfevals.analyses.compare.paired import share_of_cells
-from dfevals.engines.block import Block, validity
+from dfevals.engines.block import Block, judged
 from dfevals.estimates.asked import requested
 from dfevals.exceptions import DataError, MetricError, RoleError
 from dfevals.metrics.estimands import Mean
@@ -45,6 +45,7 @@ class Losses:
     """
 
     model: str
+    baseline: str
     metric: str
     frame: pd.DataFrame
     value: Floats
@@ -59,6 +60,11 @@ class Losses:
 
     def __len__(self) -> int:
         return len(self.value)
+
+    @property
+    def subject(self) -> str:
+        """What is searched, for titles."""
+        return f"{self.metric} of {self.model}{f' less that of {self.baseline}' if self.baseline else ''}"
 
     @property
     def count(self) -> Floats | None:
@@ -115,12 +121,15 @@ def losses_of(bound: Bound, metric: Any, model: str | None, baseline: str | None
     DataError
         No row can be judged, or those of two models cannot be matched.
     """
+    if not bound.has_rows:
+        raise DataError("Slices are searched in rows, and this evaluation holds counts alone. Ask one of the rows.")
     rows = _one(bound, model) if baseline is None else _pair(bound, model, baseline)
     names = [m.name for m in rows.models]
     request = _request(rows.bounds[0], rows.models, metric)
     view = ViewRows(rows, np.zeros(len(rows.kept), np.intp), 1)
+    notes = _left_out(rows)
     if not len(view.codes):
-        raise DataError(f"No row of {names[0]!r} can be judged. {' '.join(rows.notes)}".strip())
+        raise DataError(f"No row of {names[0]!r} can be judged. {' '.join(notes)}".strip())
     parts = [_numbers(request, view, j) for j in range(len(names))]
     sign = -1.0 if request.negated else 1.0
     value, counted = sign * parts[0][0], parts[0][1]
@@ -130,12 +139,13 @@ def losses_of(bound: Bound, metric: Any, model: str | None, baseline: str | None
             raise MetricError(
                 f"{label!r} counts other rows for each model, so it has no difference per row. Try error_rate."
             )
-        value, label = value - sign * parts[1][0], f"{label} − that of {rows.names[1]}"
+        value = value - sign * parts[1][0]
     frame = rows.frame if len(rows.kept) == rows.n_read else rows.frame.iloc[rows.kept]
     worse = {"lower": 1.0, "higher": -1.0}.get(request.better, 0.0)
     truth = view.y_true() if rows.bounds[0].roles.y_true is not None else None
     return Losses(
         rows.names[0],
+        "" if baseline is None else rows.names[1],
         label,
         frame,
         np.where(counted, value, 0.0),
@@ -146,7 +156,7 @@ def losses_of(bound: Bound, metric: Any, model: str | None, baseline: str | None
         worse,
         truth,
         _limits(request, paired=baseline is not None),
-        rows.notes,
+        notes,
     )
 
 
@@ -165,23 +175,27 @@ def _one(bound: Bound, model: str | None) -> Aligned:
     if bound.roles.release is not None and model is not None and str(model) in names:
         side = known[names.index(str(model))]
         rows = side.rows
-        bound = bound if rows is None else bound.take(bound.frame.iloc[rows])
+        bound = bound if rows is None else bound.at(rows)
         return _judged(bound, Contender(side.name, side.model))
     found = bound.models[0] if model is None else bound.model(model)
     return _judged(bound, Contender(found.name, found))
 
 
 def _judged(bound: Bound, side: Contender) -> Aligned:
-    dropped: dict[str, int] = {}
-    keep = [
-        validity(Block(bound, side.model, start, min(start + BLOCK, bound.n)), dropped)
-        for start in range(0, bound.n, BLOCK)
-    ]
-    notes = left_out(side.name, dropped)
-    others = len(bound.models) - 1
-    if others and bound.roles.model is None:
-        notes.append(f"The model is {side.name}; model= names another.")
-    return Aligned((side.name,), (bound,), (side.model,), None, tuple(keep), tuple(notes), "", {})
+    return Aligned((side.name,), (bound,), (side.model,), None, "", (), {})
+
+
+def _left_out(rows: Aligned) -> tuple[str, ...]:
+    """What is said of rows that cannot be judged, and of the models that are not."""
+    lost: list[dict[str, int]] = [{} for _ in rows.models]
+    for start in range(0, rows.n_read, BLOCK):
+        stop = min(start + BLOCK, rows.n_read)
+        judged([Block(*side, start, stop) for side in zip(rows.bounds, rows.models, strict=True)], lost)
+    notes = [note for name, own in zip(rows.names, lost, strict=True) for note in left_out(name, own)]
+    bound = rows.bounds[0]
+    if len(rows.names) == 1 and len(bound.models) > 1 and bound.roles.model is None:
+        notes.append(f"The model is {rows.names[0]}; model= names another.")
+    return (*rows.unmatched, *notes)
 
 
 def _pair(bound: Bound, model: str | None, baseline: str) -> Aligned:

@@ -106,7 +106,8 @@ class _Sums:
         counted = None if losses.counted is None else losses.counted.astype(float)
         weight = counted if losses.weight is None else _times(losses.weight, counted)
         whole = losses.inside if losses.counted is not None else slice(None)
-        mean = float(np.average(losses.value[whole], weights=None if losses.weight is None else losses.weight[whole]))
+        at = None if losses.weight is None else losses.weight[whole]
+        mean = 0.0 if losses.binary else float(np.average(losses.value[whole], weights=at))  # counts stay whole
         importance = losses.weight is not None and not losses.frequency
         channels = _channels(losses, mean, counted, weight, importance)
         found = np.empty((len(channels), size))

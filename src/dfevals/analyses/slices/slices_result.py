@@ -14,7 +14,7 @@ import pandas as pd
 from dfevals import render
 from dfevals.analyses.slices.embeddings import Topics, topics
 from dfevals.analyses.slices.error_map import SliceMapResult, error_map
-from dfevals.analyses.slices.error_tree import ErrorTreeResult, error_tree
+from dfevals.analyses.slices.error_tree import ErrorTreeResult, error_tree, with_differences
 from dfevals.analyses.slices.pairs import PairsResult, pairs
 from dfevals.analyses.slices.search import Asked as Search
 from dfevals.analyses.slices.search import Found, search
@@ -184,15 +184,12 @@ class SlicesResult(Result):
 
     def _described(self, title: str) -> dict[str, Any]:
         losses = self._found.run.losses
-        return {"provenance": self._provenance, "title": f"{title}: {losses.metric} of {losses.model}"}
+        return {"provenance": self._provenance, "title": f"{title}: {losses.subject}"}
 
     def table(self, max_rows: int = 60, width: int | None = None) -> render.Table:
         """The slices with their difference to all other rows."""
         del width
-        frame = self._frame.assign(ci_low=self._frame.get("difference_low"), ci_high=self._frame.get("difference_high"))
-        shown = frame[[name for name in SHOWN if name in frame]]
-        if not (shown["note"] != "").any():
-            shown = shown.drop(columns="note")
+        shown = with_differences(self._frame, SHOWN)
         return plain_table(shown, title=self.title, notes=self.notes, cohort_columns=["slice"], max_rows=max_rows)
 
     def plot(self, *, ax: Axes | None = None, limit: int = 20, **options: Any) -> Axes:
@@ -214,7 +211,7 @@ class SlicesResult(Result):
     def _focus(self) -> dict[str, Any]:
         found = {key: value for key, value in super()._focus().items() if key != "metric"}
         by = dict(list(self.by.items())[:20])
-        return {**found, **({"by": by} if by else {}), "metric": self._found.run.losses.metric.split(" − ")[0]}
+        return {**found, **({"by": by} if by else {}), "metric": self._found.run.losses.metric}
 
 
 def _shapley(value: Any, conditions: tuple[tuple[int, int], ...]) -> npt.NDArray[np.float64]:
@@ -247,6 +244,6 @@ def slices(rows: Evaluated, asked: Search, embeddings: Any = None) -> SlicesResu
             asked = replace(asked, features=[*definitions(asked.features), found_topics.labels.name])
     found = search(rows._bound, asked)
     losses = found.run.losses
-    title = f"Slices: {losses.metric} of {losses.model}"
+    title = f"Slices: {losses.subject}"
     options: dict[str, Any] = {"provenance": rows._provenance(None), "title": title, "notes": found.notes}
     return SlicesResult(found, found_topics, cohort_columns=["slice"], **options)
