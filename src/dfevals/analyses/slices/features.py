@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 from pandas.api import types
 
-from dfevals.cohorts.by import definitions
+from dfevals.cohorts.by import group_of
 from dfevals.cohorts.definitions import Bins, Column, Definition, Dimension, Period, column_of, value_condition
 from dfevals.cohorts.intervals import Numbers, quoted
 from dfevals.columns.codes import code_dtype, factorise, relabel
@@ -89,7 +89,7 @@ def features_of(
     CohortError
         A column is not in the frame, or none can be searched.
     """
-    chosen = definitions(asked) if asked is not None else tuple(map(Column, _free(bound, frame)))
+    chosen = group_of(asked) if asked is not None else tuple(map(Column, _free(bound, frame)))
     used: list[Feature] = []
     left_out: dict[str, str] = {}
     notes: list[str] = []

@@ -18,7 +18,7 @@ from dfevals.analyses.slices.error_tree import ErrorTreeResult, error_tree, with
 from dfevals.analyses.slices.pairs import PairsResult, pairs
 from dfevals.analyses.slices.search import Asked as Search
 from dfevals.analyses.slices.search import Found, search
-from dfevals.cohorts.by import definitions
+from dfevals.cohorts.by import group_of
 from dfevals.exceptions import DataError
 from dfevals.render.plain_tables import plain_table
 from dfevals.results.provenance import Provenance
@@ -241,7 +241,7 @@ def slices(rows: Evaluated, asked: Search, embeddings: Any = None) -> SlicesResu
         found_topics = topics(rows.frame, embeddings, asked.random_state)
         rows = rows._with_column(found_topics.labels)
         if asked.features is not None:
-            asked = replace(asked, features=[*definitions(asked.features), found_topics.labels.name])
+            asked = replace(asked, features=[*group_of(asked.features), found_topics.labels.name])
     found = search(rows._bound, asked)
     losses = found.run.losses
     title = f"Slices: {losses.subject}"
