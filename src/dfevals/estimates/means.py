@@ -40,9 +40,6 @@ Floats = npt.NDArray[np.float64]
 Cells = CellTally | ManyCells
 OF_MEANS = "Welch t after Hall's transform"
 LIGHT = 0.4  # skewness of a difference of means up to which Hall's transform restores the level
-LIGHT_SHARE = 0.2  # the same for Newcombe's interval of a difference of shares
-LIGHT_PARTS = 0.1  # and for joined intervals of means of shares
-LIGHT_CELLS = 0.0  # and of other functions of the cells
 TAIL = 1.0  # skewness from which a handful of rows makes the difference
 
 
@@ -90,10 +87,10 @@ def difference_of_means(a: MomentTally, b: MomentTally, level: float, *, skewed:
 
 
 def guarded_rates(test: Tested, k1: Floats, n1: Floats, k2: Floats, n2: Floats, level: float) -> Tested:
-    """A test of two shares that where events are rare also holds when rows are dealt to both sides by chance."""
+    """A test of two shares that also holds when rows are dealt to both sides by chance."""
     with np.errstate(divide="ignore", invalid="ignore"):
         one, two = Side.of_share(k1, n1), Side.of_share(k2, n2)
-        return _as_tested(test, _guarded(_as_means(test), one, two, level, LIGHT_SHARE))
+        return _as_tested(test, _guarded(_as_means(test), one, two, level, 0.0))
 
 
 def guarded_parts(test: Tested, one: MeanOfRatios, two: MeanOfRatios, level: float) -> Tested:
@@ -104,24 +101,49 @@ def guarded_parts(test: Tested, one: MeanOfRatios, two: MeanOfRatios, level: flo
         total = np.sqrt(np.nansum(errors**2, axis=0))
         skew = np.nansum(skew * errors**3, axis=0) / total**3
         of_rows = permuted(one.value - two.value, total / np.isfinite(errors).sum(axis=0), skew, level)
-        return _as_tested(test, _with_rows(_as_means(test), of_rows, skew, LIGHT_PARTS))
+        return _as_tested(test, _with_rows(_as_means(test), of_rows, skew, 0.0))
 
 
 def guarded_smooth(test: Tested, one: SmoothMoments, two: SmoothMoments, level: float) -> Tested:
     """The same for functions of moments that rest on squares of numbers with heavy tails."""
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        return _as_tested(test, _guarded(_as_means(test), Side.of_smooth(one), Side.of_smooth(two), level))
+        return _as_tested(test, _guarded(_as_means(test), Side.of_smooth(one), Side.of_smooth(two), level, 0.0))
 
 
-def guarded_cells(test: Tested, slopes: Gradient, one: Cells, two: Cells, level: float) -> Tested:
-    """The same for functions of confusion cells, by their `slopes` at the cells of all rows."""
+def guarded_cells(
+    test: Tested, slopes: Gradient, one: Cells, two: Cells, level: float, *, averaged: bool = False
+) -> Tested:
+    """The same for functions of confusion cells, by their `slopes` at the cells of all rows.
+
+    An average over the classes (`averaged`) rests on few rows where a rare class does, and bends there, so that its test
+    takes Student's t with the degrees of freedom of those rows.
+    """
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         whole = one.total + two.total
         first = Side.of_cells(test.value_a, slopes, whole, one)
         second = Side.of_cells(test.value_b, slopes, whole, two)
         skew = skewness(first, second)
-        of_rows = permuted(test.gap, of_all_rows(first, second, 0.0), skew, level)
-        return _as_tested(test, _with_rows(_as_means(test), of_rows, skew, LIGHT_CELLS))
+        se = of_all_rows(first, second, 0.0)
+        found = _with_rows(_as_means(test), permuted(test.gap, se, skew, level), skew, 0.0)
+        if averaged and isinstance(one, CellTally) and isinstance(two, CellTally):
+            by_t = _student(test.gap, se, _rows_of_classes(slopes, one, two), level)
+            found = found.where(found.se > 0, _both(found, by_t), found.method)
+        return _as_tested(test, found)
+
+
+def _rows_of_classes(slopes: Gradient, one: Cells, two: Cells) -> Floats:
+    """Satterthwaite's degrees of freedom if the part of every class in the variance were known from the smaller side."""
+    first, second = (tally.tables()[1] for tally in (one, two))
+    parts = (slopes.table**2 * (first + second)).sum(axis=1)
+    rows = np.minimum(*(t.view().true_totals ** 2 / square.sum(axis=1) for t, square in ((one, first), (two, second))))
+    return np.asarray(parts.sum(axis=0) ** 2 / np.nansum(parts**2 / np.maximum(rows - 1, 1), axis=0))
+
+
+def _student(gap: Floats, se: Floats, df: Floats, level: float) -> tuple[Floats, ...]:
+    from scipy.special import stdtr
+
+    half = np.asarray(t_quantile(level, df)) * se
+    return gap - half, gap + half, gap / se, 2 * stdtr(np.where(df > 0, df, np.nan), -np.abs(gap / se))
 
 
 def _guarded(found: MeansTest, one: Side, two: Side, level: float, light: float = LIGHT) -> MeansTest:

@@ -155,7 +155,9 @@ class _Pair:
         """A test of a function of the cells that also holds when rows are dealt to both sides by chance."""
         one, two = self.tallies
         whole = replace(one, clusters=None) + replace(two, clusters=None)
-        return guarded_cells(found, cell_slopes(self.request, whole, self.task), one, two, self.options.level)
+        slopes = cell_slopes(self.request, whole, self.task)
+        averaged = self.task == "multiclass" and not self.request.metric.whole
+        return guarded_cells(found, slopes, one, two, self.options.level, averaged=averaged)
 
     def below(self, one: Through, two: Through) -> _Pair:
         """The same for what the metric is a function of."""
