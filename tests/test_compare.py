@@ -762,3 +762,33 @@ class TestMistakes:
         html = ev.compare(by="g", metrics="accuracy")._repr_html_()
         assert "<script>" not in html
         assert "<b>a" not in html
+
+
+def test_skewed_differences_must_also_differ_after_halls_transform() -> None:
+    from scipy import stats
+
+    rng = np.random.default_rng(12)
+    y, error = rng.normal(size=2000), rng.exponential(size=2000)
+    frame = pd.DataFrame({"y": y, "a": y + 1, "b": y + error, "g": np.arange(2000) // 40})
+    evaluation = frame.evals(y_true="y", y_pred={"a": "a", "b": "b"}, task="regression")
+    auto, plain = (evaluation.compare(by="g", metrics="mae", test=test).frame.iloc[1:] for test in ("auto", "t"))
+    gap = (1 - error).reshape(50, 40)
+    moved = gap - gap.mean(axis=1, keepdims=True)
+    t = stats.ttest_1samp(gap, 0, axis=1)
+    a = 1.5 * (moved**3).sum(axis=1) / (moved**2).sum(axis=1) ** 1.5
+    hall = 2 * stats.t.sf(np.abs(t.statistic + a * t.statistic**2 / 3 + a**2 * t.statistic**3 / 27 + a / 6), 39)
+    order = np.argsort(auto["g"].astype(int).to_numpy())
+    assert plain["p_value"].to_numpy()[order] == pytest.approx(t.pvalue)
+    assert auto["p_value"].to_numpy()[order] == pytest.approx(np.fmax(t.pvalue, hall))
+    assert ((auto["ci_low"] > 0) | (auto["ci_high"] < 0)).tolist() == (auto["p_value"] <= 0.05).tolist()
+
+
+@pytest.mark.parametrize("n", [30, 100])
+def test_skewed_differences_rarely_prefer_the_wrong_model(n: int) -> None:
+    rng = np.random.default_rng(n)
+    y, error = rng.normal(size=n * 3000), rng.exponential(size=n * 3000)
+    frame = pd.DataFrame({"y": y, "a": y + 1, "b": y + error, "g": np.arange(n * 3000) // n})
+    evaluation = frame.evals(y_true="y", y_pred={"a": "a", "b": "b"}, task="regression")
+    found = evaluation.compare(by="g", metrics="mae", correction=None).frame.iloc[1:]
+    for model in ("a", "b"):
+        assert (found["verdict"] == model).mean() <= 0.025 + 3 * np.sqrt(0.025 * 0.975 / 3000)

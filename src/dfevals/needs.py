@@ -176,7 +176,7 @@ class JointMoments:
     """Moments, per class, of a row function of the first of several models and of its differences to the others."""
 
     function: RowFunction
-    order: int = 2
+    order: int = 3
 
     @property
     def columns(self) -> tuple[str, ...]:

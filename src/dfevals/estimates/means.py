@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from dfevals.estimates.dealt import Side, of_all_rows, permuted, skewness
 from dfevals.estimates.delta import Gradient
-from dfevals.estimates.intervals import hall_bounds, hall_statistic
+from dfevals.estimates.intervals import HEAVY, hall_bounds, hall_statistic
 from dfevals.estimates.tested import Tested
 from dfevals.inference.levels import t_quantile
 from dfevals.inference.paired import t_test
@@ -31,6 +31,7 @@ __all__ = [
     "MeansTest",
     "difference_of_means",
     "guarded_cells",
+    "guarded_pairs",
     "guarded_parts",
     "guarded_rates",
     "guarded_smooth",
@@ -39,7 +40,9 @@ __all__ = [
 Floats = npt.NDArray[np.float64]
 Cells = CellTally | ManyCells
 OF_MEANS = "Welch t after Hall's transform"
+LIGHT_SHARE = 0.02  # skewness of a difference of shares up to which Newcombe's interval holds its level
 LIGHT = 0.4  # skewness of a difference of means up to which Hall's transform restores the level
+UNSEEN = 1.5  # times the skewness that pairs show
 TAIL = 1.0  # skewness from which a handful of rows makes the difference
 
 
@@ -90,7 +93,7 @@ def guarded_rates(test: Tested, k1: Floats, n1: Floats, k2: Floats, n2: Floats, 
     """A test of two shares that also holds when rows are dealt to both sides by chance."""
     with np.errstate(divide="ignore", invalid="ignore"):
         one, two = Side.of_share(k1, n1), Side.of_share(k2, n2)
-        return _as_tested(test, _guarded(_as_means(test), one, two, level, 0.0))
+        return _as_tested(test, _guarded(_as_means(test), one, two, level, LIGHT_SHARE))
 
 
 def guarded_parts(test: Tested, one: MeanOfRatios, two: MeanOfRatios, level: float) -> Tested:
@@ -108,6 +111,24 @@ def guarded_smooth(test: Tested, one: SmoothMoments, two: SmoothMoments, level: 
     """The same for functions of moments that rest on squares of numbers with heavy tails."""
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         return _as_tested(test, _guarded(_as_means(test), Side.of_smooth(one), Side.of_smooth(two), level, 0.0))
+
+
+def guarded_pairs(test: Tested, skew: Floats, level: float) -> Tested:
+    """A paired t test that also finds its difference after Hall's transform, where differences are skewed.
+
+    A sample that lacks the rare great differences has a small mean, a small variance and little skewness (`skew`, of the
+    mean), so that half is added to what is seen of it. Simulated chance to find a difference of exponential differences on
+    the wrong side, 30 to 100 pairs, nominally .025: .067 to .045 by the t test, .022 to .020 by both; of differences in log
+    loss of an overconfident model .144 to .074, and .024 to .007. Symmetric ones are tested as before.
+    """
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        plain = _as_means(test)
+        both = plain.where(
+            test.se > 0, _both(plain, _hall(test.gap, test.se, test.df, UNSEEN * skew, level)), test.test
+        )
+        few = np.nan_to_num(np.abs(skew)) > HEAVY
+    masks = [*test.masks, (few, "too few rows beside the tail of the differences")]
+    return replace(_as_tested(test, both), few=test.few | few, masks=masks)
 
 
 def guarded_cells(

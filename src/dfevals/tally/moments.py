@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cache
-from itertools import combinations_with_replacement, product
+from itertools import combinations_with_replacement, permutations, product
 from math import comb
 from typing import Any
 
@@ -187,21 +187,23 @@ class MomentTally:
         return MomentTally(self.order, n, mean, central, self.rows - part.rows, self.undefined - part.undefined, square)
 
     def transformed(self, matrix: Floats) -> MomentTally:
-        """Moments up to order two of sums of the variables, whose weights are the rows of a matrix."""
-        size = len(matrix)
-        second, central = self.second(), np.zeros((size * (size + 1) // 2, self.n_cohorts))
-        for i, e in enumerate(exponents(size, 2)):
-            j, k = _factors(e)
-            central[i] = np.einsum("a,b,abc->c", matrix[j], matrix[k], second)
+        """Moments up to order three of sums of the variables, whose weights are the rows of a matrix."""
+        order = min(self.order, 3)
+        found = {2: self.second(), 3: self.third()} if order > 2 else {2: self.second()}
+        wanted = exponents(len(matrix), order)
+        central = np.zeros((len(wanted), self.n_cohorts))
+        for i, e in enumerate(wanted):
+            rows = [matrix[j] for j in _factors(e)]
+            central[i] = np.einsum("a,b,abc->c" if len(rows) == 2 else "a,b,c,abcd->d", *rows, found[len(rows)])
         square = None if self.square is None else self.square.transformed(matrix)
         clusters, origin = self.clusters, None if self.origin is None else matrix @ self.origin
         if clusters is not None:
             clusters = replace(clusters, values=_transformed_sums(clusters.values, matrix), memo={})
         mean = matrix @ self.mean
-        return MomentTally(2, self.n, mean, central, self.rows, self.undefined, square, clusters, origin)
+        return MomentTally(order, self.n, mean, central, self.rows, self.undefined, square, clusters, origin)
 
     def combined(self, weights: Floats) -> MomentTally:
-        """Moments up to order two of one sum of the variables with these weights."""
+        """Moments up to order three of one sum of the variables with these weights."""
         return replace(self, clusters=None, origin=None).transformed(weights[None])
 
     def second(self, centre: Floats | None = None) -> Floats:
@@ -212,6 +214,16 @@ class MomentTally:
             if sum(e) == 2:
                 j, k = _factors(e)
                 out[j, k] = out[k, j] = sums[i]
+        return out
+
+    def third(self) -> Floats:
+        """Σ w (x_j − mean_j)(x_k − mean_k)(x_l − mean_l) of every cohort: (variables, variables, variables, cohorts)."""
+        size = len(self.mean)
+        out = np.empty((size, size, size, self.n_cohorts))
+        for e, sums in zip(exponents(size, self.order), self.central, strict=True):
+            if sum(e) == 3:
+                for places in set(permutations(_factors(e))):
+                    out[places] = sums
         return out
 
     def spread(self, centre: Floats, weights: Floats) -> Floats:
@@ -239,10 +251,9 @@ class MomentTally:
         return replace(self.clusters, values=new)
 
 
-def _factors(e: tuple[int, ...]) -> tuple[int, int]:
-    """The two variables of a monomial of degree two."""
-    j, k = (v for v, power in enumerate(e) for _ in range(power))
-    return j, k
+def _factors(e: tuple[int, ...]) -> tuple[int, ...]:
+    """The variables of a monomial, each as often as its power."""
+    return tuple(v for v, power in enumerate(e) for _ in range(power))
 
 
 def _transformed_sums(values: Floats, matrix: Floats) -> Floats:

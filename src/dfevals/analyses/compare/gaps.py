@@ -22,6 +22,7 @@ __all__ = ["Gaps", "joint_needs", "mean_of", "moments_of"]
 
 Floats = npt.NDArray[np.float64]
 ROUNDING = 1e-12  # a spread below this share of the differences is rounding
+FEW_MODELS = 12  # beyond, third moments of all of them together would cost more than the comparison
 
 
 def moments_of(request: Request, bound: Bound) -> Moments:
@@ -45,7 +46,7 @@ def joint_needs(request: Request, bound: Bound) -> list[Need]:
         return [Joint()]
     if kind != "moments" or mean_of(request, bound) is None:
         return []
-    return [JointMoments(moments_of(request, bound).functions[0])]
+    return [JointMoments(moments_of(request, bound).functions[0], 3 if len(bound.models) <= FEW_MODELS else 2)]
 
 
 class Gaps:
@@ -117,6 +118,13 @@ class Gaps:
             mean, squares = np.where(n > 0, self.gap.mean[0], np.nan), self.gap.central[0]
             small = squares <= n * (ROUNDING * np.abs(mean)) ** 2
             return mean, np.where(small, 0.0, squares) / np.where(n > 1, n - 1, np.nan)
+
+    def skewness(self) -> Floats:
+        """Skewness of the mean difference of independent rows of weight one; NaN where it was not collected."""
+        if self.gap.order < 3:
+            return np.full(self.gap.n_cohorts, np.nan)
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            return np.asarray(self.gap.central[1] / self.gap.central[0] ** 1.5)
 
     def cells(self) -> Floats:
         """Of numbers that are 0 or 1: the rows that are 1 for none, the second, the first and both, (4, cohorts)."""

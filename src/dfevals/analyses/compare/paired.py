@@ -37,6 +37,7 @@ from dfevals.engines.block import Block
 from dfevals.estimates.delta import matrix_gradient
 from dfevals.estimates.estimate import rests_on_classes
 from dfevals.estimates.events import EVENTS, FEW_OF_A_CLASS, rare_classes
+from dfevals.estimates.means import guarded_pairs
 from dfevals.estimates.tested import FEW_ROWS, Tested, TestOptions, in_range
 from dfevals.exceptions import MetricError, did_you_mean
 from dfevals.inference.clusters import ClusterWorth, few_clusters, varying, worth_of
@@ -220,7 +221,8 @@ def _moments(request: Request, pair: PairView, options: TestOptions) -> Tested:
 def _of_means(gaps: Gaps, options: TestOptions) -> Tested:
     """The paired t, from moments of the differences."""
     mean, variance = gaps.mean()
-    return _paired_t(*gaps.values, mean, variance, gaps.total.n, options)
+    found = _paired_t(*gaps.values, mean, variance, gaps.total.n, options)
+    return guarded_pairs(found, gaps.skewness(), options.level) if options.test == "auto" else found
 
 
 def _of_variance(gaps: Gaps, bound: Bound, options: TestOptions) -> Tested:
@@ -288,8 +290,12 @@ def mean_difference(a: Floats, b: Floats, rows: Counted, options: TestOptions) -
         scale = np.zeros(rows.size)
         np.maximum.at(scale, rows.codes, np.abs(gap))
         variance = np.where(squares <= n * (1e-12 * scale) ** 2, 0.0, squares) / np.where(n > 1, n - 1, np.nan)
+        cubes = np.bincount(rows.codes, (gap - mean[rows.codes]) ** 3, rows.size)
     found = _paired_t(value_a, value_b, mean, variance, n, options)
-    return found if options.test in ("auto", "t") else _distribution_free(found, a, b, rows, options)
+    if options.test == "auto":
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return guarded_pairs(found, cubes / squares**1.5, options.level)
+    return found if options.test == "t" else _distribution_free(found, a, b, rows, options)
 
 
 def _paired_t(
