@@ -36,7 +36,7 @@ def written(folder: Path, text: str, name: str = "samples_t_2026-12-01T10-00-00.
         ('{"a": ' + "[" * 20_000 + "]" * 20_000 + "}", "is nested too deeply"),
         ('{"a": ' + "9" * 5_000 + "}", "holds a number of thousands of digits"),
         (LINES[0], "doc_id 0 is there a second time for the filter 'strict-match'"),
-        (json.dumps({**json.loads(LINES[2]), "filtered_resps": 7}), "its answers have another form"),
+        (json.dumps({**json.loads(LINES[2]), "filtered_resps": 7}), "a field has another form"),
     ],
 )
 def test_a_line_that_is_wrong_is_named(tmp_path: Path, third: str, reason: str) -> None:
@@ -66,6 +66,27 @@ def test_a_number_beyond_all_floats_is_no_score(tmp_path: Path) -> None:
     path = written(tmp_path, json.dumps({**line, "exact_match": 10**400}) + "\n" + LINES[0] + "\n")
     df = dfevals.read_log(path)
     assert df["exact_match"].isna().tolist() == [True, False]
+
+
+def test_the_quick_parser_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert opening._loads is not None
+    line = json.loads(LINES[1])
+    numbers = {
+        "long": 2**70,
+        "least": -(2**63) - 1,
+        "most": 2**64 - 1,
+        "half": 0.1,
+        "nested": [2**70],
+        "nan": float("nan"),
+    }
+    path = written(tmp_path, "\n".join([LINES[0], json.dumps({**line, "doc": numbers}), *LINES[2:9]]) + "\n")
+    quick = dfevals.read_log(path)
+    assert (quick["long"].iloc[1], quick["least"].iloc[1]) == (2**70, -(2**63) - 1)
+    assert quick["nested"].iloc[1] == f"[{2**70}]"
+    monkeypatch.setattr(opening, "_loads", None)
+    slow = dfevals.read_log(path)
+    assert slow.to_dict("list").keys() == quick.to_dict("list").keys()
+    assert slow.equals(quick)
 
 
 def test_compressed_lines_and_damaged_ones(tmp_path: Path) -> None:

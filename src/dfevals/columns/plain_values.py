@@ -63,7 +63,7 @@ def whole_numbers(values: Sequence[int | None]) -> pd.Series:
 def _encodable(texts: Sequence[str | None]) -> Sequence[str | None]:
     """Texts in which halves of characters (lone surrogates, which no file can hold) are U+FFFD."""
     try:
-        "".join(text for text in texts if text is not None).encode()
+        "".join(filter(None, texts)).encode()
     except UnicodeEncodeError:
         return [None if text is None else whole_characters(text) for text in texts]
     return texts

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from itertools import chain, islice
+from typing import Any, NoReturn
 
 from dfevals.logs.opening import Source, as_text
 from dfevals.logs.runs import Columns, Run, free_name, score, settings_of
@@ -18,6 +19,8 @@ __all__ = ["is_lm_eval", "read_lm_eval"]
 SAMPLES = re.compile(r"samples_(?P<task>.+)_(?P<time>\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d[.\d]*)\.jsonl")
 RESULTS = re.compile(r"results_(?P<time>\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d[.\d]*)\.json")
 NEEDED = ("doc_id", "doc", "target", "resps", "filtered_resps")
+MALFORMED = (TypeError, ValueError, IndexError, KeyError, AttributeError)
+CHUNK = 24  # lines taken at a time, so that they stay in the cache
 #: Sums of log-likelihoods, which the tool turns into a number for the corpus; their mean over rows is none of its figures.
 OF_THE_CORPUS = ("perplexity", "word_perplexity", "byte_perplexity", "bits_per_byte")
 #: Metrics that are 0 or 1, or a share, by their definition in the tool.
@@ -111,15 +114,21 @@ def _of_samples(source: Source, results: _Results) -> Iterator[Run]:
     named = _match(source)
     task = named.get("task") or _task_of(source)
     by_filter: dict[str, _Rows] = {}
-    for number, line in source.lines():
-        rows = by_filter.get(line.get("filter", "none"))
-        if rows is None:
-            rows = by_filter[line.get("filter", "none")] = _Rows(source)
-        rows.add(number, line)
+    lines = source.lines()
+    while chunk := list(islice(lines, CHUNK)):
+        parts: dict[str, list[tuple[int, dict[str, Any]]]] = defaultdict(list)
+        for numbered in chunk:
+            parts[str(numbered[1].get("filter", "none"))].append(numbered)
+        for name, part in parts.items():
+            by_filter.setdefault(name, _Rows(source)).extend(part)
     model = results.model() or source.path.parent.name.replace("__", "/")
     for name, rows in by_filter.items():
         columns = rows.columns.whole()
-        outcomes = {metric: _outcome(metric, results.higher_is_better(task, metric)) for metric in rows.metrics}
+        outcomes = {
+            metric: _outcome(metric, results.higher_is_better(task, metric))
+            for metric in rows.metrics
+            if metric not in rows.pairs
+        }
         yield Run(
             source.label,
             task,
@@ -144,7 +153,7 @@ def _outcome(metric: str, higher: bool | None) -> Outcome:
 
 
 class _Rows:
-    """The lines of one filter."""
+    """The lines of one filter, taken column by column."""
 
     def __init__(self, source: Source) -> None:
         self.source, self.columns = source, Columns()
@@ -152,61 +161,62 @@ class _Rows:
         self.pairs: dict[str, None] = {}
         self.seen: set[Any] = set()
         self.repeats = 1
-        self.groups: dict[str, str] = {}
 
-    def add(self, number: int, line: dict[str, Any]) -> None:
-        """One line."""
+    def extend(self, numbered: list[tuple[int, dict[str, Any]]]) -> None:
+        """Some lines more."""
+        lines = [line for _, line in numbered]
         try:
-            own, doc, target, resps, filtered = [line[name] for name in NEEDED]
-            metrics = line.get("metrics") or ()
-        except KeyError as error:
-            self.source.wrong(f"is no sample of lm-evaluation-harness: {error} is missing", number)
-        if own in self.seen:
-            self.source.wrong(f"doc_id {own!r} is there a second time for the filter {line.get('filter')!r}", number)
-        self.seen.add(own)
-        try:
-            row = self._texts(line.get("arguments") or {}, target, resps, filtered)
-        except (TypeError, ValueError, IndexError, KeyError, AttributeError):
-            self.source.wrong("is no sample of lm-evaluation-harness: its answers have another form", number)
-        row["id"] = row["doc_id"] = own
-        row["doc_hash"] = line.get("doc_hash")
-        row["filter"] = line.get("filter")
-        for name in metrics:
-            value = line.get(name)
-            if isinstance(value, list | str | dict) or name in OF_THE_CORPUS:
+            own = [line["doc_id"] for line in lines]
+            is_new = len(set(own)) == len(own) and self.seen.isdisjoint(own)
+            part = {"id": own, "doc_id": own, **self._texts(lines), **self._metrics(lines)}
+            part |= _groups([line["doc"] for line in lines], part)
+        except MALFORMED:
+            self._refuse(numbered)
+        if not is_new:
+            self._refuse(numbered)
+        self.seen.update(own)
+        self.columns.extend(part, len(lines))
+
+    def _refuse(self, numbered: list[tuple[int, dict[str, Any]]]) -> NoReturn:
+        """Name the first line that is wrong."""
+        for number, line in numbered:
+            missing = [name for name in NEEDED if name not in line]
+            if missing:
+                self.source.wrong(f"is no sample of lm-evaluation-harness: {missing[0]!r} is missing", number)
+            own = line["doc_id"]
+            try:
+                again = own in self.seen
+                self.seen.add(own)
+                self._texts([line]), self._metrics([line]), _groups([line["doc"]], {})
+            except MALFORMED:
+                self.source.wrong("is no sample of lm-evaluation-harness: a field has another form", number)
+            if again:
+                self.source.wrong(
+                    f"doc_id {own!r} is there a second time for the filter {line.get('filter')!r}", number
+                )
+        self.source.wrong("holds lines of different forms", numbered[0][0])
+
+    def _metrics(self, lines: list[dict[str, Any]]) -> dict[str, list[Any]]:
+        found: dict[str, list[Any]] = {}
+        for name in dict.fromkeys(chain.from_iterable({tuple(line.get("metrics") or ()): 1 for line in lines})):
+            values = [line.get(name) for line in lines]
+            if name in OF_THE_CORPUS or {list, str, dict} & {*map(type, values)}:
                 self.pairs[name] = None
-                row[name] = as_text(value)
+                found[name] = [as_text(value) for value in values]
             else:
                 self.metrics[name] = None
-                row[name] = score(value)
-        if isinstance(doc, dict):
-            for name, value in doc.items():
-                row[self._group(name, metrics)] = as_text(value)
-        else:
-            row["doc"] = as_text(doc)
-        self.columns.add(row)
-
-    def _group(self, name: str, metrics: Sequence[str]) -> str:
-        found = self.groups.get(name)
-        if found is None:
-            own = ("doc_id", "doc_hash", "filter", "target", *metrics)
-            found = self.groups[name] = free_name(name, "doc", own)
+                found[name] = [score(value) for value in values]
         return found
 
-    def _texts(self, arguments: Any, target: Any, resps: Any, filtered: Any) -> dict[str, Any]:
-        """Prompt, response and reference."""
-        given = list(arguments.values()) if isinstance(arguments, dict) else list(arguments)
-        pairs = [list(one.values()) if isinstance(one, dict) else list(one) for one in given]
-        row = {"prompt": as_text(pairs[0][0]) if pairs else None, "reference": as_text(target)}
-        if not isinstance(filtered, list):
-            raise TypeError
-        first = filtered[0] if filtered else None
-        if isinstance(first, str):
-            self.repeats = max(self.repeats, len(resps[0]))
-            return row | {"response": first, "raw_response": as_text(resps[0][0])}
-        if isinstance(first, list) and len(first) == 2 and len(pairs) > 1:
-            return row | _choice(pairs, target, filtered)
-        return row
+    def _texts(self, lines: list[dict[str, Any]]) -> dict[str, Any]:
+        """Prompts, responses and references."""
+        names = ("prompt", "response", "reference", "raw_response", "choice", "target")
+        rows = [_answer(line) for line in lines]
+        columns = dict(zip(names, zip(*rows, strict=True), strict=True))
+        if columns["raw_response"][0] is not None:
+            self.repeats = max(self.repeats, *(len(line["resps"][0]) for line in lines))
+        beside = {name: [line.get(name) for line in lines] for name in ("doc_hash", "filter")}
+        return columns | beside
 
     def notes(self, task: str) -> list[str]:
         """What is not an outcome of the rows."""
@@ -221,21 +231,54 @@ class _Rows:
         return found
 
 
-def _choice(pairs: list[list[Any]], target: Any, filtered: list[Any]) -> dict[str, Any]:
-    """The choice with the greatest log-likelihood, which the log does not name; with acc_mutual_info the second half of
-    the entries is without the question."""
-    options = [pair[1] for pair in pairs]
-    half = len(options) // 2
-    n = half if half > 1 and options[:half] == options[half:] and pairs[0][0] != pairs[half][0] else len(options)
+def _groups(docs: list[Any], taken: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """The columns of the data set."""
+    if not all(isinstance(doc, dict) for doc in docs):
+        return {"doc": [as_text(doc) for doc in docs]}
+    found: dict[str, list[Any]] = {}
+    for name in dict.fromkeys(chain.from_iterable({tuple(doc): 1 for doc in docs})):
+        values = [doc.get(name) for doc in docs]
+        nested = {list, dict} & {*map(type, values)}
+        found[free_name(name, "doc", taken)] = [as_text(value) for value in values] if nested else values
+    return found
+
+
+def _answer(line: dict[str, Any]) -> tuple[Any, ...]:
+    """Prompt, response, reference, response before the filter, number of the choice, and target as written."""
+    arguments, filtered, target = line.get("arguments") or {}, line["filtered_resps"], line["target"]
+    given = list(arguments.values()) if isinstance(arguments, dict) else list(arguments)
+    if given and not isinstance(given[0], dict):
+        given = [dict(zip(("arg_0", "arg_1"), pair, strict=False)) for pair in given]
+    prompt = given[0]["arg_0"] if given else None
+    if type(prompt) is not str:
+        prompt = as_text(prompt)
+    if not isinstance(filtered, list):
+        raise TypeError
+    first = filtered[0] if filtered else None
+    if isinstance(first, str):
+        return prompt, first, as_text(target), as_text(line["resps"][0][0]), None, None
+    if isinstance(first, list) and len(first) == 2 and len(given) > 1:
+        chosen, response, reference = _choice(given, target, filtered)
+        return prompt, response, reference, None, chosen, as_text(target)
+    return prompt, None, as_text(target), None, None, None
+
+
+def _choice(given: list[dict[str, Any]], target: Any, filtered: list[Any]) -> tuple[int, str, Any]:
+    """The choice with the greatest log-likelihood, which the log does not name, its text, and that of the right one.
+
+    With acc_mutual_info the second half of the entries is without the question. Where the choices stand in the prompts,
+    they are called by their number.
+    """
+    n, half = len(given), len(given) // 2
+    if half > 1 and given[0]["arg_1"] == given[half]["arg_1"] and given[0]["arg_0"] != given[half]["arg_0"]:
+        n = half
     likelihood = [float(entry[0]) for entry in filtered[:n]]
     chosen = likelihood.index(max(likelihood))
-    row: dict[str, Any] = {"choice": chosen, "target": target}
-    if len(set(map(str, options[:n]))) < n:  # the choices stand in the prompts
-        return row | {"response": str(chosen)}
-    row["response"] = str(options[chosen]).strip()
-    if isinstance(target, str) and target.isdecimal() and int(target) < n:
-        row["reference"] = str(options[int(target)]).strip()
-    return row
+    if given[0]["arg_1"] == given[1]["arg_1"]:
+        return chosen, str(chosen), as_text(target)
+    is_number = isinstance(target, str) and target.isdecimal() and int(target) < n
+    reference = str(given[int(target)]["arg_1"]).strip() if is_number else as_text(target)
+    return chosen, str(given[chosen]["arg_1"]).strip(), reference
 
 
 # Results alone

@@ -57,6 +57,15 @@ class Columns:
             column.append(value)
         self.n += 1
 
+    def extend(self, part: Mapping[str, Sequence[Any]], n: int) -> None:
+        """`n` rows more, column by column."""
+        for name, values in part.items():
+            column = self._values.setdefault(name, [])
+            if len(column) < self.n:
+                column.extend([None] * (self.n - len(column)))
+            column.extend(values)
+        self.n += n
+
     def whole(self) -> dict[str, list[Any]]:
         """All columns, each with a value for every row."""
         for column in self._values.values():
