@@ -293,6 +293,10 @@ FAMILIES = (
                 'ev.fairness(["sex", "race"], models="gbm").plot("groups", criterion="equal_opportunity")',
             ),
             Picture(
+                "equalise", "Trade-off", "What it costs to bring groups together by a threshold for each.",
+                'ev.equalise("sex", cost={"fp": 1, "fn": 2}).plot()',
+            ),
+            Picture(
                 "flip", "Flips", "Rows whose decision changes with the sex alone.",
                 'ev.flip("sex", lambda df: df["p_gbm"] + 0.05 * (df["sex"] == "Male"), by="race").plot("changed")',
             ),

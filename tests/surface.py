@@ -37,6 +37,7 @@ QUESTIONS: dict[str, dict[str, Any]] = {
     "compare": {"a": "a", "b": "b", "metrics": ["recall"], "by": "g", "unit": "rows"},
     "route": {"metric": "accuracy", "by": "g"},
     "power": {"metrics": ["accuracy"], "by": "g"},
+    "equalise": {"by": "g"},
     "fairness": {"by": "g"},
     "standardise": {"to": {"u": 0.5, "v": 0.5}, "by": "g"},
     "drift": {"columns": ["a"], "period": "month"},

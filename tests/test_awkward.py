@@ -54,6 +54,7 @@ QUESTIONS: dict[str, Callable[[Evaluation, Any], Any]] = {
         baseline=ev.models[-1] if ev.models else None,
     ),
     "route": lambda ev, by: ev.route(by=by),
+    "equalise": lambda ev, by: ev.equalise(by),
     "fairness": lambda ev, by: ev.fairness(by),
     "standardise": lambda ev, by: ev.standardise(ev, by),
     "attribute_change": lambda ev, by: ev.attribute_change(ev, by=by),

@@ -75,6 +75,7 @@ _QUESTIONS = (
     Command("agreement", "How far raters agree"),
     Command("slices", "Search for cohorts that fail"),
     Command("fairness", "Differences between groups"),
+    Command("equalise", "What a threshold for each group costs"),
     Command("flip", "What changes with another value of a column"),
     Command("standardise", "Values for another mix of cohorts"),
     Command("attribute_change", "Why a number changed: mix of cohorts, or within them"),
@@ -144,6 +145,7 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "predict": {"metavar": "NAME"},
     "features": {**_WORDS, "help": "columns that the function gets"},
     "rates": {"choices": ["half", "reference", "own"], "help": "what a change of shares is valued with"},
+    "criterion": {"metavar": "NAME", "help": "what is to be equal: demographic_parity, equal_opportunity, …"},
     "criteria": {**_WORDS, "help": "criteria of fairness, or metrics; all when absent"},
     "max_depth": {"type": int, "help": "conditions of a slice at most"},
     "min_share": {"type": float, "help": "share of the rows that a slice has at least"},
@@ -190,6 +192,7 @@ _OF_COMMAND: dict[tuple[str, str], dict[str, Any]] = {
     ("slices", "baseline"): {"metavar": "NAME", "help": "another model: where is the model worse than it"},
     ("slices", "n_resamples"): {"type": int, "help": "deals of the rows by chance"},
     ("slices", "random_state"): {"type": int, "help": "seed of the deals"},
+    ("equalise", "cost"): {"nargs": "+", "help": "fp=1 fn=5: costs of errors"},
     ("fairness", "cost"): {"nargs": "+", "help": "fp=1 fn=5: costs of errors"},
     ("agreement", "level"): {"type": _number_or_column},
 }

@@ -49,6 +49,7 @@ QUESTIONS: dict[str, Callable[[Any, str], Any]] = {
     "power": lambda ev, by: ev.power(by=by),
     "route": lambda ev, by: ev.route(by=by),
     "fairness": lambda ev, by: ev.fairness(by, "overall"),
+    "equalise": lambda ev, by: ev.equalise(by),
     "flip": lambda ev, by: ev.flip(by, lambda rows: np.full(len(rows), 0.4)),
     "attribute_change": lambda ev, by: ev.attribute_change(ev, by=by),
     "drift": lambda ev, by: ev.drift(ev, by=by),

@@ -51,6 +51,7 @@ QUESTIONS: dict[str, Callable[[Any], Any]] = {
     "compare cohorts": lambda ev: ev.compare(metrics="accuracy", by="region", against="complement"),
     "power": lambda ev: ev.power(metrics="accuracy"),
     "route": lambda ev: ev.route(by="region", metric="accuracy"),
+    "equalise": lambda ev: ev.equalise("region"),
     "fairness": lambda ev: ev.fairness("region"),
     "standardise": lambda ev: ev.standardise(FRAME, "region"),
     "attribute_change": lambda ev: ev.attribute_change(ev.frame, by="region"),

@@ -61,6 +61,7 @@ QUESTIONS: dict[str, Callable[[], Any]] = {
     "power": lambda: FRAME.evals(**BINARY).power(by="g"),
     "route": lambda: FRAME.evals(**BINARY).route(by="g"),
     "fairness": lambda: FRAME.evals(**BINARY).fairness("g"),
+    "equalise": lambda: FRAME.evals(**BINARY).equalise("g"),
     "flip": lambda: FRAME.evals(**BINARY).flip("g", lambda rows: np.full(len(rows), 0.4)),
     "standardise": lambda: FRAME.evals(**BINARY).standardise(FRAME, "g"),
     "attribute_change": lambda: FRAME.evals(**BINARY).attribute_change(FRAME, by="g"),

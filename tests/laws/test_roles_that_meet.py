@@ -109,6 +109,7 @@ QUESTIONS: dict[str, tuple[dict[str, Any], Callable[[Any], Any]]] = {
     "power": (BINARY, lambda ev: ev.power(by="g").frame),
     "route": (BINARY, lambda ev: ev.route(by="g").frame),
     "fairness": (BINARY, lambda ev: ev.fairness("g").frame),
+    "equalise": (BINARY, lambda ev: ev.equalise("g").price),
     "flip": (BINARY, lambda ev: ev.flip("g", lambda rows: rows["a"] + 0.2 * (rows["g"] == "u")).frame),
     "standardise": (BINARY, lambda ev: ev.standardise({"u": 0.3, "v": 0.7}, "g").frame),
     "attribute_change": (BINARY, lambda ev: ev.attribute_change(ev, by="g").frame),

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from dfevals.analyses.compare.power import PowerResult
     from dfevals.analyses.compare.route import RoutingResult
     from dfevals.analyses.drift.drift_result import DriftResult
+    from dfevals.analyses.fairness.equalise import EqualisedResult
     from dfevals.analyses.fairness.fairness_result import FairnessResult
     from dfevals.analyses.gate.gate import Gate
     from dfevals.analyses.gate.gate_report import GateResult
@@ -255,6 +256,50 @@ class ChoiceQuestions(Asked):
         cohorts, provenance = self._cohorts_of(by, min_n), self._provenance(by, min_n)
         options: Any = {"models": self._some(models), "cost": cost, "level": level, "provenance": provenance}
         return fairness(self._bound, cohorts, reference, criteria, **options)
+
+    def equalise(
+        self,
+        by: Any,
+        criterion: str = "demographic_parity",
+        *,
+        models: Any = None,
+        cost: Mapping[str, float] | None = None,
+        level: float = 0.95,
+        min_n: int | None = None,
+    ) -> EqualisedResult:
+        """What would it cost to treat groups alike by a threshold for each? Thresholds, their price, and the trade-off.
+
+        Parameters
+        ----------
+        by : definition of groups that do not overlap
+        criterion : {"demographic_parity", "equal_opportunity", "predictive_equality"}
+            What is to be equal: the rate of selection, of true or of false positives.
+        models : name or list of names, optional
+        cost : {"fp": number, "fn": number}, optional
+            1 for every error when absent.
+        level : float
+            Of the interval of the price.
+        min_n : int, optional
+            Groups with fewer rows are folded into one.
+
+        Returns
+        -------
+        EqualisedResult
+            `.frame` (thresholds by group), `.price`, `.tradeoff`.
+
+        Examples
+        --------
+        >>> import dfevals
+        >>> df = dfevals.datasets.load("adult")
+        >>> ev = df.evals(y_true="income", y_score={"gbm": "p_gbm"}, pos_label=">50K")
+        >>> ev.equalise("sex", "equal_opportunity").price[["difference_now", "difference", "price"]].round(3).values.tolist()
+        [[0.076, 0.001, 0.0]]
+        """
+        from dfevals.analyses.fairness.equalise import equalise
+
+        cohorts, provenance = self._cohorts_of(by, min_n), self._provenance(by, min_n)
+        options: Any = {"models": self._some(models), "cost": cost, "level": level, "provenance": provenance}
+        return equalise(self._bound, cohorts, criterion, **options)
 
     def drift(
         self,

@@ -16,7 +16,7 @@ from dfevals.metrics.registry import Metric, Request, find, is_metric
 from dfevals.needs import Cells, Moments, RowBlock, RowFunction
 from dfevals.tally import CellView, MomentView
 
-__all__ = ["CRITERIA", "Criterion", "criteria_of"]
+__all__ = ["CRITERIA", "Criterion", "costs_of", "criteria_of"]
 
 Array = npt.NDArray[Any]
 
@@ -148,15 +148,24 @@ def _criterion(name: str, items: tuple[Any, ...], task: str, provided: set[str])
     return Criterion(name, plan(list(items), task, provided))
 
 
+def costs_of(cost: Mapping[str, float]) -> dict[str, float]:
+    """Costs of false positives and false negatives.
+
+    Raises
+    ------
+    MetricError
+        Another name, or no number of 0 or more.
+    """
+    prices = {name: cost.get(name) for name in ("fp", "fn")}
+    numbers = {name: float(price) for name, price in prices.items() if isinstance(price, int | float)}
+    if len(cost) != 2 or len(numbers) != 2 or not all(0 <= price < np.inf for price in numbers.values()):
+        raise MetricError(f"cost={dict(cost)!r} must be {{'fp': …, 'fn': …}}, numbers of 0 or more, in a binary task.")
+    return numbers
+
+
 def _costing(cost: Mapping[str, float], task: str) -> Metric:
     """Mean cost of a row of which false positives and false negatives cost so much."""
-    prices = {name: cost.get(name) for name in ("fp", "fn")}
-    numbers = [
-        price for price in prices.values() if isinstance(price, int | float) and np.isfinite(price) and price >= 0
-    ]
-    if task != "binary" or len(cost) != 2 or len(numbers) != 2:
-        raise MetricError(f"cost={dict(cost)!r} must be {{'fp': …, 'fn': …}}, numbers of 0 or more, in a binary task.")
-    return _mean_of(
-        "mean_cost", _cost, JUDGED, tasks=("binary",), requires=("pred",), range=(0.0, float(max(numbers))) if max(numbers) else (0.0, 1.0),
-        better="lower", parameters={name: float(price) for name, price in prices.items() if price is not None},
-    )  # fmt: skip
+    prices = costs_of(cost if task == "binary" else {})
+    most = max(prices.values()) or 1.0
+    more: dict[str, Any] = {"tasks": ("binary",), "requires": ("pred",), "range": (0.0, most), "better": "lower"}
+    return _mean_of("mean_cost", _cost, JUDGED, parameters=prices, **more)
