@@ -45,6 +45,7 @@ def groups(rows: int) -> dict[str, object]:
         ("curves", "curves"),
         ("calibration", "calibration_curves"),
         ("evaluators", "evaluators"),
+        ("engines", "engines"),
     ):
         found[name] = lambda module=module: __import__(module).run(rows)  # each with the peers that it needs
     return found

@@ -30,7 +30,7 @@ class Stream:
 def streamed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Batches of few rows, and no source too short for them."""
     monkeypatch.setattr(opening, "LONG", 0)
-    for module in (source, opening, parquet):
+    for module in (source, parquet):
         monkeypatch.setattr(module, "BATCH", ROWS)
 
 

@@ -11,12 +11,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from dfevals.cohorts.by import group_of, resolve
-from dfevals.cohorts.definitions import Each, column_of
+from dfevals.cohorts.definitions import Column, Each, column_of
 from dfevals.cohorts.masks import resolve_masks, source_of
 from dfevals.cohorts.plain import columns_of
 from dfevals.cohorts.settling import settled, unsettled
 from dfevals.cohorts.views import Cohorts, crossed, named
-from dfevals.columns.codes import BLOCK, Array
+from dfevals.columns.codes import BLOCK, Array, code_dtype
 from dfevals.columns.streams import Chunk, Reader
 from dfevals.exceptions import DataError
 
@@ -128,14 +128,13 @@ class _Seen:
         if not n:
             return
         size = int(codes.max()) + 1
-        first = np.full(size, n)
-        first[codes[::-1]] = np.arange(n)[::-1]
+        one = np.zeros(size, np.int64)
+        one[codes] = np.arange(n)  # any row of the combination will do
         total = np.bincount(codes, rows, size).astype(np.int64)
         used = np.flatnonzero(total)
-        order = used[np.argsort(first[used])]
-        self.parts.append(_without_categories(frame.iloc[first[order]]))
-        self.places.append(places[first[order]])
-        self.rows.append(total[order])
+        self.parts.append(_without_categories(frame.iloc[one[used]]))
+        self.places.append(places[one[used]])
+        self.rows.append(total[used])
 
     def coded(self, frame: pd.DataFrame, places: Places, rows: Places | None, min_n: int | None = None) -> Cohorts:
         """Cohorts of some rows, given where these lie among all and for how many rows each stands."""
@@ -162,7 +161,12 @@ class _Seen:
         places, rows = (np.concatenate([np.zeros(0, np.int64), *part]) for part in (self.places, self.rows))
         base = self.coded(known, places, rows, self.min_n)
 
+        by_value = _by_value(self.by, known, base, self.min_n)
+
         def coder(frame: pd.DataFrame, start: int) -> Array:
+            quick = None if by_value is None else _looked_up(frame[columns[0]], by_value)
+            if quick is not None:
+                return quick
             both = _below(known, frame[columns])
             at = np.concatenate([places, np.arange(start, start + len(frame))])
             found = self.coded(both, at, np.concatenate([rows, np.zeros(len(frame), np.int64)]), self.min_n)
@@ -179,6 +183,25 @@ class _Seen:
         groups = tuple(tuple(map(_asked, group)) for group in base.groups)
         found = StreamedCohorts(**{**held, "codes": codes, "axes": axes, "groups": groups})
         return found.settle(coder, columns, _sizes(base, rows))
+
+
+def _by_value(by: Any, known: pd.DataFrame, base: Cohorts, min_n: int | None) -> dict[Any, int] | None:
+    """The atom of every value where cohorts are the texts of one column (a missing value is None)."""
+    alone = not isinstance(by, Mapping) and len(by) == 1 and len(by[0]) == 1 and isinstance(by[0][0], Column)
+    if not alone or min_n is not None or not isinstance(known.iloc[:, 0].dtype, pd.CategoricalDtype):
+        return None
+    values = known.iloc[:, 0].astype(object)
+    return dict(zip(values.where(values.notna(), None).tolist(), base.codes.tolist(), strict=True))
+
+
+def _looked_up(series: pd.Series, atom_of: dict[Any, int]) -> Array | None:
+    """Atoms of categories; None where the column is not categorical or holds others."""
+    if not isinstance(series.dtype, pd.CategoricalDtype):
+        return None
+    atoms = [*(atom_of.get(value, -1) for value in series.cat.categories.tolist()), atom_of.get(None, -1)]
+    table = np.array(atoms, code_dtype(len(atom_of)))
+    codes = table.take(series.cat.codes.to_numpy(), mode="wrap")
+    return codes if codes.min(initial=0) >= 0 else None
 
 
 def _asked(definition: Any) -> Any:

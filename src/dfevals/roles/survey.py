@@ -14,11 +14,11 @@ from pandas.api import types
 from dfevals.columns.numbers import Numbers, contents
 from dfevals.columns.streams import Reader, Source, attributes_of
 from dfevals.columns.streams.forms import Forms
-from dfevals.columns.streams.source import Chunk
+from dfevals.columns.streams.source import Chunk, Ends, changed
 from dfevals.exceptions import DataError, DfevalsError
 from dfevals.roles.declared import Roles, specs
 from dfevals.roles.kinds import columns_named
-from dfevals.roles.scores import Spread, spread
+from dfevals.roles.scores import ROUNDING, Spread, spread
 from dfevals.roles.weights import WeightRange, weight_range
 
 if TYPE_CHECKING:
@@ -56,18 +56,22 @@ def survey(source: Source, roles: Roles) -> Survey:
     columns = named_in(roles, source.schema.names)
     source.check(columns)
     forms = Forms(source.schema)
-    firsts = {name: _Firsts(name) for name in _labelled(roles, columns)}
     found = _Found(roles, forms, [name for name in columns if name in _scored(roles, columns)])
+    first = _first_rows(source)
+    read = [name for name in columns if not found.known(name, source.ends(name), _shown(first, forms))]
+    firsts = {name: _Firsts(name) for name in _labelled(roles, read)}
     tables: list[pa.Table] = []
-    n = 0
-    for chunk in source.chunks(columns):
+    n = 0 if read or source.n_rows is None else source.n_rows
+    for chunk in source.chunks(read or columns[:1]) if n == 0 else ():
         forms.note(chunk)
         with _in(chunk.where):
             found.look(chunk)
             tables += _new_rows(chunk, forms, firsts, after=HEAD)
         n = chunk.start + chunk.table.num_rows
     forms.close(columns)
-    head = _head(source, forms, tables)
+    if n < sum(table.num_rows for table in first):
+        raise changed(source, n)
+    head = _head(_shown(first, forms), forms, tables)
     head.attrs.update(attributes_of(source).attrs)
     overflown = tuple(name for name, first in firsts.items() if first.overflown)
     return Survey(Reader(source, n, forms, head), found.spreads, found.weights, found.incomplete, overflown)
@@ -119,7 +123,24 @@ class _Found:
         self.weights = None if roles.sample_weight is None else WeightRange()
         self.incomplete: dict[str, int] = {}
 
+    def known(self, name: Any, ends: Ends | None, first: pd.DataFrame) -> bool:
+        """Whether all that matters of a column follows from its ends: scores in [0, 1], or two whole labels that are shown."""
+        if ends is None or name in self.roles.needed().values() or name == self.roles.sample_weight:
+            return False
+        if name in _labelled(self.roles, [name]):
+            values = first[name].dropna()
+            shown = {ends.low, ends.high} <= set(values) if ends.n else values.empty
+            if not (shown and ends.high - ends.low < 2 and types.is_integer_dtype(values.convert_dtypes().dtype)):
+                return False
+        if name in self.scores:
+            if not (ends.n and ends.low >= -ROUNDING and ends.high <= 1 + ROUNDING):
+                return False
+            self.spreads[name] = Spread(float(ends.low), float(ends.high), ends.n)
+        self.forms.know(name, ends)
+        return True
+
     def look(self, chunk: Chunk) -> None:
+        self.scores = [name for name in self.scores if name in chunk.table.column_names]
         needed = {role: name for role, name in self.roles.needed().items() if name in chunk.table.column_names}
         columns = dict.fromkeys([*self.scores, *needed.values()])
         weight = self.roles.sample_weight
@@ -203,18 +224,24 @@ def _new_rows(chunk: Chunk, forms: Forms, firsts: dict[Any, _Firsts], after: int
         yield chunk.table.take(at)
 
 
-def _head(source: Source, forms: Forms, tables: list[pa.Table]) -> pd.DataFrame:
-    """The first rows with all columns, and behind them the rows of new labels, whose other columns repeat the first row."""
+def _first_rows(source: Source) -> list[pa.Table]:
+    """The first rows with all columns."""
     first = []
-    for chunk in source.chunks():
-        first.append(forms.frame(chunk.table.slice(0, HEAD - chunk.start), texts=True))
+    for chunk in source.chunks(size=HEAD):
+        first.append(chunk.table.slice(0, HEAD - chunk.start))
         if chunk.start + chunk.table.num_rows >= HEAD:
             break
-    if not first:
-        return forms.frame(source.schema.empty_table(), texts=True)
-    head = pd.concat(first, ignore_index=True)
+    return first or [source.schema.empty_table()]
+
+
+def _shown(tables: list[pa.Table], forms: Forms) -> pd.DataFrame:
+    return pd.concat([forms.frame(table, texts=True) for table in tables], ignore_index=True)
+
+
+def _head(first: pd.DataFrame, forms: Forms, tables: list[pa.Table]) -> pd.DataFrame:
+    """The first rows, and behind them the rows of new labels, whose other columns repeat the first row."""
     if not tables:
-        return head
-    more = pd.concat([forms.frame(table, texts=True) for table in tables], ignore_index=True)
-    rest = head.iloc[np.zeros(len(more), np.int64)].reset_index(drop=True)
-    return pd.concat([head, rest.assign(**{name: more[name] for name in more.columns})], ignore_index=True)
+        return first
+    more = _shown(tables, forms)
+    rest = first.iloc[np.zeros(len(more), np.int64)].reset_index(drop=True)
+    return pd.concat([first, rest.assign(**{name: more[name] for name in more.columns})], ignore_index=True)

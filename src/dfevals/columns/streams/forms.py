@@ -11,7 +11,7 @@ import pandas as pd
 from dfevals.columns.codes import code_dtype
 from dfevals.columns.plain_values import EXACT
 from dfevals.columns.sources.arrow_rows import of_arrow
-from dfevals.columns.streams.source import Chunk
+from dfevals.columns.streams.source import Chunk, Ends
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -46,6 +46,13 @@ class Forms:
         """All batches of these columns were looked at."""
         self._open -= set(names)
 
+    def know(self, name: Any, ends: Ends) -> None:
+        """What is known of all whole numbers of a column without looking at them."""
+        if name in self._open:
+            self._gaps[name] = ends.missing > 0
+            self._greatest[name] = int(max(abs(ends.low), abs(ends.high))) if ends.n else 0
+            self._open.remove(name)
+
     def note(self, chunk: Chunk) -> None:
         """Look at a batch."""
         for name, column in zip(chunk.table.column_names, chunk.table.columns, strict=True):
@@ -64,6 +71,10 @@ class Forms:
             return
         size = max(abs(int(value)) for value in pc.min_max(column).as_py().values())
         self._greatest[name] = max(self._greatest.get(name, 0), size)
+
+    def is_categorical(self, name: Any) -> bool:
+        """Whether a column is categorical in the source."""
+        return name in self._categories
 
     def categories(self, name: str) -> list[Any] | None:
         """All categories of a column that is categorical in the source and alike in all of its parts."""

@@ -12,7 +12,7 @@ import pandas as pd
 
 from dfevals.columns.sources.written import Kind
 from dfevals.columns.streams.parquet import Parquet
-from dfevals.columns.streams.source import BATCH, Iterated, Source, failing
+from dfevals.columns.streams.source import Iterated, Source, failing
 from dfevals.exceptions import DataError
 
 if TYPE_CHECKING:
@@ -111,14 +111,14 @@ def _of_arrow(source: Any) -> Source | None:
         return Iterated(
             _kind("pyarrow", type(source).__name__),
             source.schema,
-            lambda names: source.to_batches(columns=names, batch_size=BATCH),
+            lambda names, size: source.to_batches(columns=names, batch_size=size),
             source.count_rows(),
         )
     return None
 
 
 def _table(table: pa.Table, kind: str) -> Iterated:
-    return Iterated(kind, table.schema, lambda names: table.select(names).to_batches(BATCH), table.num_rows)
+    return Iterated(kind, table.schema, lambda names, size: table.select(names).to_batches(size), table.num_rows)
 
 
 def _held(reader: pa.RecordBatchReader) -> pa.Table:
@@ -148,8 +148,8 @@ def _of_polars(source: Any) -> Source | None:
     names = [name for name, kind in source.schema.items() if _has_place(kind)]
     schema = source.select(names).head(0).to_arrow().schema
 
-    def run(columns: list[str]) -> Iterator[Any]:
-        return (part.to_arrow() for part in source.select(columns).iter_slices(BATCH))
+    def run(columns: list[str], size: int) -> Iterator[Any]:
+        return (part.to_arrow() for part in source.select(columns).iter_slices(size))
 
     return Iterated("Polars DataFrame", schema, run, source.height) if len(names) == source.width else None
 
@@ -167,12 +167,12 @@ def _of_lazy(source: Any) -> Source | None:
         return None
     schema = pl.DataFrame(schema=kinds).to_arrow().schema
 
-    def run(columns: list[str]) -> Iterator[Any]:
+    def run(columns: list[str], size: int) -> Iterator[Any]:
         plan = source.select(columns)
         if hasattr(plan, "collect_batches"):
-            parts: Iterable[Any] = plan.collect_batches(chunk_size=BATCH, maintain_order=True)
+            parts: Iterable[Any] = plan.collect_batches(chunk_size=size, maintain_order=True)
         else:
-            parts = plan.collect(engine="streaming").iter_slices(BATCH)
+            parts = plan.collect(engine="streaming").iter_slices(size)
         return (part.to_arrow() for part in parts)
 
     return Iterated("Polars LazyFrame", schema, run, int(source.select(pl.len()).collect().item()))
@@ -182,16 +182,16 @@ def _of_duckdb(source: Any) -> Source | None:
     if not type(source).__name__.endswith("Relation"):
         return None
 
-    def batches(relation: Any) -> Any:
+    def batches(relation: Any, size: int) -> Any:
         read = getattr(relation, "to_arrow_reader", None) if _has(relation, "to_arrow_reader") else None
-        return (read or relation.fetch_arrow_reader)(BATCH)
+        return (read or relation.fetch_arrow_reader)(size)
 
-    def run(columns: list[str]) -> Any:
+    def run(columns: list[str], size: int) -> Any:
         quoted = ['"' + name.replace('"', '""') + '"' for name in columns]
-        return batches(source.project(", ".join(quoted)))
+        return batches(source.project(", ".join(quoted)), size)
 
     n_rows = source.aggregate("count(*)").fetchall()[0][0]
-    return Iterated("DuckDB Relation", batches(source.limit(0)).schema, run, int(n_rows))
+    return Iterated("DuckDB Relation", batches(source.limit(0), 1).schema, run, int(n_rows))
 
 
 def _has(source: Any, name: str) -> bool:
@@ -203,7 +203,7 @@ def _of_stream(source: Any) -> Source | None:
     """Anything that hands over a stream of Arrow: a plan or table that is run anew for every reading."""
     import pyarrow as pa
 
-    def run(columns: list[str]) -> Iterator[Any]:
+    def run(columns: list[str], size: int) -> Iterator[Any]:
         return (batch.select(columns) for batch in pa.RecordBatchReader.from_stream(source))
 
     if not hasattr(pa.RecordBatchReader, "from_stream"):  # older versions of Arrow

@@ -15,7 +15,7 @@ import pandas as pd
 
 from dfevals.columns.sources.reading import NO_PARTITION, hidden
 from dfevals.columns.sources.written import Kind, typed
-from dfevals.columns.streams.source import BATCH, Chunk, Places, failing, gathered
+from dfevals.columns.streams.source import BATCH, Chunk, Ends, Places, combined, failing, gathered
 from dfevals.exceptions import DataError, did_you_mean
 
 if TYPE_CHECKING:
@@ -35,7 +35,12 @@ class File:
     folders: tuple[str, ...]
     system: Any
     schema: pa.Schema
-    groups: tuple[int, ...]  # rows of every row group
+    footer: pq.FileMetaData
+
+    @cached_property
+    def groups(self) -> tuple[int, ...]:
+        """Rows of every row group."""
+        return tuple(self.footer.row_group(i).num_rows for i in range(self.footer.num_row_groups))
 
     @property
     def n_rows(self) -> int:
@@ -125,26 +130,47 @@ class Parquet:
                     )
                 first = first or (file.path, kind)
 
-    def chunks(self, columns: Sequence[str] | None = None, wanted: Places | None = None) -> Iterator[Chunk]:
-        """Batches of some columns, file by file."""
+    def ends(self, name: str) -> Ends | None:
+        """Ends by the statistics of the row groups, where all have them."""
+        if name in self._folders or _class(self.schema.field(name).type) != "numbers":
+            return None
+        low, high, n, missing = np.inf, -np.inf, 0, 0
+        for found in (part for file in self.files for part in _statistics(file, name)):
+            if found is None or not found.has_null_count:
+                return None
+            if found.has_min_max:
+                low, high = min(low, found.min), max(high, found.max)
+            elif found.num_values:
+                return None
+            n, missing = n + found.num_values, missing + found.null_count
+        return Ends(low, high, n, missing)
+
+    def chunks(
+        self, columns: Sequence[str] | None = None, wanted: Places | None = None, size: int | None = None
+    ) -> Iterator[Chunk]:
+        """Batches of some columns, file by file; small row groups are read together."""
         names = list(self.schema.names if columns is None else columns)
         if columns is not None:
             self.check(names)
+        yield from combined(self._parts(names, wanted, size or BATCH), size or BATCH)
+
+    def _parts(self, names: list[str], wanted: Places | None, size: int) -> Iterator[Chunk]:
         start = 0
         for at, file in enumerate(self.files):
             stop = start + file.n_rows
             if wanted is None or _any_within(wanted, start, stop):
-                yield from self._of_file(at, file, names, start, wanted)
+                yield from self._of_file(at, names, start, wanted, size)
             start = stop
 
-    def _of_file(self, at: int, file: File, names: list[str], start: int, wanted: Places | None) -> Iterator[Chunk]:
+    def _of_file(self, at: int, names: list[str], start: int, wanted: Places | None, size: int) -> Iterator[Chunk]:
+        file = self.files[at]
         inside = [name for name in names if file.schema.get_field_index(name) >= 0]
         with failing(f"{file.path!r} as PARQUET"):
             opened = file.opened([n for n in inside if _class(file.schema.field(n).type) == "text"])
         for group, n in enumerate(file.groups):
             if wanted is None or _any_within(wanted, start, start + n):
                 place, where = start, f"row group {group} of {file.path!r}"
-                parts = gathered(opened.iter_batches(BATCH, [group], inside) if inside else _no_columns(n))
+                parts = gathered(opened.iter_batches(size, [group], inside) if inside else _no_columns(n), size)
                 while True:
                     with failing(where):
                         table = next(parts, None)
@@ -188,6 +214,18 @@ def _folders(files: Sequence[File], kind_of: Callable[[Any], Kind]) -> dict[str,
             values = [None if row.get(name, "") in NO_PARTITION else unquote(row[name]) for row in rows]
             found[unquote(name)] = typed(pd.Series(values, dtype=str), kind_of(unquote(name)))
     return found
+
+
+def _statistics(file: File, name: str) -> Iterator[Any]:
+    """Statistics of a column in every row group; None where there are none."""
+    if file.schema.get_field_index(name) < 0:
+        yield None
+        return
+    for i in range(file.footer.num_row_groups):
+        group = file.footer.row_group(i)
+        columns = (group.column(j) for j in range(group.num_columns))
+        column = next((c for c in columns if c.path_in_schema == name), None)
+        yield column.statistics if column is not None and column.is_stats_set else None
 
 
 def _no_columns(n: int) -> Iterator[pa.Table]:
@@ -302,9 +340,7 @@ def _file(path: str, folders: tuple[str, ...], system: Any) -> File:
     try:
         with failing(f"{path!r} as PARQUET"):
             file = _parquet_file(path, system, ())
-            footer = file.metadata
-            groups = tuple(footer.row_group(i).num_rows for i in range(footer.num_row_groups))
-            return File(path, folders, system, file.schema_arrow, groups)
+            return File(path, folders, system, file.schema_arrow, file.metadata)
     except DataError as error:
         if isinstance(error.__cause__, NotImplementedError):
             raise error.__cause__ from None

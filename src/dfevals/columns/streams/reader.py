@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from dfevals.columns.streams.forms import Forms, joined
-from dfevals.columns.streams.source import Chunk, Source
+from dfevals.columns.streams.source import Chunk, Source, changed
 from dfevals.exceptions import DataError
 
 __all__ = ["Reader"]
@@ -50,7 +50,9 @@ class Reader:
         from tqdm.auto import tqdm
 
         n = 0
-        with tqdm(total=self.n_rows, desc=what or "reading", unit="row", unit_scale=True, delay=1, leave=False) as bar:
+        with tqdm(
+            total=self.n_rows, desc=what or "reading", unit="row", unit_scale=True, delay=1, leave=False, disable=None
+        ) as bar:
             for chunk in self.source.chunks(list(columns)):
                 n += chunk.table.num_rows
                 if n > self.n_rows:
@@ -58,10 +60,7 @@ class Reader:
                 yield chunk
                 bar.update(chunk.table.num_rows)
         if n != self.n_rows:
-            raise DataError(
-                f"The {self.source.kind} gave {self.n_rows:,} rows at first and {'more' if n > self.n_rows else f'{n:,}'} "
-                "now: it changes, or it can be read only once. Keep its rows first, for instance in a Parquet file."
-            )
+            raise changed(self.source, n, self.n_rows)
 
     def frames(self, columns: Iterable[str], what: str = "") -> Iterator[tuple[Chunk, pd.DataFrame]]:
         """Batches as frames, each column in the type that it has as a whole; texts are categories of the batch."""
@@ -72,6 +71,10 @@ class Reader:
 
     def _know(self, names: Iterable[Any]) -> None:
         """Look at columns whose types as a whole are not known yet."""
+        for name in self.forms.unknown(names):
+            ends = self.source.ends(name)
+            if ends is not None and not self.forms.is_categorical(name):
+                self.forms.know(name, ends)
         unknown = self.forms.unknown(names)
         for chunk in self.chunks(unknown) if unknown else ():
             self.forms.note(chunk)
