@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from dfevals.explorers.explorer import Explorer
     from dfevals.results.result import Result
 
-__all__ = ["Evaluation"]
+__all__ = ["Evaluation", "questions"]
 
 COPY_ON_WRITE = int(pd.__version__.split(".")[0]) >= 3
 
@@ -327,3 +327,10 @@ def _snapshot(frame: pd.DataFrame, roles: Roles) -> pd.DataFrame:
     if COPY_ON_WRITE:
         return frame.copy(deep=False)
     return frame.copy()
+
+
+def questions() -> tuple[str, ...]:
+    """Names of all questions: the public methods of the classes in `dfevals.questions`, the worst rows, and the explorer."""
+    rooms = [room for room in Evaluation.__mro__ if room.__module__.startswith("dfevals.questions.")]
+    methods = [name for room in rooms for name, method in vars(room).items() if callable(method) and name[0] != "_"]
+    return (*dict.fromkeys(methods), "worst", "explore")

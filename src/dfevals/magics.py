@@ -16,7 +16,7 @@ from IPython.core.error import UsageError
 from dfevals import metrics
 from dfevals.accessor import evaluate
 from dfevals.analyses.gate.gate import Gate
-from dfevals.evaluation import Evaluation
+from dfevals.evaluation import Evaluation, questions
 from dfevals.exceptions import DfevalsError, did_you_mean
 from dfevals.keywords import spelt
 from dfevals.roles.declared import PerModel
@@ -31,8 +31,12 @@ class Command:
     """One question that `%evals` can ask: a method of Evaluation, whose parameters become options."""
 
     name: str
-    help: str
     prints: bool = True
+
+    @property
+    def help(self) -> str:
+        """What it answers: the first line of the method's documentation."""
+        return (inspect.getdoc(getattr(Evaluation, self.name)) or "").partition("\n")[0].rstrip(".").replace("`", "")
 
     @property
     def parameters(self) -> frozenset[str]:
@@ -54,36 +58,9 @@ class Command:
         return ()
 
 
-_QUESTIONS = (
-    Command("metrics", "Metrics overall and per cohort, with intervals"),
-    Command("confusion", "Confusion matrices, overall and per cohort"),
-    Command("worst", "The rows with the greatest loss"),
-    Command("compare", "Tests of the difference between models"),
-    Command("calibration", "Predicted probability against observed rate"),
-    Command("gains", "Gains and lift by score"),
-    Command("roc", "ROC curves"),
-    Command("pr", "Precision-recall curves"),
-    Command("det", "Detection error trade-off curves"),
-    Command("cap", "Cumulative accuracy curves"),
-    Command("thresholds", "What every threshold does, and the best one"),
-    Command("errors", "Which classes are taken for which"),
-    Command("residuals", "Errors of a regression"),
-    Command("folds", "Metrics per fold, and how much they vary"),
-    Command("recalibrate", "Recalibrated scores, and what they change"),
-    Command("route", "The best model per cohort"),
-    Command("power", "What difference the rows can find"),
-    Command("agreement", "How far raters agree"),
-    Command("slices", "Search for cohorts that fail"),
-    Command("fairness", "Differences between groups"),
-    Command("equalise", "What a threshold for each group costs"),
-    Command("flip", "What changes with another value of a column"),
-    Command("standardise", "Values for another mix of cohorts"),
-    Command("attribute_change", "Why a number changed: mix of cohorts, or within them"),
-    Command("drift", "Which columns have moved since a reference"),
-    Command("gate", "Answer of a release gate"),
-    Command("explore", "The explorer"),
-)
-COMMANDS = {command.name: command for command in _QUESTIONS if hasattr(Evaluation, command.name)}
+#: Questions that a line cannot ask: a tally is made to be kept and added up.
+WITHOUT = ("collect",)
+COMMANDS = {name: Command(name) for name in questions() if name not in WITHOUT}
 
 
 def _number_or_column(text: str) -> float | str:
