@@ -86,7 +86,8 @@ def test_two_runs_are_compared_by_task_with_all_their_trials() -> None:
     gap = means["mockllm/small"] - means["mockllm/large"]
     row = result.frame.iloc[0]
     assert row["difference"] == pytest.approx(gap.mean())
-    assert row["statistic"] == pytest.approx(gap.mean() / gap.sem())
+    by_t = df.evals().compare(metrics="match_pass_rate", test="t").frame.iloc[0]
+    assert by_t["statistic"] == pytest.approx(gap.mean() / gap.sem())
     assert row["n"] == 20
     by = df.evals().compare(metrics="match_pass_rate", by="subject")
     assert by.frame["n"].tolist() == [20, 7, 7, 6]
