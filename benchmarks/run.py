@@ -27,6 +27,8 @@ NOTES = {
     "curves": "Gains, ROC and threshold tables of one frame whose scores differ in every row. Charts are drawn to pixels, one panel each.",
     "calibration": "One frame of 100 cohorts drawn at random, with scores that differ in every row. *CORP* is the isotonic curve, which sorts the rows and has no bins; scikit-learn has "
     "no such curve and is measured with 15 uniform bins in every row. The bootstrap of the peer runs 3 replicates and is scaled to 1,000.",
+    "slices": "Ten columns of five values, an error rate of .2. Joint counts are the searched family alone (rows and errors of every conjunction), which is what the peers give; a whole call also bins the\n"
+    "columns, tests every slice, merges those that add nothing and measures the others.",
     "evaluators": "Questions of the Berkeley leaderboard with their functions as schemas, drawn with replacement; groundedness reads HaluEval's questions. Rates are\n"
     "rows per second of the processor. The judge's server answers after 50 ms in a process of its own, and its share is of elapsed time.",
 }  # fmt: skip
@@ -46,6 +48,7 @@ def groups(rows: int) -> dict[str, object]:
         ("calibration", "calibration_curves"),
         ("evaluators", "evaluators"),
         ("engines", "engines"),
+        ("slices", "slices"),
     ):
         found[name] = lambda module=module: __import__(module).run(rows)  # each with the peers that it needs
     return found

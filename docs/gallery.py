@@ -327,7 +327,7 @@ FAMILIES = (
         "Slices",
         "slices",
         'df = dfevals.datasets.load("bank")\n'
-        'ev = df.evals(y_true="y", y_score={"gbm": "p_gbm"}, pos_label="yes")\n'
+        'ev = df.evals(y_true="y", y_score={"gbm": "p_gbm", "forest": "p_forest", "logistic": "p_logistic"}, pos_label="yes", fold="fold")\n'
         'slices = ev.slices(max_depth=2)',
         (
             Picture(

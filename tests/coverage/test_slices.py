@@ -23,6 +23,11 @@ def test_other_ways_of_inference_are_silent_too(inference: str) -> None:
     assert false_slices(NOISE["errors of 20 %"], 600, RUNS, inference=inference) <= binom.ppf(0.999, RUNS, 0.05)
 
 
+def test_losses_with_long_tails_are_silent_by_the_share_of_false_ones_too() -> None:
+    asked = {"inference": "bh", "n_resamples": 99}
+    assert false_slices(NOISE["log-normal losses"], 600, RUNS, **asked) <= binom.ppf(0.999, RUNS, 0.05)
+
+
 def test_a_planted_slice_is_found() -> None:
     for seed in range(3):
         frame, true = planted(seed)

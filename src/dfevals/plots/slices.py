@@ -59,7 +59,7 @@ def draw(
     names = _names(shown["slice"].iloc[: limit + 1])
     with style.theme(dark):
         lines = max(name.count("\n") for name in names) + 1
-        ax = panels.single(ax, (9.2, 1.2 + len(names) * max(0.3, 0.16 * lines)))
+        ax = panels.single(ax, (9.2, 1.2 + len(names) * max(0.3, 0.17 * lines + 0.06)))
     forest.draw(
         shown.assign(note=""), ax, cohort_columns=["slice"], level=level, limit=limit, title=title, dark=dark, show_values=False
     )  # fmt: skip

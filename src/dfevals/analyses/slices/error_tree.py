@@ -39,7 +39,7 @@ def with_differences(frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
 class ErrorTreeResult(Result):
     """Leaves of the tree, the worst first.
 
-    Frame columns: `slice` (an expression), `depth, n` (all rows of the leaf), `n_measured` (those of the half that measures),
+    Frame columns: `slice` (an expression), `depth, model, metric, n` (all rows of the leaf), `n_measured` (those of the half that measures),
     `value` with `ci_low, ci_high`, `difference` to all other rows with `difference_low, difference_high`, `p_value`,
     `p_corrected` (Holm over the leaves), `verdict`, `share_of_errors`, `note`.
     """
@@ -110,6 +110,8 @@ def error_tree(run: Run, max_depth: int, min_n: int | None, described: dict[str,
         {
             "slice": [prefix + text for text, _ in texts],
             "depth": [depth for _, depth in texts],
+            "model": inside.model,
+            "metric": inside.metric,
             "n": np.bincount(rows, losses.count, len(leaves)).astype(np.int64),
             "n_measured": np.rint(test.support).astype(np.int64),
             "value": test.value,
@@ -136,7 +138,19 @@ def error_tree(run: Run, max_depth: int, min_n: int | None, described: dict[str,
 
 
 COLUMNS = (
-    *("slice", "depth", "n", "n_measured", "value", "ci_low", "ci_high", "difference", "difference_low"),
+    *(
+        "slice",
+        "depth",
+        "model",
+        "metric",
+        "n",
+        "n_measured",
+        "value",
+        "ci_low",
+        "ci_high",
+        "difference",
+        "difference_low",
+    ),
     *("difference_high", "p_value", "p_corrected", "verdict", "share_of_errors", "note"),
 )
 

@@ -24,7 +24,7 @@ import numpy.typing as npt
 from dfevals.analyses.slices.family import Combo, Family
 from dfevals.analyses.slices.losses import Losses
 
-__all__ = ["Null", "Statistics", "max_t", "statistics"]
+__all__ = ["Deal", "Members", "Null", "Statistics", "max_t", "statistics", "tails"]
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
@@ -34,6 +34,7 @@ MULTIPLIED = 1.5e11  # products with conditions
 LARGEST = 20  # clusters of which the largest of all are drawn
 HELD = 4_000_000  # statistics held at once
 MOST_STATISTICS = 1e8
+GROUPS, STEPS, FAR = 10, 50, 40  # slices by size; steps of a statistic, and the greatest that is told apart
 TINY = 1e-4  # by which single precision may miss what was seen
 
 
@@ -298,12 +299,40 @@ def max_t(
     """Step-down family-wise p-values of the slices' statistics."""
     order = np.argsort(-np.abs(z), kind="stable")
     seen = np.abs(z)[order]
+    exceeded, greatest = np.zeros(len(family)), []
+    for dealt in _dealt(family, losses, members, deal, effect):
+        found = dealt[order][::-1]
+        np.maximum.accumulate(found, axis=0, out=found)
+        exceeded += (found[::-1] >= (seen - TINY)[:, None]).sum(axis=1)
+        greatest.append(found[-1])
+    p = np.empty(len(family))
+    p[order] = np.maximum.accumulate((exceeded + 1) / (deal.draws + 1))
+    return Null(p, float(np.quantile(np.concatenate(greatest), 1 - alpha)), deal.draws, len(deal.rows))
+
+
+def tails(family: Family, losses: Losses, z: Floats, members: Members, deal: Deal, effect: Floats) -> Floats:
+    """p-value of every slice alone, from what slices of about its size have when rows are dealt by chance.
+
+    Losses with long tails are not normal in small slices, also where their skewness is taken away.
+    """
+    size = np.argsort(np.argsort(family.of("support"), kind="stable"), kind="stable") * GROUPS // len(family)
+    top = int(STEPS * FAR)
+    counts = np.zeros((GROUPS, top + 1))
+    for dealt in _dealt(family, losses, members, deal, effect):
+        step = np.minimum(dealt * STEPS, top).astype(np.intp) + (size * (top + 1))[:, None]
+        counts += np.bincount(step.reshape(-1), minlength=counts.size).reshape(counts.shape)
+    beyond = np.cumsum(counts[:, ::-1], axis=1)[:, ::-1]
+    place = np.minimum(np.abs(z) * STEPS, top).astype(np.intp)
+    return np.asarray(np.minimum((beyond[size, place] + 1) / (beyond[size, 0] + 1), 1))
+
+
+def _dealt(family: Family, losses: Losses, members: Members, deal: Deal, effect: Floats) -> Iterator[Singles]:
+    """Absolute statistics of all slices, shape (slices, deals), some deals at a time."""
     w = np.ones(len(deal.rows)) if deal.weight is None else deal.weight
     q = w**2
     weight, square = members.sums(np.stack([w, q], axis=1).astype(np.float32)).T
     whole = (float(w.sum()), float(q.sum()))
     skewness = shape(losses, family.mean)[1]
-    exceeded, greatest = np.zeros(len(family)), []
     width = int(np.clip(HELD // max(len(family), 3 * len(deal.rows), 1), 64, deal.draws))  # stays in the cache
     for first in range(0, deal.draws, width):
         dealt = deal.next(min(width, deal.draws - first))
@@ -311,13 +340,7 @@ def max_t(
         mean = weighted.sum(axis=0) / np.float32(whole[0])
         second = (q[:, None].astype(np.float32) * (dealt - mean) ** 2).sum(axis=0) / np.float32(whole[1])
         found = _z(members.sums(weighted), mean, second, skewness, weight, square, whole, effect)
-        found = np.abs(found)[order][::-1]
-        np.maximum.accumulate(found, axis=0, out=found)
-        exceeded += (found[::-1] >= (seen - TINY)[:, None]).sum(axis=1)
-        greatest.append(found[-1])
-    p = np.empty(len(family))
-    p[order] = np.maximum.accumulate((exceeded + 1) / (deal.draws + 1))
-    return Null(p, float(np.quantile(np.concatenate(greatest), 1 - alpha)), deal.draws, len(deal.rows))
+        yield np.abs(found, out=found)
 
 
 def _z(

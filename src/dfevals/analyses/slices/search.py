@@ -14,7 +14,7 @@ from dfevals.analyses.slices.family import Family, depth_of, family_of
 from dfevals.analyses.slices.features import Feature, Features, features_of
 from dfevals.analyses.slices.losses import Losses, losses_of
 from dfevals.analyses.slices.measured import Measured, measured
-from dfevals.analyses.slices.null import Deal, Members, Null, max_t, statistics
+from dfevals.analyses.slices.null import Deal, Members, Null, max_t, statistics, tails
 from dfevals.analyses.slices.redundancy import distinct
 from dfevals.exceptions import CohortError, DataError, check_choice
 from dfevals.inference.levels import check_level, check_probability, normal_quantile
@@ -197,9 +197,7 @@ def _at_once(run: Run, rng: np.random.Generator, notes: tuple[str, ...]) -> Foun
     stats = statistics(family, losses, members, deal)
     if not np.any(stats.z):
         return _nothing(run, (*notes, _constant(run)))
-    null = (
-        _by_draws(run, stats.z, members, deal, stats.effect) if asked.inference == "max-t" else _by_rank(stats.z, asked)
-    )
+    null = _by_draws(run, stats.z, members, deal, stats.effect)
     order = _ranked(run, stats.z)
     kept, explained = _kept(run, order, stats.z, stats.effect, null.critical)
     table = run.measured([int(family.slices[i]) for i in kept])
@@ -214,13 +212,14 @@ def _constant(run: Run) -> str:
 
 
 def _by_draws(run: Run, z: Floats, members: Members, deal: Deal, effect: Floats) -> Null:
-    return max_t(run.family, run.losses, z, members, deal, effect, run.asked.alpha)
-
-
-def _by_rank(z: Floats, asked: Asked) -> Null:
-    """Benjamini and Hochberg's correction over the whole family."""
+    """What chance does to these slices: to the greatest of them, or for Benjamini and Hochberg's correction to each."""
+    asked = run.asked
+    if asked.inference == "max-t":
+        return max_t(run.family, run.losses, z, members, deal, effect, asked.alpha)
     critical = float(normal_quantile(1 - asked.alpha / len(z)))
-    return Null(benjamini_hochberg(_tail(z)), critical, 0, 0)
+    counted = run.losses.binary  # of counts the normal law without their skewness is right
+    p = _tail(z) if counted else tails(run.family, run.losses, z, members, deal, effect)
+    return Null(benjamini_hochberg(p), critical, 0 if counted else deal.draws, len(deal.rows))
 
 
 def _tail(z: Floats) -> Floats:
