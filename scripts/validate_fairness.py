@@ -17,7 +17,7 @@ import pandas as pd
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "coverage"))
 
-from fairness_coverage import between_groups, losses, pooling, shares  # noqa: E402
+from fairness_coverage import between_groups, losses, pooling, shares, standardised  # noqa: E402
 from validate import markdown  # noqa: E402
 
 COHORTS = (2, 3, 5, 10, 20, 50)
@@ -50,6 +50,15 @@ def groups(repeats: int) -> pd.DataFrame:
     return pd.DataFrame(found).T
 
 
+def mixes(repeats: int) -> pd.DataFrame:
+    """Coverage of standardised values by rows, rows of the mix, and size of clusters."""
+    designs = {"300 rows": (300, 0, 0), "1,000 rows": (1000, 0, 0), "300 rows, mix of 200": (300, 200, 0)}
+    designs["1,000 rows in clusters of 5"] = (1000, 0, 5)
+    return pd.DataFrame(
+        {name: standardised(n, repeats, sampled, size) for name, (n, sampled, size) in designs.items()}
+    ).T
+
+
 def page(repeats: int) -> str:
     """The page of the documentation."""
     parts = [
@@ -63,6 +72,10 @@ def page(repeats: int) -> str:
         "# The greatest difference between groups\n\nTrue and false positive rates evenly spread over the groups, through "
         "`ev.fairness`: coverage of the intervals of the greatest difference and the least ratio, mean width of the first, and "
         "bias of the greatest difference as it is and corrected.\n\n" + markdown(groups(repeats)) + "\n"
+    )
+    parts.append(
+        "# Standardised values\n\nThree cohorts with shares of 6, 14 and 80 % in the reference and of 60, 30 and 10 % in the mix: "
+        "coverage of `ev.standardise`, by metric.\n\n" + markdown(mixes(repeats)) + "\n"
     )
     return "\n".join(parts)
 
