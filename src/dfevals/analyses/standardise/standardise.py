@@ -245,8 +245,7 @@ def _averaged(per_class: Any, view: CellView, average: str | None) -> Any:
 def _variance(strata: Strata, share: Floats, by_share: Floats, ask: _Ask) -> tuple[float, float]:
     """Variance within cohorts, and that of the mix where it was counted from a sample of rows."""
     own, df = strata.variance(share, np.zeros_like(share))
-    mixed = _of_mix(share, by_share, ask)
-    return own + mixed, df * (1 + mixed / own) ** 2 if own > 0 else np.inf  # the mix is counted from many rows
+    return own + _of_mix(share, by_share, ask), df
 
 
 def _of_mix(share: Floats, by_share: Floats, ask: _Ask) -> float:
