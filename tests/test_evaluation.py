@@ -344,3 +344,22 @@ def test_roles_passed_on_keep_the_class_of_their_scores() -> None:
     for ask in (lambda: other.evals(roles, pos_label="good"), lambda: dfevals.evaluate(other, roles, pos_label="good")):
         with pytest.raises(RoleError, match="recorded as the score of 'bad'"):
             ask()
+
+
+def test_a_number_without_an_interval_says_why() -> None:
+    """Perfect forecasts: R² and r have no sampling error to show."""
+    df = pd.DataFrame({"y": np.arange(40.0), "p": np.arange(40.0)})
+    found = df.evals(y_true="y", y_pred="p").metrics(["r2", "pearson_r", "explained_variance", "mae", "rmse"]).frame
+    assert found["ci_low"].isna().all()
+    assert found["note"].str.contains("no interval").all()
+
+
+def test_clusters_of_one_class_warn_of_nothing() -> None:
+    """The skill of a model without a second class to tell apart: no number, its reason, and no warning of numpy's."""
+    df = pd.DataFrame({"y": [1] * 12, "p": np.linspace(0.2, 0.9, 12), "c": [0, 1, 2] * 4, "flat": 0.5})
+    found = df.evals(y_true="y", y_score="p", labels=[0, 1], cluster="c").metrics("brier_skill").frame
+    assert found["value"].isna().all()
+    assert found["note"].item() == "only one class"
+    both = df.assign(y=[0, 1] * 6).evals(y_true="y", y_score="flat").metrics("ks").frame
+    assert both["value"].item() == 0
+    assert both["ci_low"].isna().all() == both["note"].str.contains("no interval").all()

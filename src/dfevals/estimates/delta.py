@@ -312,15 +312,15 @@ def _clustered(
     size = len(units)
     order = pairs(size)
     weights = np.zeros((1, 1 + size + len(order), tally.n_cohorts))
-    for j in range(size):
-        weights[0, 1 + j] += gradient[j]
-        weights[0, 0] -= gradient[j] * shift[j]
-    for e, g in zip(products, gradient[size:], strict=True):
-        j, k = [i for i, power in enumerate(e) for _ in range(power)]
-        weights[0, 1 + size + order.index((j, k))] += g
-        weights[0, 1 + j] -= g * shift[k]
-        weights[0, 1 + k] -= g * shift[j]
-        weights[0, 0] += g * (shift[j] * shift[k] - _moment(tally, e))
     with np.errstate(divide="ignore", invalid="ignore"):
+        for j in range(size):
+            weights[0, 1 + j] += gradient[j]
+            weights[0, 0] -= gradient[j] * shift[j]
+        for e, g in zip(products, gradient[size:], strict=True):
+            j, k = [i for i, power in enumerate(e) for _ in range(power)]
+            weights[0, 1 + size + order.index((j, k))] += g
+            weights[0, 1 + j] -= g * shift[k]
+            weights[0, 1 + k] -= g * shift[j]
+            weights[0, 0] += g * (shift[j] * shift[k] - _moment(tally, e))
         variance, df = tally.clusters.linear(np.nan_to_num(weights, posinf=0.0, neginf=0.0), tally.n_cohorts)
         return variance / tally.n**2, df

@@ -37,6 +37,7 @@ HEAVY = 0.8  # share of the greatest possible skewness, √n, from which Hall's 
 PEAKED = 7  # kurtosis (5 in small samples) from which the variance of a square is not known
 TIED = "no interval for shares of pairs when scores are tied"
 CONSTANT = "constant, so no interval"
+NO_SPREAD = "rows that do not vary, or too few, so no interval"
 ONE_CLUSTER = "one cluster, so no interval"
 METHODS = (
     "auto",
@@ -515,7 +516,8 @@ def _smooth_moments(estimand: SmoothMoments, level: float, method: str) -> Bound
         few = few | (np.nan_to_num(estimand.kurtosis) > np.minimum(5 + (df + 1) / 500, PEAKED))
     clustered = estimand.moments.tally.clusters is not None
     name = f"influence, {estimand.scale}{', cluster-robust' if clustered else ''}"
-    return Bounds(low, high, name, (n > 0) & few, "rows", variance=variance, clusters=df + 1 if clustered else None)
+    size = df + 1 if clustered else None
+    return Bounds(low, high, name, (n > 0) & few, "rows", (NO_SPREAD,), variance=variance, clusters=size)
 
 
 def _logit_bounds(value: Floats, se: Floats, q: Floats | float) -> tuple[Floats, Floats]:
@@ -666,7 +668,8 @@ def _ks(estimand: Rank, level: float) -> Bounds:
         high = gap - np.minimum(0.25 * excess, null) + np.sqrt((a_high - a) ** 2 + (b - b_low) ** 2)
         high = np.maximum(high, gap)
     few = (pos > 0) & (neg > 0) & (np.minimum(pos, neg) < FEW)
-    return Bounds(low, high, "Newcombe hybrid at the greatest gap, less its excess", few, "positives or negatives")
+    name = "Newcombe hybrid at the greatest gap, less its excess"
+    return Bounds(low, high, name, few, "positives or negatives", (NO_SPREAD,))
 
 
 def _value(estimand: Value, level: float, method: str) -> Bounds:
@@ -679,4 +682,5 @@ def _value(estimand: Value, level: float, method: str) -> Bounds:
     n = np.asarray(estimand.support)
     few = n < 2 * FEW if estimand.events is None else estimand.events < FEW
     what = "values" + " beyond the quantile" * (estimand.events is not None)
-    return Bounds(low, high, estimand.method, (n > 0) & few, what, clusters=estimand.clusters)
+    notes = () if estimand.clusters is None else (ONE_CLUSTER,)
+    return Bounds(low, high, estimand.method, (n > 0) & few, what, notes, clusters=estimand.clusters)
