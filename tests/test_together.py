@@ -97,7 +97,7 @@ def test_moments_are_those_of_the_losses() -> None:
     table = pd.DataFrame({"g": frame["g"], "gap": loss["a"] - loss["b"], **loss}).groupby("g")
     np.testing.assert_allclose(gaps.values, [table["a"].mean(), table["b"].mean()])
     np.testing.assert_allclose(gaps.mean(), [table["gap"].mean(), table["gap"].var()])
-    np.testing.assert_allclose(gaps.classes(), pd.crosstab(frame["y"], frame["g"]))
+    np.testing.assert_allclose(gaps.events(), pd.crosstab(frame["y"], frame["g"]))
 
 
 def test_labels_that_only_one_part_knows_are_united() -> None:

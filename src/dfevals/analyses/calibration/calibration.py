@@ -269,6 +269,9 @@ class _Source:
     bins: BinTally | None = None
     rows: Floats | None = None  # of the atoms, with `bins`
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "ties"}  # made again from the scores
+
     @cached_property
     def scores(self) -> ScoreTally:
         """Sorted scores; collected when first read."""
