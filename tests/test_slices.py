@@ -416,6 +416,17 @@ def test_little_data_and_nothing_to_find_are_answered_in_words() -> None:
         FRAME[["y", "a"]].evals(y_true="y", y_pred="a").slices()
 
 
+def test_no_slice_on_the_side_asked_for_and_numbers_beyond_all_range() -> None:
+    frame = FRAME.assign(
+        g=np.arange(N) % 2, a=np.where(np.arange(N) % 4 < 2, FRAME["y"], 1 - FRAME["y"]), each=np.arange(N)
+    )
+    ev = frame.evals(y_true="y", y_pred="a", cluster="each")
+    assert ev.slices(features="g", n_resamples=20).frame.empty
+    huge = FRAME.assign(t=1e200, q=-1e200).evals(y_true="t", y_pred="q")
+    with pytest.raises(DataError, match="range of numbers"):
+        huge.slices(features="kind")
+
+
 @pytest.mark.parametrize(
     ("options", "error", "words"),
     [

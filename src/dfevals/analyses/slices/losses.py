@@ -29,6 +29,7 @@ __all__ = ["Losses", "losses_of"]
 Array = npt.NDArray[Any]
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
+GREATEST = 1e80  # numbers whose third powers can be added up
 DEFAULT_METRIC = {"binary": "error_rate", "multiclass": "error_rate", "regression": "mae"}
 NEEDED = (
     "an average over rows, such as error_rate, recall, fpr, precision, log_loss, brier, mae, mse, fail_rate or mean"
@@ -140,6 +141,11 @@ def losses_of(bound: Bound, metric: Any, model: str | None, baseline: str | None
                 f"{label!r} counts other rows for each model, so it has no difference per row. Try error_rate."
             )
         value = value - sign * parts[1][0]
+    if np.abs(value).max(initial=0.0) > GREATEST:
+        raise DataError(
+            f"{label!r} reaches {np.abs(value).max():.3g} in a row, so that its powers leave the range of numbers. Divide the "
+            "numbers by their size first."
+        )
     frame = rows.frame if len(rows.kept) == rows.n_read else rows.frame.iloc[rows.kept]
     worse = {"lower": 1.0, "higher": -1.0}.get(request.better, 0.0)
     truth = view.y_true() if rows.bounds[0].roles.y_true is not None else None

@@ -218,6 +218,8 @@ class _Clusters:
         return inside, outside, self._joined([(every, np.zeros(len(every), np.int64), self.totals)])
 
     def _joined(self, parts: list[Any]) -> ClusterSums:
+        none = np.zeros(0, np.int64)
+        parts = [(none, none, np.zeros((3, 0))), *parts]
         cluster, cohort, values = (np.concatenate(column, axis=-1) for column in zip(*parts, strict=True))
         labels = self.names.astype(str).astype(object)
         return ClusterSums(labels, cluster, cohort, np.zeros(len(cluster), np.int64), values)
