@@ -258,6 +258,18 @@ FAMILIES = (
         ),
     ),
     Family(
+        "Monitoring",
+        "monitoring",
+        'df = dfevals.datasets.load("bike")\n'
+        'ev = df.evals(y_true="cnt", y_pred={"gbm": "pred_gbm", "ridge": "pred_ridge"}, time="time")',
+        (
+            Picture(
+                "monitor", "Run chart", "A metric by period, with limits, and where it changed.",
+                'ev.monitor("mae", "month").plot()',
+            ),
+        ),
+    ),
+    Family(
         "Drift",
         "drift",
         'df = dfevals.datasets.load("bike")\nbefore, now = df[df["mnth"] <= 6], df[df["mnth"] > 6]\n'

@@ -40,6 +40,7 @@ QUESTIONS: dict[str, dict[str, Any]] = {
     "equalise": {"by": "g"},
     "fairness": {"by": "g"},
     "standardise": {"to": {"u": 0.5, "v": 0.5}, "by": "g"},
+    "monitor": {"metric": "recall", "period": "week", "by": "g"},
     "drift": {"columns": ["a"], "period": "month"},
     "slices": {"features": "g", "n_resamples": 20},
 }

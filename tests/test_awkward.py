@@ -59,6 +59,7 @@ QUESTIONS: dict[str, Callable[[Evaluation, Any], Any]] = {
     "standardise": lambda ev, by: ev.standardise(ev, by),
     "attribute_change": lambda ev, by: ev.attribute_change(ev, by=by),
     "flip": lambda ev, by: ev.flip(str(ev.frame.columns[0]), lambda rows: np.full(len(rows), 0.4), by),
+    "monitor": lambda ev, by: ev.monitor(by=by),
     "drift": lambda ev, by: ev.drift(ev, by=by),
     "slices": lambda ev, by: ev.slices(n_resamples=20),
     "slices of rows": lambda ev, by: ev.slices(inference="confirm", min_n=5).tree(2),

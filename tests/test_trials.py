@@ -117,7 +117,7 @@ def value_of_tasks(frame: pd.DataFrame, k: int) -> pd.DataFrame:
 def test_agents_are_compared_task_by_task(roles: dict[str, str]) -> None:
     frame = two_agents()
     ev = frame.evals(outcomes="ok", model="agent", **roles)
-    result = ev.compare("x", "y", metrics=[dfevals.metrics.pass_hat_k(k=4)], by="group")
+    result = ev.compare("x", "y", metrics=[dfevals.metrics.pass_hat_k(k=4)], by="group", test="t")
     rows = result.frame.set_index("group")
     assert result.paired
     for group, part in [("(overall)", frame), *frame.groupby("group")]:

@@ -129,7 +129,7 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "inference": {"choices": ["max-t", "confirm", "bh"], "help": "how p-values allow for the search"},
     "top": {"type": int, "help": "how many slices are shown"},
     "redundant": {"action": "store_true", "help": "keep slices that add nothing to those above them"},
-    "direction": {"choices": ["worse", "better", "both"], "help": "on which side of the rest"},
+    "direction": {"choices": ["worse", "better", "both"], "help": "on which side of the rest, or which changes"},
     "embeddings": {"metavar": "COLUMN", "help": "column of vectors whose clusters are one more feature"},
     "margin": {"type": float, "help": "differences within it count as equivalent"},
     "unit": {"metavar": "COLUMN", "help": "pairs the rows of the two models"},

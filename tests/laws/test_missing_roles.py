@@ -53,6 +53,7 @@ QUESTIONS: dict[str, Callable[[Any], Any]] = {
     "route": lambda ev: ev.route(by="region", metric="accuracy"),
     "equalise": lambda ev: ev.equalise("region"),
     "fairness": lambda ev: ev.fairness("region"),
+    "monitor": lambda ev: ev.monitor("accuracy", "month"),
     "standardise": lambda ev: ev.standardise(FRAME, "region"),
     "attribute_change": lambda ev: ev.attribute_change(ev.frame, by="region"),
     "slices": lambda ev: ev.slices("accuracy", "region", n_resamples=20),
@@ -69,6 +70,8 @@ def asked(role: str, question: str) -> dict[str, Any]:
         roles["id"] = "id"
     if role == "repeat" or question == "folds":
         roles["fold"] = "fold"
+    if question == "monitor":
+        roles["time"] = "time"
     if role == "repeat":
         roles["id"] = "id"
     return roles

@@ -65,6 +65,7 @@ QUESTIONS: dict[str, Callable[[], Any]] = {
     "flip": lambda: FRAME.evals(**BINARY).flip("g", lambda rows: np.full(len(rows), 0.4)),
     "standardise": lambda: FRAME.evals(**BINARY).standardise(FRAME, "g"),
     "attribute_change": lambda: FRAME.evals(**BINARY).attribute_change(FRAME, by="g"),
+    "monitor": lambda: FRAME.assign(at=pd.date_range("2026-01-01", periods=len(FRAME), freq="h")).evals(**BINARY, time="at").monitor("recall", "day", "g"),
     "drift": lambda: FRAME.evals(**BINARY).drift(FRAME.iloc[::2], by="g"),
     "slices": lambda: FRAME.evals(**BINARY).slices(features=["g", "size"], n_resamples=20),
     "slices, the map": lambda: FRAME.evals(**BINARY).slices(features=["g", "size"], n_resamples=20).map(),

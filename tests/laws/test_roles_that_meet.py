@@ -56,6 +56,7 @@ FRAME = pd.DataFrame(
 ).assign(low=lambda d: d["near"] - 1.5, high=lambda d: d["near"] + 1.5, yes=lambda d: (d["b"] > 0.5).astype(int))
 
 REFERENCE = FRAME[["y", "a", "b", "size", "g"]].iloc[::2].assign(size=lambda d: d["size"] + 1)
+FRAME["at"] = pd.date_range("2026-01-01", periods=N, freq="3h")
 BINARY = {"y_true": "y", "y_score": {"a": "a", "b": "b"}}
 MANY = {"y_true": "t", "y_pred": {"m": "m", "k": "k"}}
 NUMBERS = {
@@ -113,6 +114,7 @@ QUESTIONS: dict[str, tuple[dict[str, Any], Callable[[Any], Any]]] = {
     "flip": (BINARY, lambda ev: ev.flip("g", lambda rows: rows["a"] + 0.2 * (rows["g"] == "u")).frame),
     "standardise": (BINARY, lambda ev: ev.standardise({"u": 0.3, "v": 0.7}, "g").frame),
     "attribute_change": (BINARY, lambda ev: ev.attribute_change(ev, by="g").frame),
+    "monitor": ({**BINARY, "time": "at"}, lambda ev: ev.monitor("accuracy", "week", "g").frame),
     "drift": (BINARY, lambda ev: ev.drift(REFERENCE, ["y", "a", "size", "g"]).frame),
     "slices": (BINARY, lambda ev: ev.slices("brier", "g", inference="bh", redundant=True, min_n=1).frame.drop(columns=["statistic", "p_corrected", "verdict"])),
     "gate": (BINARY, lambda ev: ev.gate([Gate("recall", ">=", 0.5), Gate("f1", vs="baseline", margin=0.1)], model="a", baseline="b", by="g").frame),

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from dfevals.analyses.fairness.fairness_result import FairnessResult
     from dfevals.analyses.gate.gate import Gate
     from dfevals.analyses.gate.gate_report import GateResult
+    from dfevals.analyses.monitor.monitor_result import MonitorResult
     from dfevals.evaluation import Evaluation
+    from dfevals.metrics.registry import Metric
 
 __all__ = ["ChoiceQuestions"]
 
@@ -368,6 +370,68 @@ class ChoiceQuestions(Asked):
         options: Any = {"columns": columns, "bins": bins, "level": level, "min_effect": min_effect, "alpha": alpha}
         provenance = self._provenance(by, min_n)
         return drift(bound, frame, cohorts, **options, random_state=random_state, provenance=provenance)
+
+    def monitor(
+        self,
+        metric: str | Metric | None = None,
+        period: str = "day",
+        by: Any = None,
+        *,
+        models: Any = None,
+        level: float = 0.95,
+        alpha: float = 0.05,
+        min_effect: float = 0.0,
+        direction: str = "worse",
+        min_n: int | None = None,
+    ) -> MonitorResult:
+        """Has a metric changed? By period, with limits that allow for what varies between periods, and alarms for daily looks.
+
+        Parameters
+        ----------
+        metric : str or Metric, optional
+            One metric; the first default one of the task when absent.
+        period : str
+            "day", "week", "month" and so on ("D", "W", "M" are understood), of the role `time`.
+        by : cohorts, optional
+            A series for every cohort, beside that of all rows.
+        models : str or sequence of str, optional
+        level : float
+            Of the intervals, of the confidence sequence, and of the interval of a change's beginning.
+        alpha : float
+            Chance that an alarm is ever wrong, over all looks; of several series the false discovery rate (e-BH).
+        min_effect : float
+            The least difference of the metric before and after a change that is worth an alarm.
+        direction : {"worse", "better", "both"}
+            Which changes are looked for; both where no direction is better.
+        min_n : int, optional
+            Cohorts with fewer rows are folded into one.
+
+        Returns
+        -------
+        MonitorResult
+            `.frame`: a row per period. `.alarms`: since when, from what to what. `.prometheus()`: the latest period as text.
+
+        Raises
+        ------
+        RoleError
+            The role `time` is not declared.
+        CohortError
+            A period that recurs, such as "weekday", or that there is not.
+
+        Examples
+        --------
+        >>> import dfevals
+        >>> df = dfevals.datasets.load("bike")
+        >>> ev = df.evals(y_true="cnt", y_pred={"gbm": "pred_gbm"}, time="time")
+        >>> found = ev.monitor("mae", "month")
+        >>> len(found.frame), found.frame["alarm"].any()
+        (24, False)
+        """
+        from dfevals.analyses.monitor.ask import monitored
+
+        chosen = self._some(models)
+        options: Any = {"level": level, "alpha": alpha, "least": min_effect, "direction": direction, "min_n": min_n}
+        return monitored(self, [model.name for model in chosen], metric, period, by, **options)
 
     @either_order
     def power(

@@ -1,0 +1,1 @@
+"""A metric over time: control limits, and alarms that may be looked at every day."""
