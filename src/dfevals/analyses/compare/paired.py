@@ -22,7 +22,6 @@ from dfevals.analyses.compare.aligned import (
     countable,
     counts,
     counts_rows,
-    plain,
 )
 from dfevals.analyses.compare.gaps import Gaps, joint_needs, mean_of, moments_of
 from dfevals.analyses.compare.influence import (
@@ -205,7 +204,7 @@ def _moments(request: Request, pair: PairView, options: TestOptions) -> Tested:
     if gaps.proportion and countable(bound) and options.test not in (*OF_MEANS, "delta"):
         _check(options.test, (*RATES, *OF_MEANS, "delta", "bootstrap"), request)
         found = _rates_of(gaps.cells(), options)
-    elif gaps.linear and plain(bound) and options.test != "delta":
+    elif gaps.linear and countable(bound) and options.test != "delta":
         _check(options.test, (*OF_MEANS, "delta", "bootstrap"), request)
         found = _of_means(gaps, options)
     else:
