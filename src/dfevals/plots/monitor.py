@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from dfevals import words
+from dfevals.columns.codes import OVERALL
 from dfevals.exceptions import DataError, check_choice
 from dfevals.plots import panels, style
-from dfevals.results.tidy import OVERALL
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
