@@ -172,3 +172,13 @@ def test_squares_beyond_all_numbers_are_infinite() -> None:
     expected = np.abs(frame["t"] - frame["f"]).mul(1 / len(frame)).sum()
     assert found.loc[("m", "mae"), "value"] == pytest.approx(expected)
     assert not np.isfinite(found.loc[("m", "mse"), "value"])
+
+
+@pytest.mark.parametrize(
+    ("name", "question"),
+    [("hostile_models", "compare"), ("long_cohorts", "power"), ("weights_far_apart", "thresholds")],
+)
+def test_frames_that_once_failed(name: str, question: str) -> None:
+    """Names too long for a chart of fixed width; resamples of which none is defined."""
+    frame, roles, by = FRAMES[name]()
+    drawn(QUESTIONS[question](frame.evals(**roles), by))

@@ -31,6 +31,8 @@ def percentiles(replicates: Floats, level: float) -> tuple[Floats, Floats]:
     """Percentile interval over the first axis; undefined replicates are left out."""
     import warnings
 
+    if not len(replicates):  # of nothing numpy gives one number for both ends
+        return np.full(replicates.shape[1:], np.nan), np.full(replicates.shape[1:], np.nan)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # all replicates undefined: NaN
         low, high = np.nanquantile(replicates, [(1 - level) / 2, (1 + level) / 2], axis=0)

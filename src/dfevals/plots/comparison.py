@@ -62,7 +62,7 @@ def draw(
     y = np.arange(len(rows)) + 0.4 * (~rows["is_overall"].to_numpy(bool)) * bool(rows["is_overall"].any())
     metric = str(rows["metric"].iloc[0]) if len(rows) else "difference"
     with style.theme(dark):
-        ax = panels.single(ax, (7.6, 1.35 + 0.27 * len(rows)))
+        ax = panels.single(ax, (style.beside(names, 7.6), 1.35 + 0.27 * len(rows)))
         winners = _winners(rows)
         _set_up(ax, rows, y, names, metric, pairs, title, level, total)
         if margin is not None:

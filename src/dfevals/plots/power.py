@@ -61,7 +61,7 @@ def draw(
     metric = str(rows["metric"].iloc[0]) if len(rows) else "metric"
     enough = rows["power"].to_numpy(float) >= target_power
     with style.theme(dark):
-        ax = panels.single(ax, (7.6, 1.35 + 0.27 * len(rows)))
+        ax = panels.single(ax, (style.beside(names, 7.6), 1.35 + 0.27 * len(rows)))
         left = f" (first {len(rows)} of {len(frame)})" if len(rows) < len(frame) else ""
         ax.set_title(style.plain(title or f"Differences in {metric} that the rows can show", 80) + left, pad=40)
         _set_up(ax, rows, y, names, metric)

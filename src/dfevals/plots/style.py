@@ -25,6 +25,7 @@ __all__ = [
     "OVERALL",
     "PALETTE",
     "alt_text",
+    "beside",
     "color",
     "describe",
     "ink",
@@ -172,6 +173,12 @@ def plain(text: object, limit: int = 48) -> str:
 def plain_names(names: Iterable[object], limit: int = 48) -> list[str]:
     """Names that stand side by side as chart text: as `plain`, and different names stay different."""
     return [text.replace("$", r"\$") for text in words.shorten_apart(map(words.visible, names), limit)]
+
+
+def beside(names: Iterable[object], width: float) -> float:
+    """Width in inches of a chart with columns of text on its right, which long names on its left leave room for."""
+    longest = max(map(len, plain_names(names)), default=0)
+    return width + 0.11 * max(longest - 26, 0)
 
 
 def wrapped(names: Sequence[str], width: int = 12, lines: int = 2) -> list[str] | None:
