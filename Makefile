@@ -53,6 +53,7 @@ validate: $(VENV)/.ready  ## Simulate every interval at length for the documenta
 	$(PY) scripts/validate_flags.py
 	$(PY) scripts/validate_fairness.py
 	$(PY) scripts/validate_slices.py
+	$(PY) scripts/validate_judged.py
 
 clean:  ## Remove what was built, keeping the source
 	rm -rf build dist docs/_build docs/_generated $(VENV) $(LOWEST) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -330,6 +330,11 @@ FAMILIES = (
                 'young.attribute_change(old, "accuracy", by="education", models="gbm").plot(limit=6)',
             ),
             Picture(
+                "corrected", "A judge, corrected", "What a judge says of all rows, people of a few, and both together.",
+                'df.assign(judge=df["p_gbm"] > 0.5, human=(df["income"] == ">50K").where(df.index % 20 == 0)).evals('
+                'outcomes=["judge", "human"]).corrected("judge", "human", by="race").plot()',
+            ),
+            Picture(
                 "standardised", "Another mix", "Values as they are, and for the mix of other rows.",
                 'young.standardise(old, by="education", metrics="accuracy").plot()',
             ),

@@ -38,6 +38,7 @@ QUESTIONS: dict[str, dict[str, Any]] = {
     "route": {"metric": "accuracy", "by": "g"},
     "power": {"metrics": ["accuracy"], "by": "g"},
     "equalise": {"by": "g"},
+    "corrected": {"judge": "a", "human": "y"},
     "fairness": {"by": "g"},
     "standardise": {"to": {"u": 0.5, "v": 0.5}, "by": "g"},
     "monitor": {"metric": "recall", "period": "week", "by": "g"},

@@ -64,6 +64,7 @@ QUESTIONS: dict[str, Callable[[Evaluation, Any], Any]] = {
     "slices": lambda ev, by: ev.slices(n_resamples=20),
     "slices of rows": lambda ev, by: ev.slices(inference="confirm", min_n=5).tree(2),
     "power": lambda ev, by: ev.power(by=by),
+    "corrected": lambda ev, by: ev.corrected(*map(str, ev.frame.columns[:2]), by=by),
     "agreement": lambda ev, by: ev.agreement(*ev.models[:2], by=by),
 }
 

@@ -107,3 +107,15 @@ def test_code_of_the_guide_to_judges(names: dict[str, Any], monkeypatch: pytest.
     assert [type(one).__name__ for one in asked] == ["Judge", "dict"]
     names["ev"] = names["df"].evals(outcomes=["judge", "human"])
     exec(agreement, names)  # noqa: S102
+
+
+def test_code_of_the_guide_to_judged_rates() -> None:
+    rng = np.random.default_rng(0)
+    label = rng.random(900) < 0.3
+    judge = np.where(rng.random(900) < 0.9, label, ~label)
+    frame = pd.DataFrame({"judge": judge, "human": pd.Series(label).where(np.arange(900) < 200)})
+    held: dict[str, Any] = {"ev": frame.assign(lang=rng.choice(["en", "fr"], 900)).evals(outcomes=["judge", "human"])}
+    for block in code("judged_rates"):
+        exec(block, held)  # noqa: S102
+    assert held["picked"]["label_next"].sum() == 100
+    assert held["again"].frame["value"].notna().all()

@@ -102,7 +102,7 @@ def test_what_decides_needs_a_level(ev: dfevals.Evaluation, name: str) -> None:
         asked(ev, name, level=None)
 
 
-@pytest.mark.parametrize("name", sorted({*QUESTIONS} - {"compare", "power", "drift"}))
+@pytest.mark.parametrize("name", sorted({*QUESTIONS} - {"compare", "power", "drift", "corrected"}))
 def test_model_and_models_are_one(ev: dfevals.Evaluation, name: str) -> None:
     if name == "route":
         with pytest.raises(DfevalsError):

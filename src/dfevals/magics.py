@@ -52,7 +52,7 @@ class Command:
     def places(self) -> tuple[str, ...]:
         """Options that words after the rows stand for: the two models, the metrics, the raters, or how many rows."""
         first = [name for name in inspect.signature(getattr(Evaluation, self.name)).parameters if name != "self"]
-        for names in (("a", "b"), ("metrics",), ("raters",), ("n",)):
+        for names in (("a", "b"), ("metrics",), ("raters",), ("judge", "human"), ("n",)):
             if tuple(first[: len(names)]) == names:
                 return names
         return ()
@@ -74,6 +74,10 @@ _WORDS: dict[str, Any] = {"nargs": "+", "metavar": "NAME"}
 
 
 _OPTIONS: dict[str, dict[str, Any]] = {
+    "judge": {"metavar": "COLUMN"},
+    "human": {"metavar": "COLUMN"},
+    "positive": {"metavar": "VALUE"},
+    "probability": {"metavar": "COLUMN"},
     "metrics": {**_WORDS, "help": "names of metrics; the default set of the task when absent"},
     "by": {"nargs": "+", "metavar": "COHORTS", "help": "columns (their intersections), or 'bins(age, [30, 50])' …"},
     "models": {**_WORDS, "help": "which models; all when absent"},

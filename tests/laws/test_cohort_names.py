@@ -52,6 +52,7 @@ QUESTIONS: dict[str, Callable[[Any, str], Any]] = {
     "equalise": lambda ev, by: ev.equalise(by),
     "flip": lambda ev, by: ev.flip(by, lambda rows: np.full(len(rows), 0.4)),
     "attribute_change": lambda ev, by: ev.attribute_change(ev, by=by),
+    "corrected": lambda ev, by: ev.corrected("p", "y", by),
     "drift": lambda ev, by: ev.drift(ev, by=by),
 }  # fmt: skip
 

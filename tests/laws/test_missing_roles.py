@@ -58,6 +58,7 @@ QUESTIONS: dict[str, Callable[[Any], Any]] = {
     "attribute_change": lambda ev: ev.attribute_change(ev.frame, by="region"),
     "slices": lambda ev: ev.slices("accuracy", "region", n_resamples=20),
     "agreement": lambda ev: ev.agreement(),
+    "corrected": lambda ev: ev.corrected("q", "p", by="region"),
     "folds": lambda ev: ev.folds(metrics="accuracy"),
     "gate": lambda ev: ev.gate([dfevals.Gate("accuracy", ">=", 0.5)], model=ev.models[0]),
 }

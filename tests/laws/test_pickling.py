@@ -72,6 +72,7 @@ QUESTIONS: dict[str, Callable[[], Any]] = {
     "slices, the tree": lambda: FRAME.evals(**BINARY).slices(features=["g", "size"], n_resamples=20).tree(),
     "slices, pairs": lambda: FRAME.evals(**BINARY).slices(features=["g", "size"], n_resamples=20).pairs(),
     "gate": lambda: FRAME.evals(**BINARY).gate([Gate("recall", ">=", 0.5), Gate("f1", vs="baseline")], model="a", baseline="b", by="g"),
+    "corrected": lambda: FRAME.evals(**BINARY).corrected("ok", "y", by="g"),
     "agreement": lambda: FRAME.evals(**BINARY).agreement("y", "ok"),
 }  # fmt: skip
 

@@ -53,7 +53,13 @@ FRAME = pd.DataFrame(
         "house": RNG.integers(0, 60, N),
         "fold": RNG.integers(0, 5, N),
     }
-).assign(low=lambda d: d["near"] - 1.5, high=lambda d: d["near"] + 1.5, yes=lambda d: (d["b"] > 0.5).astype(int))
+).assign(
+    low=lambda d: d["near"] - 1.5,
+    high=lambda d: d["near"] + 1.5,
+    yes=lambda d: (d["b"] > 0.5).astype(int),
+    partly=lambda d: d["y"].where(d["row"] % 3 == 0),
+    some=lambda d: d["size"].where(d["row"] % 3 == 0),
+)
 
 REFERENCE = FRAME[["y", "a", "b", "size", "g"]].iloc[::2].assign(size=lambda d: d["size"] + 1)
 FRAME["at"] = pd.date_range("2026-01-01", periods=N, freq="3h")
@@ -118,6 +124,9 @@ QUESTIONS: dict[str, tuple[dict[str, Any], Callable[[Any], Any]]] = {
     "drift": (BINARY, lambda ev: ev.drift(REFERENCE, ["y", "a", "size", "g"]).frame),
     "slices": (BINARY, lambda ev: ev.slices("brier", "g", inference="bh", redundant=True, min_n=1).frame.drop(columns=["statistic", "p_corrected", "verdict"])),
     "gate": (BINARY, lambda ev: ev.gate([Gate("recall", ">=", 0.5), Gate("f1", vs="baseline", margin=0.1)], model="a", baseline="b", by="g").frame),
+    "corrected": (BINARY, lambda ev: ev.corrected("yes", "partly", by="g").frame),
+    "corrected scores": (BINARY, lambda ev: ev.corrected("near", "some", by="g").frame),
+    "rates of a judge": (BINARY, lambda ev: ev.corrected("yes", "partly", by="g", method="rogan-gladen").frame),
     "agreement": (BINARY, lambda ev: ev.agreement("y", "yes", by="g").frame),
     "many classes": (MANY, lambda ev: ev.metrics(["accuracy", "f1", "f1_weighted", "mcc", "cohen_kappa", "balanced_accuracy"], by="g").frame),
     "by class": (MANY, lambda ev: ev.metrics(["precision", "recall"], by_class=True).frame),
@@ -134,7 +143,18 @@ QUESTIONS: dict[str, tuple[dict[str, Any], Callable[[Any], Any]]] = {
 
 COUNTS = {
     *("n", "support", "n_eff", "count", "cum_n", "cum_pos", "n_pos", "n_neg", "tp", "fp", "fn", "tn", "reverse"),
-    *("rows_needed", "n_reference", "n_to_decide", "contacts", "responses", "note", "method", "test"),
+    *(
+        "n_judged",
+        "n_human",
+        "rows_needed",
+        "n_reference",
+        "n_to_decide",
+        "contacts",
+        "responses",
+        "note",
+        "method",
+        "test",
+    ),
 }
 
 

@@ -25,7 +25,7 @@ from dfevals.results.tidy import by_title, framed
 from dfevals.roles.bound import Bound
 from dfevals.roles.declared import Model
 
-__all__ = ["AgreementResult", "agreement"]
+__all__ = ["AgreementResult", "agreement", "predictions_of"]
 
 LEVELS = ("nominal", "ordinal", "interval", "ratio")
 FEW_ROWS = 10
@@ -161,7 +161,7 @@ def _gathered(bound: Bound, names: list[str], kind: str) -> tuple[dict[str, pd.S
             raise DataError(f"Raters must have rated the same rows, but {rows}. Pass id='…'.")
         column_of = bound.roles.outcomes[0].column if bound.task == "outcomes" else None
         found = {
-            name: _series(b.series(column_of, "rater") if column_of else _predictions(b, m), name, kind)
+            name: _series(b.series(column_of, "rater") if column_of else predictions_of(b, m), name, kind)
             for name, b, m in zip(rows.names, rows.bounds, rows.models, strict=True)
         }
         return found, np.arange(bound.n) if rows.rows is None else rows.rows
@@ -199,10 +199,10 @@ def _ratings(bound: Bound, name: str, kind: str) -> pd.Series:
         raise RoleError(
             f"There is no column {name!r} and no model of that name. {did_you_mean(name, known, noun='Columns')}"
         )
-    return _series(_predictions(bound, match[0]), name, kind)
+    return _series(predictions_of(bound, match[0]), name, kind)
 
 
-def _predictions(bound: Bound, model: Model) -> pd.Series:
+def predictions_of(bound: Bound, model: Model) -> pd.Series:
     """What a model predicted: its column, or the class by threshold or greatest score; missing without a score."""
     if model.y_pred is not None:
         return bound.series(model.y_pred, "y_pred")

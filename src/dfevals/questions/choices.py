@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from dfevals.analyses.compare.comparison_result import ComparisonResult
     from dfevals.analyses.compare.power import PowerResult
     from dfevals.analyses.compare.route import RoutingResult
+    from dfevals.analyses.corrected.corrected_result import CorrectedResult
     from dfevals.analyses.drift.drift_result import DriftResult
     from dfevals.analyses.fairness.equalise import EqualisedResult
     from dfevals.analyses.fairness.fairness_result import FairnessResult
@@ -521,3 +522,63 @@ class ChoiceQuestions(Asked):
         cohorts, provenance = self._cohorts_of(by, min_n), self._provenance(by, min_n)
         options: Any = {"kind": scale, "level": usual(found), "provenance": provenance}
         return bare(agreement(self._bound, cohorts, raters, **options), found)
+
+    def corrected(
+        self,
+        judge: str,
+        human: str,
+        by: Any = None,
+        *,
+        method: Literal["ppi", "rogan-gladen", "human"] = "ppi",
+        positive: Any = None,
+        probability: str | None = None,
+        level: float | None = 0.95,
+        min_n: int | None = None,
+    ) -> CorrectedResult:
+        """What is the rate if people had labelled all rows? From a judge of many rows and human labels of a few, per cohort.
+
+        Parameters
+        ----------
+        judge, human : str
+            Columns (or a model as the judge) with verdicts or scores of the same rows; `human` is missing for most rows.
+        by, min_n
+            As in `metrics`.
+        method : {"ppi", "rogan-gladen", "human"}
+            Prediction-powered inference (PPI++), which also takes scores; the rate of the judge corrected by its sensitivity
+            and specificity; or the labels alone.
+        positive : optional
+            The value that counts as 1 in columns of labels.
+        probability : str, optional
+            Column with the chance with which each labelled row was picked, where they were not picked at random: labels then
+            count by its inverse.
+        level : float or None
+            Of the intervals; None leaves them out.
+
+        Returns
+        -------
+        CorrectedResult
+            `.frame`, `.plan(width)` (labels still needed), `.next_labels(n)` (rows to label next).
+
+        Raises
+        ------
+        RoleError, DataError, MetricError
+            An unknown column, values that are neither numbers nor verdicts, a probability outside (0, 1].
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import pandas as pd
+        >>> import dfevals
+        >>> rng = np.random.default_rng(0)
+        >>> human = rng.random(1000) < 0.3
+        >>> judge = np.where(rng.random(1000) < 0.9, human, ~human)
+        >>> df = pd.DataFrame({"judge": judge, "human": pd.Series(human).where(np.arange(1000) < 150)})
+        >>> ev = df.evals(outcomes=["judge", "human"])
+        >>> ev.corrected("judge", "human").frame[["judge_value", "value", "n_judged", "n_human"]].round(2).values.tolist()
+        [[0.34, 0.29, 1000.0, 150.0]]
+        """
+        from dfevals.analyses.corrected.corrected import corrected
+
+        options: Any = {"method": method, "positive": positive, "probability": probability, "level": usual(level)}
+        options["provenance"] = self._provenance(by, min_n)
+        return bare(corrected(self._bound, self._cohorts_of(by, min_n), judge, human, **options), level)
