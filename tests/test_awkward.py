@@ -183,3 +183,11 @@ def test_frames_that_once_failed(name: str, question: str) -> None:
     """Names too long for a chart of fixed width; resamples of which none is defined."""
     frame, roles, by = FRAMES[name]()
     drawn(QUESTIONS[question](frame.evals(**roles), by))
+
+
+def test_thresholds_beyond_charts_are_refused_with_the_fix() -> None:
+    frame, roles, by = FRAMES["huge_margins"]()
+    found = QUESTIONS["thresholds"](frame.evals(**roles), by)
+    assert len(found.frame)
+    with pytest.raises(DfevalsError, match=r"too great for a chart\. Divide the scores"):
+        found.plot()

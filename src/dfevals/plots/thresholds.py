@@ -20,6 +20,7 @@ __all__ = ["KINDS", "draw"]
 
 KINDS = ("objective", "metrics", "decision", "best")
 STRETCHES = 2  # of thresholds that are named one by one
+DRAWABLE = 1e150  # beyond, squares of distances overflow in matplotlib
 _OWNER = " model"
 _METRICS = ("precision", "recall", "f1", "fpr", "selection_rate")
 
@@ -57,6 +58,11 @@ def draw(
     Axes, or array of Axes where there are several panels
     """
     check_choice("kind", kind, KINDS, MetricError)
+    reach = frames["frame"]["threshold"].replace([np.inf, -np.inf], np.nan).abs().max()
+    if reach > DRAWABLE:
+        raise DataError(
+            f"Thresholds of {reach:.3g} are too great for a chart. Divide the scores, or take the table: .frame."
+        )
     if kind == "metrics" and model is None and ax is None and frames["best"]["model"].nunique() > 1:
         frames = {name: _owned(frame) for name, frame in frames.items()}
         cohort_columns = [_OWNER, *cohort_columns]  # a panel has the metrics of one model

@@ -131,6 +131,8 @@ def standardise(
     requests = requested(bound, models, metrics)
     if metrics is None:
         requests = tuple(r for r in requests if _can(r, bound))
+        if not requests:
+            raise MetricError("No default metric of this task can be standardised here. Say which: metrics=[…].")
     rows, notes, strata = [], [*cohorts.notes, *ask.target.notes], []
     for model in models:
         tally = run_pass(bound, model, cohorts, needs(requests, bound, Options(level)))
@@ -251,7 +253,8 @@ def _variance(strata: Strata, share: Floats, by_share: Floats, ask: _Ask) -> tup
 def _of_mix(share: Floats, by_share: Floats, ask: _Ask) -> float:
     """What counting the mix from a sample adds to the variance (multinomial); nothing where its shares are given."""
     n = ask.target.n * ask.target.covered
-    return float(share @ by_share**2 - (share @ by_share) ** 2) / n if n > 0 else 0.0
+    with np.errstate(over="ignore", invalid="ignore"):  # values beyond all numbers have no variance
+        return float(share @ by_share**2 - (share @ by_share) ** 2) / n if n > 0 else 0.0
 
 
 def _bounds(value: float, variance: float, df: float, level: float, limits: tuple[float, float]) -> tuple[float, float]:
