@@ -74,10 +74,10 @@ _WORDS: dict[str, Any] = {"nargs": "+", "metavar": "NAME"}
 
 
 _OPTIONS: dict[str, dict[str, Any]] = {
-    "judge": {"metavar": "COLUMN"},
-    "human": {"metavar": "COLUMN"},
-    "positive": {"metavar": "VALUE"},
-    "probability": {"metavar": "COLUMN"},
+    "judge": {"metavar": "COLUMN", "help": "verdicts or scores of all rows"},
+    "human": {"metavar": "COLUMN", "help": "labels of a few rows"},
+    "positive": {"metavar": "VALUE", "help": "the label that counts as 1"},
+    "probability": {"metavar": "COLUMN", "help": "chance with which each labelled row was picked"},
     "metrics": {**_WORDS, "help": "names of metrics; the default set of the task when absent"},
     "by": {"nargs": "+", "metavar": "COHORTS", "help": "columns (their intersections), or 'bins(age, [30, 50])' …"},
     "models": {**_WORDS, "help": "which models; all when absent"},
@@ -150,6 +150,7 @@ _OPTIONS: dict[str, dict[str, Any]] = {
 }
 _OTHER_ROWS: dict[str, Any] = {"required": True, "metavar": "NAME"}
 _OF_COMMAND: dict[tuple[str, str], dict[str, Any]] = {
+    ("corrected", "method"): {"metavar": "NAME", "help": "ppi, rogan-gladen or human (the labels alone)"},
     ("thresholds", "cost"): {"nargs": "+", "help": "fp=1 fn=5, or a column of amounts"},
     ("flip", "column"): {**_OTHER_ROWS, "help": "the column whose value is changed"},
     ("flip", "predict"): {

@@ -575,7 +575,7 @@ class ChoiceQuestions(Asked):
         >>> df = pd.DataFrame({"judge": judge, "human": pd.Series(human).where(np.arange(1000) < 150)})
         >>> ev = df.evals(outcomes=["judge", "human"])
         >>> ev.corrected("judge", "human").frame[["judge_value", "value", "n_judged", "n_human"]].round(2).values.tolist()
-        [[0.34, 0.29, 1000.0, 150.0]]
+        [[0.33, 0.3, 1000.0, 150.0]]
         """
         from dfevals.analyses.corrected.corrected import corrected
 
