@@ -205,7 +205,8 @@ def prediction_powered(rows: Judged, level: float = 0.95) -> Corrected:
     Notes
     -----
     Simulated coverage of a nominal 95 % at 100 labels and 1,000 verdicts, rates .02 to .5, judges from useless to 99 % right:
-    .944 to .994 (by the central limit theorem .85 and less at .02).
+    .944 to .994 (by the central limit theorem .83 to .88 at .02).
+    Tuning on the labels biases the value at order 1 / n: a rate of .02 is .016 on average with 100 labels and a judge 99 % right.
 
     References
     ----------
