@@ -213,6 +213,8 @@ def kish(
     total = w.sum()
     shares = np.bincount(codes, w, bins) / total
     owner = np.arange(n) if clusters is None else clusters
+    if len(owner) and (owner == owner[0]).all():
+        return 1.0
     effects = []
     for k in np.flatnonzero((shares > 0) & (shares < 1)):
         off = np.bincount(owner, w * ((codes == k) - shares[k]) / total)

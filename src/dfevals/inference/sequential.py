@@ -96,7 +96,7 @@ def change(deviates: Floats, alpha: float = 0.05, direction: int = 0, level: flo
     --------
     >>> rng = np.random.default_rng(0)
     >>> quiet = rng.normal(size=300)
-    >>> change(quiet).alarm.any(), change(np.r_[quiet, quiet[:10] - 4]).since
+    >>> bool(change(quiet).alarm.any()), change(np.r_[quiet, quiet[:10] - 4]).since
     (False, 300)
     """
     shifts = {0: np.r_[SHIFTS, -SHIFTS], 1: SHIFTS, -1: -SHIFTS}[direction]

@@ -249,8 +249,8 @@ class ChoiceQuestions(Asked):
         >>> df = dfevals.datasets.load("adult")
         >>> ev = df.evals(y_true="income", y_score={"gbm": "p_gbm"}, pos_label=">50K")
         >>> found = ev.fairness("sex")
-        >>> found.frame.set_index("criterion")[["difference", "ratio", "group_low"]].round(2).loc["demographic_parity"].tolist()
-        [0.18, 0.31, 'Female']
+        >>> found.frame[["criterion", "difference", "ratio", "group_low"]].round(2).to_dict("records")[0]
+        {'criterion': 'demographic_parity', 'difference': 0.18, 'ratio': 0.31, 'group_low': 'Female'}
         >>> found.four_fifths["answer"].tolist()
         ['fail']
         """
@@ -425,7 +425,7 @@ class ChoiceQuestions(Asked):
         >>> df = dfevals.datasets.load("bike")
         >>> ev = df.evals(y_true="cnt", y_pred={"gbm": "pred_gbm"}, time="time")
         >>> found = ev.monitor("mae", "month")
-        >>> len(found.frame), found.frame["alarm"].any()
+        >>> len(found.frame), bool(found.frame["alarm"].any())
         (24, False)
         """
         from dfevals.analyses.monitor.ask import monitored

@@ -103,8 +103,8 @@ class FailureQuestions(Asked):
         >>> df = dfevals.datasets.load("adult")
         >>> ev = df.evals(y_true="income", y_score={"gbm": "p_gbm"}, pos_label=">50K")
         >>> slices = ev.slices(features=["age", "sex", "marital_status"], max_depth=2, n_resamples=199)
-        >>> slices.frame[["slice", "n", "difference"]].round(3).iloc[0].tolist()
-        ["marital_status == 'Married-civ-spouse'", 22379, 0.184]
+        >>> slices.frame[["slice", "n", "difference"]].round(3).to_dict("records")[0]
+        {'slice': "marital_status == 'Married-civ-spouse'", 'n': 22379, 'difference': 0.184}
         """
         import dfevals.analyses.slices.slices_result as slices
         from dfevals.analyses.slices.search import Asked as Search

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,15 +51,11 @@ def kind_of(series: pd.Series) -> str:
         return "number"
     if held == "truths" or isinstance(series.dtype, pd.CategoricalDtype):
         return "category"
-    head = series.dropna().iloc[:2_000]
-    if not head.map(lambda value: isinstance(value, str)).all():
-        try:
-            head.map(hash)
-        except TypeError:
-            return "other"
-        return "category"
-    lengths = head.str.len()
-    return "text" if len(head) and lengths.mean() > LONG and head.nunique() > len(head) / 2 else "category"
+    head = series.dropna().iloc[:2_000].tolist()
+    if not all(isinstance(value, str) for value in head):
+        return "category" if all(isinstance(value, Hashable) for value in head) else "other"
+    long = len(head) and sum(map(len, head)) > LONG * len(head)
+    return "text" if long and len(set(head)) > len(head) / 2 else "category"
 
 
 def shared(reference: pd.Series, current: pd.Series, kind: str, bins: int) -> Shared:
@@ -77,7 +74,7 @@ def shared(reference: pd.Series, current: pd.Series, kind: str, bins: int) -> Sh
 
 def _numbers(series: pd.Series, kind: str) -> Floats:
     if kind == "text":
-        return np.asarray(series.map(len, na_action="ignore").to_numpy(float, na_value=np.nan), float)
+        return np.array([len(value) if isinstance(value, str) else np.nan for value in series.tolist()], float)
     if contents(series) == "durations":
         return np.asarray(series.dt.total_seconds(), float)
     return Numbers(series, "a").all()

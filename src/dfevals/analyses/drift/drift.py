@@ -14,7 +14,7 @@ from dfevals.analyses.drift.columns import Shared, comparable, kind_of, shared
 from dfevals.analyses.drift.drift_result import DriftResult
 from dfevals.analyses.drift.shift import shifts
 from dfevals.cohorts import Cohorts
-from dfevals.exceptions import DataError, RoleError, check_choice, did_you_mean
+from dfevals.exceptions import CohortError, DataError, RoleError, check_choice, did_you_mean
 from dfevals.inference.drift import apart, divergence_interval, jensen_shannon, kish, like, psi
 from dfevals.inference.levels import check_level
 from dfevals.inference.multiple import holm
@@ -26,6 +26,7 @@ __all__ = ["drift", "earlier", "referred"]
 
 Mask = npt.NDArray[np.bool_]
 WRITTEN_OUT = 20_000_000  # rows that frequencies may stand for and still be written out
+MOST_COHORTS = 500
 ENOUGH = 30  # rows that both sides must be worth for a verdict
 NUMBERS = ("effect", "effect_low", "effect_high", "ks", "psi", "wasserstein", "jensen_shannon", "p_value")
 UNKNOWN = dict.fromkeys(NUMBERS, np.nan)
@@ -84,6 +85,13 @@ def drift(
     ask = Asked(int(bins), level, min_effect, alpha, random_state)
     names, notes = _chosen(bound, reference, columns)
     here, there = _side(bound), _side(bound, reference)
+    if not len(here.frame) or not len(there.frame):
+        raise DataError("Drift compares rows that count; all rows of one side have no weight.")
+    if cohorts[1].n_cohorts > MOST_COHORTS:
+        raise CohortError(
+            f"Drift compares at most {MOST_COHORTS:,} cohorts column by column; by= makes {cohorts[1].n_cohorts:,}. Fold small ones "
+            "with min_n=, or take fewer: dfevals.top(column, 20)."
+        )
     rows = []
     for place, (then, now) in _pairs(cohorts, there, here):
         rows += [{"place": place, **row} for row in _rows(bound, names, then, now, ask)]
@@ -197,8 +205,13 @@ def _chosen(bound: Bound, reference: pd.DataFrame, columns: Any) -> tuple[dict[s
         return {name: parts.get(name, "feature") for name in asked}, []
     roles = bound.roles
     keys = {value for role, value in roles.single().items() if role not in ("y_true",)}
-    offered = [name for name in bound.frame.columns if name in parts or name not in keys]
+    twice = {name for side in (bound.frame, reference) for name in side.columns[side.columns.duplicated()]}
+    offered = [name for name in bound.frame.columns if (name in parts or name not in keys) and name not in twice]
     found, notes, left = {}, [], []
+    if twice:
+        notes.append(
+            f"More than one column is called {', '.join(map(visible, sorted(map(str, twice))[:8]))}: not compared."
+        )
     for name in offered:
         part = parts.get(name, "feature")
         if name not in reference:
