@@ -98,7 +98,9 @@ def test_accessor_is_stateless(frame: pd.DataFrame) -> None:
 def test_roles_can_be_passed_by_position(frame: pd.DataFrame) -> None:
     evaluation = frame.evals(ROLES)
     assert evaluation.pos_label == "yes"
-    assert frame.evals(evaluation.roles, pos_label="no").pos_label == "no"
+    assert frame.evals(evaluation.roles, pos_label="yes").pos_label == "yes"
+    with pytest.raises(dfevals.exceptions.RoleError, match="ranks and decisions would be turned round"):
+        frame.evals(evaluation.roles, pos_label="no")  # the scores are those of "yes"
 
 
 @pytest.mark.parametrize("name", dfevals.datasets.list()["name"])

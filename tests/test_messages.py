@@ -33,7 +33,7 @@ def test_a_period_of_text(ev: Any) -> None:
 
 @pytest.mark.parametrize(("grain", "name"), [("M", "month"), ("D", "day"), ("QE", "quarter"), ("min", "minute")])
 def test_grains_of_pandas(grain: str, name: str) -> None:
-    assert f"write '{name}'" in said(CohortError, lambda: dfevals.period("t", grain))
+    assert dfevals.period("t", grain) == dfevals.period("t", name)
 
 
 def test_a_list_that_is_no_mask(ev: Any) -> None:

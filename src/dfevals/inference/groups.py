@@ -63,7 +63,7 @@ def pairwise_level(level: float, groups: int) -> float:
     Examples
     --------
     >>> round(pairwise_level(0.95, 2), 6), round(pairwise_level(0.95, 20), 5)
-    (0.95, 0.9996)
+    (0.95, 0.99961)
 
     References
     ----------

@@ -51,7 +51,7 @@ def pool_shares(k: Floats, n: Floats, level: float = 0.95, mix: Floats | None = 
     --------
     >>> found = pool_shares(np.array([0.0, 3, 2, 4]), np.array([5.0, 30, 20, 50]))
     >>> found.value.round(2).tolist()
-    [0.07, 0.11, 0.11, 0.09]
+    [0.09, 0.11, 0.11, 0.09]
 
     References
     ----------

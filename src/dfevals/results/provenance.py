@@ -35,7 +35,7 @@ class Provenance(Mapping[str, Any]):
 
     Examples
     --------
-    >>> Provenance(lambda: {"engine": bound.engine, "rows_read": 10})["engine"]
+    >>> Provenance(lambda: {"engine": "pandas", "rows_read": 10})["engine"]
     'pandas'
     """
 

@@ -161,8 +161,8 @@ class SlicesResult(Result):
         >>> df = dfevals.datasets.load("adult")
         >>> ev = df.evals(y_true="income", y_score={"gbm": "p_gbm"}, pos_label=">50K")
         >>> slices = ev.slices(features=["sex", "marital_status", "education"], n_resamples=199)
-        >>> slices.map(2).frame[["slice", "errors_covered", "rows_covered"]].round(2).iloc[0].tolist()
-        ["marital_status == 'Married-civ-spouse'", 0.82, 0.46]
+        >>> slices.map(2).frame[["slice", "errors_covered", "rows_covered"]].round(2).to_dict("records")[0]
+        {'slice': "marital_status == 'Married-civ-spouse'", 'errors_covered': 0.82, 'rows_covered': 0.46}
         """
         return error_map(self._found, k, self._described("Error map"))
 
