@@ -146,7 +146,7 @@ def guarded_cells(
         skew = skewness(first, second)
         se = of_all_rows(first, second, 0.0)
         found = _with_rows(_as_means(test), permuted(test.gap, se, skew, level), skew, 0.0)
-        if averaged and isinstance(one, CellTally) and isinstance(two, CellTally):
+        if averaged:
             by_t = _student(test.gap, se, _rows_of_classes(slopes, one, two), level)
             found = found.where(found.se > 0, _both(found, by_t), found.method)
         return _as_tested(test, found)
@@ -154,9 +154,8 @@ def guarded_cells(
 
 def _rows_of_classes(slopes: Gradient, one: Cells, two: Cells) -> Floats:
     """Satterthwaite's degrees of freedom if the part of every class in the variance were known from the smaller side."""
-    first, second = (tally.tables()[1] for tally in (one, two))
-    parts = (slopes.table**2 * (first + second)).sum(axis=1)
-    rows = np.minimum(*(t.view().true_totals ** 2 / square.sum(axis=1) for t, square in ((one, first), (two, second))))
+    parts = one.powers_by_label(slopes, 2) + two.powers_by_label(slopes, 2)
+    rows = np.minimum(*(t.view().true_totals ** 2 / t.powers_by_label(slopes, 0) for t in (one, two)))
     return np.asarray(parts.sum(axis=0) ** 2 / np.nansum(parts**2 / np.maximum(rows - 1, 1), axis=0))
 
 

@@ -165,7 +165,11 @@ class CellTally:
 
     def powers(self, gradient: Any, power: int) -> npt.NDArray[np.float64]:
         """Σ w² · g^power per cohort."""
-        return (gradient.table**power * (self.weight if self.square is None else self.square)).sum(axis=(0, 1))
+        return self.powers_by_label(gradient, power).sum(axis=0)
+
+    def powers_by_label(self, gradient: Any, power: int) -> npt.NDArray[np.float64]:
+        """Σ w² · g^power of the rows of every label, (K, cohorts)."""
+        return (gradient.table**power * (self.weight if self.square is None else self.square)).sum(axis=1)
 
     def tables(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Σw and Σw² of all cells, (K, K, cohorts) each."""

@@ -247,9 +247,14 @@ class ManyCells:
 
     def powers(self, gradient: Any, power: int) -> Floats:
         """Σ w² · g^power per cohort."""
+        return self.powers_by_label(gradient, power).sum(axis=0)
+
+    def powers_by_label(self, gradient: Any, power: int) -> Floats:
+        """Σ w² · g^power of the rows of every label, (K, cohorts)."""
         square = self.weight if self.square is None else self.square
-        slopes = gradient.at(self.y_true, self.y_pred, self.cohort)
-        return np.bincount(self.cohort, slopes**power * square, self.n_cohorts).astype(float)
+        slopes, shape = gradient.at(self.y_true, self.y_pred, self.cohort), (self.n_classes, self.n_cohorts)
+        at = self.y_true * self.n_cohorts + self.cohort
+        return np.bincount(at, slopes**power * square, shape[0] * shape[1]).astype(float).reshape(shape)
 
     def tables(self) -> tuple[Floats, Floats]:
         """Σw and Σw² of all cells, (K, K, cohorts) each."""
