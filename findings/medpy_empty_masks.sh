@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# MedPy 0.5.2: Dice of two empty masks depends on the version of numpy, and differs from Jaccard of the same masks.
-# With numpy 2.4.6 Dice is NaN and Jaccard 1; with numpy 2.2.6 both are 1. A nanmean over images then leaves the empty ones out for one of them.
+# MedPy 0.5.2 with numpy 2.4.6: Dice of two empty masks is NaN, Jaccard of the same masks is 1.
+# A nanmean over images leaves the empty ones out of one of the two and counts them as perfect in the other.
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"
