@@ -11,10 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from dfevals.tally import CellTally, CellView, ManyCells, MarginView
+from dfevals.tally.clusters import ClusterSums
 
-__all__ = ["ROUNDING", "Bounds", "CellContext", "rows_worth"]
+__all__ = ["ROUNDING", "Bounds", "CellContext", "cells_worth", "rows_worth"]
 
 Floats = npt.NDArray[np.float64]
+CHANCE = 1.645  # one-sided 95% quantile, for F ratios as 1 + z √(2 / df)
 ROUNDING = 1e-13  # of a value: less spread than this is rounding
 
 
@@ -66,8 +68,12 @@ class CellContext:
     @property
     def pseudo_row(self) -> Floats:
         """Weight of a pseudo-row: Σw² / Σw, which is 1 without weights; that of more rows where those of a cluster are alike."""
-        total, square = self.tally.total, self.tally.total_square
-        return np.divide(square, total, out=np.ones_like(total), where=total > 0) / self.worth
+        tally = self.tally
+        total, square = tally.total, tally.total_square
+        size = np.divide(square, total, out=np.ones_like(total), where=total > 0)
+        if tally.clusters is None:
+            return size
+        return size / cells_worth(tally.clusters, total, square)
 
     @cached_property
     def worth(self) -> Floats:
@@ -84,6 +90,23 @@ class CellContext:
             return rows_worth(
                 right * (1 - right) * tally.total_square, variance, df + 1, view.n**2 / tally.total_square
             )
+
+
+def cells_worth(sums: ClusterSums, total: Floats, square: Floats) -> Floats:
+    """Independent rows that a row of dependent clusters is worth for the cells, by what they show beyond chance.
+
+    Pseudo-rows are spread over all cells, so rows are alike that share a cell, not only whether they are right: by the
+    latter, the pseudo-rows of a good model grow to whole clusters and draw its interval below the truth. The design
+    effect is that of the F ratio between clusters (Rao and Scott's average over the cells) at its lower 95% bound, which
+    is the size of the clusters where all rows of each share a cell. `total` and `square` are Σw and Σw² per cohort.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share, variance, df = sums.spread(len(total))
+        most = np.fmax(total**2 / square / (df + 1), 1)
+        effect = np.minimum(variance / (share * square), most)
+        ratio = effect * (most - 1) / (most - effect) / (1 + CHANCE * np.sqrt(2 / df))
+        effect = 1 / ((most - 1) / (ratio * most) + 1 / most)
+        return np.asarray(1 / np.where(np.isnan(effect), most, np.maximum(effect, 1)))
 
 
 def rows_worth(naive: Floats, clustered: Floats, clusters: Floats, rows: Floats) -> Floats:

@@ -122,6 +122,22 @@ class ClusterSums:
         worth = worth_of(sizes, pair % n_cohorts, n_cohorts, rows)
         return np.where(worth.df > 0, worth.variance(sums), np.nan), worth.df
 
+    def spread(self, n_cohorts: int) -> tuple[npt.NDArray[np.float64], ...]:
+        """Summed over the kinds: p (1 − p) of their shares p of the weight, the cluster-robust variance of their weights
+        about these shares, and its degrees of freedom.
+        """
+        weight: Any = self.values[0]
+        pair, inverse = self._pairs(n_cohorts)
+        kinds, place = np.unique(self.kind * n_cohorts + self.cohort, return_inverse=True)
+        of_kind = np.bincount(place, weight, len(kinds))
+        share = of_kind / np.bincount(self.cohort, weight, n_cohorts)[kinds % n_cohorts]
+        alike = np.bincount(kinds % n_cohorts, share**2, n_cohorts)
+        cohort, entries = pair % n_cohorts, (weight, weight**2, weight * share[place])
+        rows, own, expected = (np.bincount(inverse, x, len(pair)) for x in entries)
+        apart = np.maximum(own - 2 * rows * expected + rows**2 * alike[cohort], 0)  # Σ (own − share · rows)²
+        worth = worth_of(rows, cohort, n_cohorts)
+        return 1.0 - alike.astype(float), np.where(worth.df > 0, worth.variance(np.sqrt(apart)), np.nan), worth.df
+
     def plain(self, part: npt.NDArray[np.float64], n_cohorts: int) -> npt.NDArray[np.float64]:
         """Variance of a sum per cohort with the usual correction C / (C − 1) for C clusters, as harnesses print it."""
         pair, inverse = self._pairs(n_cohorts)

@@ -15,15 +15,15 @@ import numpy as np
 import numpy.typing as npt
 
 from dfevals.analyses.compare.aligned import PairedRows, ViewRows, counts
-from dfevals.estimates.bounds import rows_worth
+from dfevals.estimates.bounds import cells_worth
 from dfevals.estimates.delta import FourCells, average_gradient, four_gradients, matrix_gradient
 from dfevals.exceptions import MetricError
-from dfevals.inference.clusters import worth_of
 from dfevals.metrics.estimands import Mean, Rank, SmoothMoments, Through
 from dfevals.metrics.planning import needs_of, pairs_of
 from dfevals.metrics.registry import Request
 from dfevals.needs import Cells, Extremes, Moments, Rows, Scores
 from dfevals.tally import CellView, MomentTally, ScoreTally
+from dfevals.tally.clusters import ClusterSums
 from dfevals.tally.scores import group_order
 
 __all__ = ["Influence", "RankingLayout", "influence", "kind_of", "pseudo_variance"]
@@ -152,7 +152,7 @@ def _cells(
         value = np.asarray(cell_value(request, kind)(CellView(matrix, view_kind)), float)
         pseudo = np.zeros((1, 1, 1))
         if padded:
-            pseudo = _pseudo_rows(matrix, seen, kind, rows) / _worth(cell % (k + 1) == 0, rows)
+            pseudo = _pseudo_rows(matrix, seen, kind, rows) / _worth(cell, rows)
         at = matrix + pseudo
         centre = np.asarray(function(CellView(at, view_kind)), float)
         if view_kind == "classes":
@@ -194,20 +194,16 @@ def _pseudo_rows(matrix: Floats, seen: Array, kind: str, rows: PairedRows) -> Fl
     return np.asarray(2.0 * size * share / np.maximum(share.sum(axis=(0, 1)), 1))
 
 
-def _worth(right: Array, rows: PairedRows) -> Floats | float:
-    """Independent rows that a row of dependent clusters is worth for accuracy; 1 without clusters."""
+def _worth(cell: Array, rows: PairedRows) -> Floats | float:
+    """Independent rows that a row of dependent clusters is worth for the cells; 1 without clusters."""
     if rows.cluster is None:
         return 1.0
-    weight = np.ones(len(right)) if rows.weight is None else rows.weight
+    weight = np.ones(len(cell)) if rows.weight is None else np.asarray(rows.weight, float)
     square = weight if rows.square is None else rows.square
-    total, power = (np.bincount(rows.codes, w, rows.size) for w in (weight, square))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        share = np.bincount(rows.codes, weight * right, rows.size) / total
-        width = int(rows.cluster.max(initial=0)) + 1
-        pair, inverse = np.unique(rows.codes.astype(np.int64) * width + rows.cluster, return_inverse=True)
-        worth = worth_of(np.bincount(inverse, weight), pair // width, rows.size)
-        variance = worth.variance(np.bincount(inverse, weight * (right - share[rows.codes])))
-        return rows_worth(share * (1 - share) * power, variance, worth.effective, total**2 / power)
+    total, power = (np.bincount(rows.codes, w, rows.size).astype(float) for w in (weight, square))
+    labels = np.arange(int(rows.cluster.max(initial=0)) + 1)
+    cluster, codes = rows.cluster.astype(np.int64), rows.codes.astype(np.int64)
+    return cells_worth(ClusterSums.collect(labels, cluster, codes, cell.astype(np.int64), weight[None]), total, power)
 
 
 def pseudo_variance(a: Influence, b: Influence) -> Floats:
