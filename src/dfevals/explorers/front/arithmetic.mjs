@@ -94,12 +94,50 @@ export function differ(f, one, other, z, strict = NaN) {
   if (gap === 0) return 1;
   const near = half(a, b);
   if (!(near > 0)) return NaN;
-  if (f.share) return twoSided(touching(f, one, other, gap, (gap / near) * z));
+  if (f.share) return Math.max(twoSided(touching(f, one, other, gap, (gap / near) * z)), dealt(f.counts(one), f.counts(other)));
   if (gap > near && strict > z) {
     const far = half(f(one, strict), f(other, strict));
     if (far > near) return twoSided(z + ((strict - z) * (gap - near)) / (far - near));
   }
   return twoSided((gap / near) * z);
+}
+const LIGHT = 0.02; // skewness up to which Newcombe's interval holds its level; as in estimates/means.py
+/** p of the difference of two shares when all rows are dealt to both sides by chance, where it is skewed; else 0. See estimates/dealt.py. */
+function dealt([x, n], [y, m]) {
+  const all = n + m, p = x / n, q = y / m, gap = p - q, u = p * (1 - p) * n, v = q * (1 - q) * m, each = 1 / n + 1 / m;
+  const skew = ((u * (1 - 2 * p) + v * (1 - 2 * q)) / (u + v) ** 1.5) * Math.sqrt(all) * ((1 / n ** 2 - 1 / m ** 2) / each ** 1.5);
+  if (!(Math.abs(skew) >= LIGHT)) return 0;
+  const error = Math.sqrt(((u + v + (n * m * gap * gap) / all) / (all - 1)) * each);
+  const size = Math.abs(skew), shape = 4 / size ** 2, bend = Math.min(size, 1) / 6, t = (gap / error) * Math.sign(skew); // the long tail is above 0
+  if (t > 0) return Math.min(1, 2 * upperGamma(shape, shape + t * Math.sqrt(shape)));
+  const at = t - bend * (t * t - 1), one = twoSided(at);
+  return Math.min(1, at < 0 ? one : 2 - one);
+}
+/** The upper tail of a gamma distribution of this shape: a series below its middle, a continued fraction (Lentz) above. */
+export function upperGamma(shape, x) {
+  if (!(x > 0)) return 1;
+  const front = Math.exp(shape * Math.log(x) - x - logGamma(shape));
+  if (x < shape + 1) {
+    let term = 1 / shape, sum = term;
+    for (let k = 1; k < 10000 && term > sum * 1e-16; k++) { term *= x / (shape + k); sum += term; }
+    return 1 - front * sum;
+  }
+  let b = x + 1 - shape, c = 1e300, d = 1 / b, f = d;
+  for (let k = 1; k < 10000; k++) {
+    const a = -k * (k - shape);
+    b += 2;
+    d = 1 / (a * d + b);
+    c = b + a / c;
+    f *= c * d;
+    if (Math.abs(c * d - 1) < 1e-15) break;
+  }
+  return front * f;
+}
+/** Stirling's series, shifted to where it is exact. */
+function logGamma(x) {
+  let shift = 0;
+  for (; x < 20; x++) shift -= Math.log(x);
+  return shift + (x - 0.5) * Math.log(x) - x + Math.log(2 * Math.PI) / 2 + 1 / (12 * x) - 1 / (360 * x ** 3) + 1 / (1260 * x ** 5);
 }
 /** Distance from a share p of n to its Wilson bound below. */
 const below = (p, n, z) => ((z * z * (p - 0.5)) / n + z * Math.sqrt((p * (1 - p)) / n + (z * z) / (4 * n * n))) / (1 + (z * z) / n);
