@@ -138,17 +138,19 @@ def _began(deviates: Floats, shifts: Floats, level: float) -> tuple[int, int, in
     return best, int(held.min()), int(held.max())
 
 
-def control_limits(values: Floats, errors: Floats, width: float = 3.0) -> tuple[float, Floats, Floats]:
+def control_limits(
+    values: Floats, errors: Floats, quiet: slice = slice(None), width: float = 3.0
+) -> tuple[float, Floats, Floats]:
     """Centre and limits of a run chart that allow for sampling and for what varies between periods (Laney 2002, p′).
 
     The standardised values' spread is taken from their moving ranges, so that a step does not widen it; it is never taken
-    below 1.
+    below 1. Centre and spread are those of the `quiet` part, the limits are for all.
     """
-    known = np.isfinite(values) & np.isfinite(errors) & (errors > 0)
+    known = np.isfinite(values[quiet]) & np.isfinite(errors[quiet]) & (errors[quiet] > 0)
     if known.sum() < 2:
         nothing = np.full(len(values), np.nan)
         return np.nan, nothing, nothing
-    y, s = values[known], errors[known]
+    y, s = values[quiet][known], errors[quiet][known]
     centre = float(np.average(y, weights=1 / s**2))
     z = (y - centre) / s
     spread = max(float(np.abs(np.diff(z)).mean()) / 1.128, 1.0)

@@ -94,12 +94,13 @@ def drift(
         )
     rows = []
     for place, (then, now) in _pairs(cohorts, there, here):
-        rows += [{"place": place, **row} for row in _rows(bound, names, then, now, ask)]
+        rows += [{"place": place, **row} for row in _rows(names, then, now, ask)]
+    shares = _bins(rows)
     frame = _frame(cohorts[1], rows, ask)
     return DriftResult(
         frame,
         shift=shifts(bound, reference, level=level, alpha=alpha),
-        bins=_bins(bound, names, there, here, ask),
+        bins=shares,
         least=min_effect,
         level=level,
         provenance=provenance,
@@ -240,7 +241,7 @@ def _parts(bound: Bound) -> dict[str, str]:
     return found
 
 
-def _rows(bound: Bound, names: Mapping[str, str], then: Side, now: Side, ask: Asked) -> Iterator[dict[str, Any]]:
+def _rows(names: Mapping[str, str], then: Side, now: Side, ask: Asked) -> Iterator[dict[str, Any]]:
     for name, part in names.items():
         first = {"column": visible(name), "role": part}
         yield first | _compared(then, now, name, ask)
@@ -286,6 +287,7 @@ def _measured(found: Shared, then: Side, now: Side, ask: Asked) -> dict[str, Any
         "jensen_shannon": distance,
     }
     row |= {"ks": np.nan, "wasserstein": np.nan, "p_value": like(p, q, n, m), "worth": min(n, m), "note": ""}
+    row["shares"] = found.names, p, q
     if found.numbers is not None:
         row |= _ordered(found, then, now, (n, m), ask, (p[found.missing], q[found.missing]))
     if held < 2:
@@ -372,24 +374,16 @@ def _verdict(row: Any, ask: Asked) -> str:
     return "slightly" if row["effect_high"] <= ask.least else "perhaps"
 
 
-def _bins(bound: Bound, names: Mapping[str, str], then: Side, now: Side, ask: Asked) -> pd.DataFrame:
-    """Shares of every bin of every column on both sides."""
-    parts = []
-    for name in names:
-        a, b = then.frame[name], now.frame[name]
-        kind, why = comparable(a, b)
-        if why or kind in ("other", "time"):
-            continue
-        found = shared(a, b, kind, ask.bins)
-        shares = [_shares(c, len(found.names), s.weights) for c, s in ((found.reference, then), (found.current, now))]
-        held = (shares[0] > 0) | (shares[1] > 0)
-        part = {"column": visible(name), "bin": np.array(found.names, object)[held]}
-        parts.append(pd.DataFrame(part | {"share_reference": shares[0][held], "share": shares[1][held]}))
-    return (
-        pd.concat(parts, ignore_index=True)
-        if parts
-        else pd.DataFrame(columns=["column", "bin", "share_reference", "share"])
-    )
+def _bins(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """Shares of every bin of every column of all rows on both sides, taken out of what was measured."""
+    parts = [pd.DataFrame(columns=["column", "bin", "share_reference", "share"])]
+    for row in rows:
+        names, p, q = row.pop("shares", ((), np.zeros(0), np.zeros(0)))
+        held = (p > 0) | (q > 0)
+        if row["place"] == 0 and held.any():
+            part = {"column": row["column"], "bin": np.array(names, object)[held]}
+            parts.append(pd.DataFrame(part | {"share_reference": p[held], "share": q[held]}))
+    return pd.concat(parts[1:] or parts, ignore_index=True)
 
 
 def _left_out(bound: Bound, here: Side) -> list[str]:

@@ -50,7 +50,7 @@ def monitored(
         f" and {', '.join(map(str, parts[-1][0].cohort_columns[:-1]))}" if by is not None else ""
     )
     provenance = ev._provenance([*_groups(by), periods] if by is not None else [periods], min_n)
-    return monitor(parts, Asked(level, alpha, least, direction), provenance=provenance, title=title, time=str(time))
+    return monitor(parts, Asked(level, alpha, least, direction), provenance=provenance, title=title)
 
 
 def _first(ev: Evaluation, models: list[str]) -> str:

@@ -32,9 +32,7 @@ class Asked:
     direction: str
 
 
-def monitor(
-    parts: Sequence[tuple[MetricsResult, str]], ask: Asked, *, provenance: Any, title: str, time: str
-) -> MonitorResult:
+def monitor(parts: Sequence[tuple[MetricsResult, str]], ask: Asked, *, provenance: Any, title: str) -> MonitorResult:
     """Judge the series of one metric.
 
     Parameters
@@ -97,12 +95,11 @@ def _judged(rows: pd.DataFrame, ask: Asked, way: int) -> tuple[pd.DataFrame, Cha
     deviates = forecast_residuals(value, errors)
     seen = change(deviates, ask.alpha, way, ask.level)
     quiet = slice(None, seen.since if seen.since >= 2 else None)
-    centre, _, _ = control_limits(value[quiet], errors[quiet])
-    spread = _spread(value[quiet], errors[quiet], centre)
+    centre, least, most = control_limits(value, errors, quiet)
     low, high = running_mean(value, errors, ask.level)
     columns = {
-        "limit_low": centre - 3 * spread * errors, "limit_high": centre + 3 * spread * errors, "sequence_low": low,
-        "sequence_high": high, "deviate": deviates, "evidence": seen.evidence,
+        "limit_low": least, "limit_high": most, "sequence_low": low, "sequence_high": high, "deviate": deviates,
+        "evidence": seen.evidence,
     }  # fmt: skip
     piece = rows.assign(centre=centre, **columns)
     piece["outside"] = (piece["value"] < piece["limit_low"]) | (piece["value"] > piece["limit_high"])
@@ -117,13 +114,6 @@ def _pooled(own: Floats, n: Floats) -> Floats:
     with np.errstate(divide="ignore", invalid="ignore"):
         found = np.sqrt(share / n)
     return np.where(known & (found > 0), found, np.nan)
-
-
-def _spread(values: Floats, errors: Floats, centre: float) -> float:
-    """How many times wider than sampling alone the values vary, by their moving ranges; 1 at least."""
-    z = (values - centre) / errors
-    z = z[np.isfinite(z)]
-    return max(float(np.abs(np.diff(z)).mean()) / 1.128, 1.0) if len(z) > 2 else 1.0
 
 
 def _alarms(whole: pd.DataFrame, keys: list[str], ask: Asked) -> npt.NDArray[np.bool_]:
