@@ -15,6 +15,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 import dfevals
 from dfevals.exceptions import DataError
 from dfevals.tally import CellView, MomentTally, ScoreTally
+from dfevals.tally.clusters import ClusterSums
 from dfevals.tally.moments import exponents
 
 COHORTS = 4
@@ -261,3 +262,21 @@ def test_classes_of_a_tally_are_those_of_the_rows(score: str | None) -> None:
     pd.testing.assert_frame_equal(found, ev.metrics(by_class=True).frame)
     assert set(found["metric"]) == {"precision", "recall", "f1"}
     assert "(macro)" in set(found["class"])
+
+
+def test_entries_of_one_cluster_and_kind_may_stand_apart() -> None:
+    """Tallies that are put together keep their entries: what clusters show must not depend on how these are divided."""
+    rng = np.random.default_rng(8)
+    cluster, cohort, kind = (rng.integers(0, size, 400) for size in (30, 2, 4))
+    weight = rng.gamma(2.0, 1.0, 400)
+    whole = ClusterSums.collect(np.arange(30), cluster, cohort, kind, weight[None])
+    apart = ClusterSums(np.arange(30), cluster, cohort, kind, weight[None])
+    assert len(apart.cluster) > len(whole.cluster)
+    for mine, its in zip(whole.spread(2), apart.spread(2), strict=True):
+        np.testing.assert_allclose(mine, its, rtol=1e-12)
+    for i in range(2):
+        mine = cohort == i
+        table = np.zeros((30, 4))
+        np.add.at(table, (cluster[mine], kind[mine]), weight[mine])
+        share = table.sum(axis=0) / table.sum()
+        assert whole.spread(2)[0][i] == pytest.approx((share * (1 - share)).sum())

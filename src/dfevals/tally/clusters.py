@@ -126,13 +126,16 @@ class ClusterSums:
         """Summed over the kinds: p (1 − p) of their shares p of the weight, the cluster-robust variance of their weights
         about these shares, and its degrees of freedom.
         """
-        weight: Any = self.values[0]
-        pair, inverse = self._pairs(n_cohorts)
-        kinds, place = np.unique(self.kind * n_cohorts + self.cohort, return_inverse=True)
+        pair, at = self._pairs(n_cohorts)
+        cells, joined = np.unique(at * (int(self.kind.max(initial=0)) + 1) + self.kind, return_inverse=True)
+        weight = np.bincount(joined, self.values[0], len(cells))  # entries of a cluster and kind may stand apart
+        inverse, kind = np.divmod(cells, int(self.kind.max(initial=0)) + 1)
+        cohort = pair % n_cohorts
+        kinds, place = np.unique(kind * n_cohorts + cohort[inverse], return_inverse=True)
         of_kind = np.bincount(place, weight, len(kinds))
-        share = of_kind / np.bincount(self.cohort, weight, n_cohorts)[kinds % n_cohorts]
+        share = of_kind / np.bincount(cohort[inverse], weight, n_cohorts)[kinds % n_cohorts]
         alike = np.bincount(kinds % n_cohorts, share**2, n_cohorts)
-        cohort, entries = pair % n_cohorts, (weight, weight**2, weight * share[place])
+        entries = (weight, weight**2, weight * share[place])
         rows, own, expected = (np.bincount(inverse, x, len(pair)) for x in entries)
         apart = np.maximum(own - 2 * rows * expected + rows**2 * alike[cohort], 0)  # Σ (own − share · rows)²
         worth = worth_of(rows, cohort, n_cohorts)
